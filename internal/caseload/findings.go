@@ -1,0 +1,59 @@
+package caseload
+
+// Findings is what reading found in one file. Saving it replaces whatever an earlier attempt on the same file saved.
+type Findings struct {
+	Kind      FileKind
+	Warnings  []string // plain words, for people; may hold patient text
+	Contents  Contents
+	BytesRead int64 // from the store, until now
+	Found     []Found
+}
+
+// Found is one DICOM instance together with the study and series it says it belongs to. Of Study and Series only the
+// facts that the instance itself states are filled in.
+type Found struct {
+	Study    Study
+	Series   Series
+	Instance Instance
+}
+
+// Contents counts what a file holds by content. A file that is not an archive counts as one of its own kind.
+type Contents struct {
+	Entries   int      `json:"entries,omitempty"` // of an archive, folders left out
+	Images    int      `json:"images,omitempty"`  // DICOM instances
+	Meshes    int      `json:"meshes,omitempty"`
+	Photos    int      `json:"photos,omitempty"`
+	Documents int      `json:"documents,omitempty"`
+	Others    int      `json:"others,omitempty"`
+	Ignored   int      `json:"ignored,omitempty"` // Thumbs.db, __MACOSX and their like
+	Unread    []Unread `json:"unread,omitempty"`  // at most MaxUnread of them
+}
+
+// MaxUnread bounds Contents.Unread.
+const MaxUnread = 100
+
+// Unread is an entry of an archive that could not be read, and why in plain words.
+type Unread struct {
+	Entry  string `json:"entry"` // display only
+	Reason string `json:"reason"`
+}
+
+// Receipt is the outcome of the whole pass over a file's bytes.
+type Receipt struct {
+	SHA256    string // lower-case hex
+	Unread    []Unread
+	Warnings  []string // added to those of the Findings
+	BytesRead int64
+}
+
+// Intent is the only thing through which an object is ever deleted (I6): a row that says which object, why, and from
+// when on. It is claimed, re-checked against the live files, and only then carried out.
+type Intent struct {
+	ID           IntentID
+	Organization OrganizationID
+	File         FileID
+	Object       ObjectKey
+	UploadID     string // of an unfinished multipart upload to abort; "" when there is none
+	VersionID    string
+	Reason       string
+}

@@ -1,0 +1,338 @@
+package caseload
+
+import "time"
+
+// Organization is a clinic, lab or practice: the tenant. Nothing of one is ever shown to another.
+type Organization struct {
+	ID        OrganizationID
+	Name      string
+	CreatedAt time.Time
+}
+
+// Role is what a user may do within the organization.
+type Role string
+
+const (
+	Admin  Role = "admin"  // everything, and users and tokens
+	Member Role = "member" // opens cases, sends and deletes files
+	Viewer Role = "viewer" // looks and downloads
+)
+
+// Roles returns every role, the most powerful first.
+func Roles() []Role { return []Role{Admin, Member, Viewer} }
+
+// Valid tells whether r is one of Roles.
+func (r Role) Valid() bool { return r == Admin || r == Member || r == Viewer }
+
+// CanWrite tells whether the role may open cases and send, complete, abort or delete files.
+func (r Role) CanWrite() bool { return r == Admin || r == Member }
+
+// CanAdminister tells whether the role may manage users and tokens.
+func (r Role) CanAdminister() bool { return r == Admin }
+
+// User is a person in one organization. Verbs take the acting User as an argument, so that authority is visible in
+// every signature. A bearer token acts as its user, with at most the token's role.
+type User struct {
+	ID           UserID
+	Organization OrganizationID
+	Email        string
+	Name         string
+	Role         Role
+	Disabled     bool
+	CreatedAt    time.Time
+	LastSeenAt   time.Time // zero: never signed in
+}
+
+// Token is a bearer token of the API. Its secret is stored hashed and shown once.
+type Token struct {
+	ID         TokenID
+	User       UserID
+	Name       string
+	Role       Role // at most the user's own role
+	CreatedAt  time.Time
+	ExpiresAt  time.Time // zero: never
+	LastUsedAt time.Time // zero: never
+	RevokedAt  time.Time // zero: valid
+}
+
+// Case is the folder of one patient's work.
+type Case struct {
+	ID           CaseID
+	Organization OrganizationID
+	Number       string // unique in the organization, proposed by the server ("2026-0042")
+	Patient      string // label typed by the clinic; patient text, never logged
+	Note         string
+	CreatedBy    UserID
+	CreatedAt    time.Time
+	ChangedAt    time.Time // last change of the case or of any of its files
+	Revision     int64     // grows with every change; live pages compare it
+	DeletedAt    time.Time // zero: live
+}
+
+// CaseSummary is one line of the case list.
+type CaseSummary struct {
+	Case
+	Files     int   // live files, arriving ones included
+	Bytes     int64 // of acknowledged files
+	Studies   int
+	Series    int
+	Images    int
+	Meshes    int
+	Photos    int
+	Documents int
+	Others    int
+	Arriving  int   // planned or sending
+	SentBytes int64 // of the arriving ones, as last reported
+	DueBytes  int64 // size of the arriving ones
+	InWork    int   // stored or reading
+	Attention int   // rejected, abandoned, or with a warning
+}
+
+// Route is the way a file's bytes take.
+type Route string
+
+const (
+	Small  Route = "small"  // through the application server, streamed
+	Direct Route = "direct" // from the browser to the store, in signed parts
+)
+
+// FileKind is what a file is by its content, never by its name.
+type FileKind string
+
+const (
+	KindUnknown  FileKind = ""         // not read yet
+	KindDICOM    FileKind = "dicom"    // one DICOM object
+	KindDICOMDIR FileKind = "dicomdir" // the directory file of a DICOM medium (PS3.10)
+	KindZIP      FileKind = "zip"
+	KindSTL      FileKind = "stl"
+	KindPLY      FileKind = "ply"
+	KindOBJ      FileKind = "obj"
+	KindJPEG     FileKind = "jpeg"
+	KindPNG      FileKind = "png"
+	KindPDF      FileKind = "pdf"
+	KindOther    FileKind = "other"
+)
+
+// File is one thing a person dropped, as named by them: the unit of upload, state and audit.
+type File struct {
+	ID           FileID
+	Organization OrganizationID
+	Case         CaseID
+
+	Name        string    // base name as dropped, NFC, control and bidi characters removed; kept to the download
+	Path        string    // folder path within the drop, "/"-separated, "" for a single file; display only
+	Size        int64     // bytes, as planned; equal to the object's once stored
+	ContentType string    // as claimed by the client; display only, never trusted
+	ModifiedAt  time.Time // of the person's copy; zero: unknown
+	Fingerprint string    // opaque, of the client, to find the same file again; at most 128 bytes of ASCII
+
+	State  State
+	Reason string // why rejected or abandoned, in plain words; no patient text
+	Route  Route
+
+	Object    ObjectKey
+	UploadID  string // S3 multipart upload; "" before the first Sign and on the small route
+	PartSize  int64  // bytes; 0 on the small route
+	SentBytes int64  // as last reported while arriving; display only
+	Deadline  time.Time
+
+	CRC64NVME string // base64 of the 8 bytes, big endian, of the whole object, as the store observed it
+	ETag      string // without quotes, as the store observed it
+	VersionID string // "" when the bucket keeps no versions
+	SHA256    string // lower-case hex, by the worker; "" until ready
+
+	Kind         FileKind
+	Warnings     []string // plain words, from reading; may hold patient text
+	Contents     Contents
+	EntriesDone  int // entries read so far, while reading
+	EntriesTotal int
+	BytesRead    int64 // from the store until the metadata was visible
+	Attempt      int   // reading attempts begun; only grows, fences every later UPDATE of the same attempt
+	Tries        int   // attempts that count towards giving up; an orderly stop gives its own back
+	Owner        string
+	ReadingUntil time.Time // the lease
+
+	CreatedBy  UserID
+	CreatedAt  time.Time
+	ChangedAt  time.Time
+	StoredAt   time.Time
+	MetadataAt time.Time // metadata became visible
+	ReadyAt    time.Time
+}
+
+// Parts returns how many parts a direct upload has; 0 on the small route.
+func (f File) Parts() int {
+	if f.Route != Direct || f.PartSize <= 0 {
+		return 0
+	}
+	return int((f.Size + f.PartSize - 1) / f.PartSize)
+}
+
+// PartLength returns the length in bytes of part n (from 1), or 0 when there is no such part.
+func (f File) PartLength(n int) int64 {
+	parts := f.Parts()
+	switch {
+	case n < 1 || n > parts:
+		return 0
+	case n == parts:
+		return f.Size - int64(parts-1)*f.PartSize
+	default:
+		return f.PartSize
+	}
+}
+
+// Part is one piece of a multipart upload.
+type Part struct {
+	Number    int    // from 1
+	Size      int64  // bytes
+	CRC64NVME string // base64 of the 8 bytes, big endian
+	ETag      string // without quotes; "" while it is only planned
+}
+
+// SignedRequest is one request to the store, signed. The client sends exactly Method, URL and Headers (and the body the
+// headers speak of), nothing else.
+type SignedRequest struct {
+	Part      int // 0 when it is not about a part
+	Method    string
+	URL       string
+	Headers   map[string]string // without Host and Content-Length, which the client's stack sets itself
+	ExpiresAt time.Time
+}
+
+// Progress is a client's word on how far a file has got; display only.
+type Progress struct {
+	File FileID
+	Sent int64 // bytes
+}
+
+// Object is what the server itself observed in the store.
+type Object struct {
+	Key       ObjectKey
+	Size      int64
+	CRC64NVME string // "" when the store keeps none
+	ETag      string // without quotes
+	VersionID string
+}
+
+// Study is a DICOM study (PS3.3 A.1.2) within one case.
+type Study struct {
+	ID               StudyID
+	Organization     OrganizationID
+	Case             CaseID
+	StudyInstanceUID string
+	PatientName      string // readable form
+	PatientID        string
+	PatientBirthDate string // DICOM DA, YYYYMMDD
+	PatientSex       string
+	Date             string // DICOM DA
+	Time             string // DICOM TM
+	Description      string
+	AccessionNumber  string
+	Series           []Series
+}
+
+// Series is a DICOM series of a study, with the facts derived from its instances.
+type Series struct {
+	ID                SeriesID
+	Study             StudyID
+	SeriesInstanceUID string
+	Number            string
+	Modality          string
+	Description       string
+	Manufacturer      string
+	Model             string
+	TransferSyntax    string
+	Rows, Columns     int
+	Images            int // frames, all instances together
+	Instances         int
+	PixelSpacing      float64 // mm between columns; 0: unknown
+	Spacing           float64 // mm between slices; 0: unknown
+	SpacingSource     string
+	Complete          bool
+	Note              string // what is missing or odd, in plain words; "" when nothing is
+	Files             []FileID
+	Members           []Instance // as stored; what the facts from Images on are derived from
+}
+
+// Instance is one DICOM object and where its bytes lie. A ZIP stays one object; Entry says where in it.
+type Instance struct {
+	ID             InstanceID
+	File           FileID
+	SOPInstanceUID string
+	SOPClassUID    string
+	TransferSyntax string
+	Number         int
+	Rows, Columns  int
+	Frames         int
+	BitsAllocated  int
+	Position       []float64 // ImagePositionPatient, mm; nil: absent
+	Orientation    []float64 // ImageOrientationPatient; nil: absent
+	PixelSpacing   []float64 // row, column, mm; nil: absent
+	SliceThickness float64   // mm; 0: absent
+	SpacingBetween float64   // mm; 0: absent
+
+	Entry EntryRef // where in a ZIP; zero Entry.Index −1 when the file is the object
+
+	PixelOffset       int64 // from the start of the DICOM object; −1: no pixel data
+	PixelLength       int64 // bytes; −1: undefined length
+	PixelEncapsulated bool
+	Warnings          []string
+}
+
+// EntryRef says where in a ZIP object an entry lies.
+type EntryRef struct {
+	Index      int    // in the central directory; −1: not in a ZIP
+	Name       string // display only
+	Method     uint16 // ZIP compression method (APPNOTE 4.4.5)
+	DataOffset int64  // of the compressed bytes, from the start of the object
+	Compressed int64  // bytes
+	Size       int64  // bytes when inflated
+	CRC32      uint32
+}
+
+// Event is one line of an organization's audit log, chained by hash to the one before.
+type Event struct {
+	Organization OrganizationID
+	Seq          int64 // from 1, without gaps
+	At           time.Time
+	Actor        string // user id, or "system"
+	Action       Action
+	Case         CaseID // "" when not about a case
+	File         FileID // "" when not about one file
+	Detail       string // compact JSON of ids, numbers and states; no patient text
+	Hash         string // lower-case hex SHA-256 over the previous hash and this line
+}
+
+// Action names what happened, noun first.
+type Action string
+
+const (
+	OrganizationCreated Action = "organization.created"
+	UserCreated         Action = "user.created"
+	UserChanged         Action = "user.changed"
+	UserDisabled        Action = "user.disabled"
+	PasswordChanged     Action = "user.password_changed"
+	SignedIn            Action = "user.signed_in"
+	SignInFailed        Action = "user.sign_in_failed"
+	SignedOut           Action = "user.signed_out"
+	TokenCreated        Action = "token.created"
+	TokenRevoked        Action = "token.revoked"
+	CaseCreated         Action = "case.created"
+	CaseChanged         Action = "case.changed"
+	CaseDeleted         Action = "case.deleted"
+	FilesPlanned        Action = "files.planned"
+	FileSending         Action = "file.sending"
+	FileStored          Action = "file.stored"
+	FileReading         Action = "file.reading"
+	FileMetadata        Action = "file.metadata"
+	FileReady           Action = "file.ready"
+	FileRejected        Action = "file.rejected"
+	FileAbandoned       Action = "file.abandoned"
+	FileDeleted         Action = "file.deleted"
+	FileLinked          Action = "file.linked" // a download link was given out
+	FileQuarantined     Action = "file.quarantined"
+	ObjectErased        Action = "object.erased"
+)
+
+// SystemActor is the Actor of what no person did.
+const SystemActor = "system"

@@ -1,0 +1,128 @@
+// Package transfer moves bytes in and out: it plans uploads, signs each request to the store when its turn comes,
+// receives small files, verifies and completes, hands out download links, and sweeps up what was left lying. It holds
+// the upload protocol's invariants I1 to I8 (docs/design.md). It knows the database and the object store only through
+// the two small interfaces below and nothing of HTTP, SQL or queues.
+package transfer
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// Service carries out the verbs. All fields are required.
+type Service struct {
+	Records Records
+	Objects Objects
+	Limits  caseload.Limits
+	Now     func() time.Time // the server's clock, the only one that counts
+	Log     *slog.Logger
+}
+
+// FileSpec is one file a client wants to send. Only Name and Size are required.
+type FileSpec struct {
+	Name        string
+	Path        string // folder path within the drop
+	Size        int64  // bytes
+	ContentType string
+	ModifiedAt  time.Time
+	Fingerprint string
+}
+
+// Planned is the answer for one FileSpec: the row that was made, or why there is none.
+type Planned struct {
+	File caseload.File
+	Err  error // a *caseload.Error; the other files of the batch are not affected
+}
+
+// PartSpec names one part a client is about to send.
+type PartSpec struct {
+	Number    int    // from 1
+	CRC64NVME string // base64 of the 8 bytes, big endian
+}
+
+// Link is a download link.
+type Link struct {
+	URL       string
+	ExpiresAt time.Time
+}
+
+// SweepReport counts what one Sweep did.
+type SweepReport struct {
+	Completed, Abandoned, Postponed, Requeued, Erased, Failed int
+}
+
+// Records is what transfer asks of the database. Every method that changes a state does so by compare-and-set and
+// writes the audit event (I8), and where said a job or a delete-intent, in the same transaction. Methods that take a
+// user answer NotFound for what is not in the user's organization and Gone for what was deleted there.
+type Records interface {
+	// PlanFiles inserts the files (state planned) and one FilesPlanned event. The case must be live.
+	PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, files []caseload.File) error
+	// File returns one file of the user's organization.
+	File(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error)
+	// BeginSending moves planned to sending and keeps uploadID if the row has none yet; on a row already sending it
+	// only does the latter. It returns the row as it now stands: when its UploadID is another than the caller's, the
+	// caller lost a race and aborts its own upload. Conflict in any other state.
+	BeginSending(ctx context.Context, id caseload.FileID, actor, uploadID string, deadline time.Time) (caseload.File, error)
+	// RecordParts upserts the manifest (number, size, checksum; the last word on a part counts) of a file that is
+	// sending, and sets its deadline.
+	RecordParts(ctx context.Context, id caseload.FileID, parts []caseload.Part, deadline time.Time) error
+	// Parts returns the manifest in order.
+	Parts(ctx context.Context, id caseload.FileID) ([]caseload.Part, error)
+	// ReportProgress keeps the sent bytes of arriving files of the user's organization (never more than the size);
+	// ids that do not fit are passed over.
+	ReportProgress(ctx context.Context, user caseload.User, progress []caseload.Progress) error
+	// MarkStored moves sending to stored with what the store was seen to hold, and enqueues the reading. won is false
+	// when the row was already stored or beyond; the row is returned either way. Conflict when abandoned or deleted.
+	MarkStored(ctx context.Context, id caseload.FileID, actor string, seen caseload.Object) (f caseload.File, won bool, err error)
+	// MarkAbandoned moves planned or sending to abandoned and writes a delete-intent due at eraseAt. won as above.
+	MarkAbandoned(ctx context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error)
+	// DeleteFile moves any state to deleted and writes a delete-intent due at eraseAt.
+	DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, eraseAt time.Time) error
+	// DeleteCase marks the case and all its files deleted, each with its delete-intent.
+	DeleteCase(ctx context.Context, user caseload.User, id caseload.CaseID, eraseAt time.Time) error
+	// RecordLink writes the FileLinked event.
+	RecordLink(ctx context.Context, user caseload.User, id caseload.FileID) error
+	// RecordQuarantine writes a FileQuarantined event and a warning on the file: the object is not the one verified.
+	RecordQuarantine(ctx context.Context, id caseload.FileID, reason string) error
+
+	// DueUploads returns at most limit arriving files whose deadline is not after now, oldest first.
+	DueUploads(ctx context.Context, now time.Time, limit int) ([]caseload.File, error)
+	// Postpone sets the deadline of an arriving file.
+	Postpone(ctx context.Context, id caseload.FileID, deadline time.Time) error
+	// RequeueLapsed enqueues the reading again of stored files whose deadline, and reading files whose lease, is not
+	// after now (at most limit), pushing that deadline so that a second sweep does not do it again at once.
+	RequeueLapsed(ctx context.Context, now time.Time, limit int) (int, error)
+	// ClaimIntent picks one delete-intent due at now, re-checks under lock that no live file refers to its object, and
+	// claims it for ten minutes. ok is false when none is due. An intent whose object is alive is cancelled, not returned.
+	ClaimIntent(ctx context.Context, now time.Time) (in caseload.Intent, ok bool, err error)
+	// FinishIntent marks a claimed intent done and writes the ObjectErased event.
+	FinishIntent(ctx context.Context, id caseload.IntentID) error
+}
+
+// Objects is what transfer asks of the object store. Errors carry kinds: NotFound (no such key or upload), Conflict (the
+// key exists already, 412), Invalid (checksum or length refused), Unavailable, Full. origin is the scheme and host under
+// which the person's browser reached us ("https://caseload.example"); the embedded store's URLs are signed for it, an
+// external store's for its own public endpoint.
+type Objects interface {
+	CreateMultipart(ctx context.Context, key caseload.ObjectKey) (uploadID string, err error)
+	SignPart(ctx context.Context, origin string, key caseload.ObjectKey, uploadID string, p caseload.Part, expiry time.Duration) (caseload.SignedRequest, error)
+	ListParts(ctx context.Context, key caseload.ObjectKey, uploadID string) ([]caseload.Part, error)
+	// CompleteMultipart completes write-once with the full-object checksum and the object's size.
+	CompleteMultipart(ctx context.Context, key caseload.ObjectKey, uploadID string, parts []caseload.Part, size int64, crc64nvme string) error
+	AbortMultipart(ctx context.Context, key caseload.ObjectKey, uploadID string) error
+	// Put streams size bytes write-once in constant memory; the store verifies the checksum.
+	Put(ctx context.Context, key caseload.ObjectKey, body io.Reader, size int64, crc64nvme string) error
+	// PutPart streams one part in constant memory (the relay when the browser cannot reach the store).
+	PutPart(ctx context.Context, key caseload.ObjectKey, uploadID string, p caseload.Part, body io.Reader) error
+	Head(ctx context.Context, key caseload.ObjectKey, versionID string) (caseload.Object, error)
+	// Sync makes a verified object durable (fsync of the embedded store's files); external stores already are.
+	Sync(ctx context.Context, key caseload.ObjectKey) error
+	// SignGet signs a download pinned to versionID when there is one, as attachment under the given name.
+	SignGet(ctx context.Context, origin string, key caseload.ObjectKey, versionID, name, contentType string, expiry time.Duration) (caseload.SignedRequest, error)
+	// Delete removes one object (that version when given); an absent key is no error.
+	Delete(ctx context.Context, key caseload.ObjectKey, versionID string) error
+}
