@@ -1,0 +1,228 @@
+package dicom
+
+import "math"
+
+// Instance is the flat description of one object: what a list, a search and a series summary need. Absent text is "",
+// absent numbers are 0, absent vectors nil.
+type Instance struct {
+	PatientName      string // as DICOM writes it, decoded: "Hong^Gildong=洪^吉洞=홍^길동"
+	Name             PersonName
+	PatientID        string
+	PatientBirthDate string // YYYYMMDD as written
+	PatientSex       string // M, F, O
+
+	StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID, SOPClassUID string
+
+	StudyDate         string // YYYYMMDD
+	StudyTime         string // HHMMSS.FFFFFF
+	StudyDescription  string
+	AccessionNumber   string
+	SeriesDescription string
+	SeriesNumber      string
+	Modality          string
+	Manufacturer      string
+	ModelName         string
+	TransferSyntax    string // UID; "" when the object does not say
+
+	InstanceNumber  int
+	Rows, Columns   int // pixels
+	Frames          int // at least 1 when there are pixel data
+	BitsAllocated   int
+	BitsStored      int
+	SamplesPerPixel int
+	Photometric     string // "MONOCHROME2", "RGB", …
+
+	Position             []float64 // x, y, z of the first pixel's centre in mm (PS3.3 C.7.6.2); of the first frame
+	Orientation          []float64 // direction cosines of row and column (PS3.3 C.7.6.2)
+	PixelSpacing         []float64 // mm: between rows, between columns (PS3.3 10.7.1.1)
+	SliceThickness       float64   // mm
+	SpacingBetweenSlices float64   // mm, (0018,0088)
+	FramePositions       []float64 // mm along the normal, one a frame, of multi-frame objects that tell
+	CharacterSets        []string  // (0008,0005) as written
+	FunctionalGroups     bool      // an enhanced multi-frame object (PS3.3 C.7.6.16)
+
+	Pixel    *PixelData
+	Warnings []Warning
+}
+
+// Describe draws the flat facts out of a header. In enhanced multi-frame objects geometry comes from the functional
+// groups (PS3.3 C.7.6.16.2). Numbers that contradict the pixel data found are added to the warnings.
+func Describe(h *Header) Instance {
+	in := Instance{
+		PatientName: h.String(TagPatientName), Name: h.PersonName(TagPatientName), PatientID: h.String(TagPatientID),
+		PatientBirthDate: h.String(TagPatientBirthDate), PatientSex: h.String(TagPatientSex),
+		StudyInstanceUID: h.String(TagStudyInstanceUID), SeriesInstanceUID: h.String(TagSeriesInstanceUID),
+		SOPInstanceUID: h.String(TagSOPInstanceUID), SOPClassUID: h.String(TagSOPClassUID),
+		StudyDate: h.String(TagStudyDate), StudyTime: h.String(TagStudyTime),
+		StudyDescription: h.String(TagStudyDescription), AccessionNumber: h.String(TagAccessionNumber),
+		SeriesDescription: h.String(TagSeriesDescription), SeriesNumber: h.String(TagSeriesNumber),
+		Modality: h.String(TagModality), Manufacturer: h.String(TagManufacturer),
+		ModelName: h.String(TagManufacturerModelName), TransferSyntax: h.TransferSyntax,
+		InstanceNumber: h.count(TagInstanceNumber), Rows: h.count(TagRows), Columns: h.count(TagColumns),
+		Frames: h.count(TagNumberOfFrames), BitsAllocated: h.count(TagBitsAllocated),
+		BitsStored: h.count(TagBitsStored), SamplesPerPixel: h.count(TagSamplesPerPixel),
+		Photometric: h.String(TagPhotometricInterpretation), CharacterSets: h.Strings(TagSpecificCharacterSet),
+		Position: exactly(3, h.Floats(TagImagePositionPatient)), Orientation: cosines(h.Floats(TagImageOrientationPatient)),
+		PixelSpacing: exactly(2, h.Floats(TagPixelSpacing)), Pixel: h.Pixel,
+	}
+	in.SliceThickness = h.millimetres(TagSliceThickness)
+	in.SpacingBetweenSlices = h.millimetres(TagSpacingBetweenSlices)
+	in.fillUIDs(h)
+	if in.Frames < 1 && h.Pixel != nil {
+		in.Frames = 1
+	}
+	in.functionalGroups(h)
+	if in.FramePositions == nil && in.Frames > 1 {
+		in.FramePositions = in.gridOffsets(h)
+	}
+	in.Warnings = append(h.Warnings[:len(h.Warnings):len(h.Warnings)], in.check()...)
+	return in
+}
+
+// fillUIDs takes SOP class and instance from the file meta information where the data set lacks them (PS3.10 7.1).
+func (in *Instance) fillUIDs(h *Header) {
+	if in.SOPClassUID == "" {
+		in.SOPClassUID = h.String(TagMediaStorageSOPClassUID)
+	}
+	if in.SOPInstanceUID == "" {
+		in.SOPInstanceUID = h.String(TagMediaStorageSOPInstanceUID)
+	}
+}
+
+// count returns a number that cannot be negative, 0 when absent.
+func (h *Header) count(tag Tag) int {
+	n, _ := h.Int(tag)
+	return max(n, 0)
+}
+
+// millimetres returns a distance, 0 when absent. Some write it negative for the direction of the scan.
+func (h *Header) millimetres(tag Tag) float64 {
+	f, _ := h.Float(tag)
+	return math.Abs(f)
+}
+
+// exactly returns the first n values, nil when there are fewer.
+func exactly(n int, values []float64) []float64 {
+	if len(values) < n {
+		return nil
+	}
+	return values[:n:n]
+}
+
+// cosines returns an orientation of two usable directions, else nil.
+func cosines(values []float64) []float64 {
+	if values = exactly(6, values); values == nil || normalOf(values) == nil {
+		return nil
+	}
+	return values
+}
+
+// functionalGroups reads geometry from the shared and per-frame groups: plane position and orientation, pixel measures
+// (PS3.3 C.7.6.16.2.1, .3, .4).
+func (in *Instance) functionalGroups(h *Header) {
+	frames, shared := h.Find(TagPerFrameFunctionalGroups), h.Find(TagSharedFunctionalGroups)
+	in.FunctionalGroups = frames != nil || shared != nil
+	if !in.FunctionalGroups {
+		return
+	}
+	var first *Item
+	if frames != nil && len(frames.Items) > 0 {
+		first = &frames.Items[0]
+	}
+	var common *Item
+	if shared != nil && len(shared.Items) > 0 {
+		common = &shared.Items[0]
+	}
+	lookUp := func(sequence, tag Tag) []float64 {
+		if values := macro(first, sequence, tag); values != nil {
+			return values
+		}
+		return macro(common, sequence, tag)
+	}
+	if v := cosines(lookUp(TagPlaneOrientationSequence, TagImageOrientationPatient)); v != nil {
+		in.Orientation = v
+	}
+	if v := exactly(3, lookUp(TagPlanePositionSequence, TagImagePositionPatient)); v != nil {
+		in.Position = v
+	}
+	if v := exactly(2, lookUp(TagPixelMeasuresSequence, TagPixelSpacing)); v != nil {
+		in.PixelSpacing = v
+	}
+	if v := lookUp(TagPixelMeasuresSequence, TagSliceThickness); v != nil {
+		in.SliceThickness = math.Abs(v[0])
+	}
+	if v := lookUp(TagPixelMeasuresSequence, TagSpacingBetweenSlices); v != nil {
+		in.SpacingBetweenSlices = math.Abs(v[0])
+	}
+	if normal := normalOf(in.Orientation); normal != nil && frames != nil {
+		in.FramePositions = alongNormal(frames.Items, normal)
+	}
+}
+
+// macro returns the numbers of a tag in the first item of a functional group's sequence, nil when absent.
+func macro(group *Item, sequence, tag Tag) []float64 {
+	if group == nil {
+		return nil
+	}
+	s := group.Find(sequence)
+	if s == nil || len(s.Items) == 0 {
+		return nil
+	}
+	return s.Items[0].Find(tag).Floats()
+}
+
+// alongNormal returns the position of each frame along the normal, nil unless every frame has one.
+func alongNormal(frames []Item, normal []float64) []float64 {
+	out := make([]float64, 0, len(frames))
+	for i := range frames {
+		position := exactly(3, macro(&frames[i], TagPlanePositionSequence, TagImagePositionPatient))
+		if position == nil {
+			return nil
+		}
+		out = append(out, dot(position, normal))
+	}
+	return out
+}
+
+// gridOffsets returns the frame positions of a dose grid (PS3.3 C.8.8.3.2), relative to its first plane.
+func (in *Instance) gridOffsets(h *Header) []float64 {
+	offsets := h.Floats(TagGridFrameOffsetVector)
+	normal := normalOf(in.Orientation)
+	if len(offsets) != in.Frames || normal == nil || in.Position == nil {
+		return nil
+	}
+	origin := dot(in.Position, normal) - offsets[0]
+	out := make([]float64, len(offsets))
+	for i, offset := range offsets {
+		out[i] = origin + offset
+	}
+	return out
+}
+
+// check compares the claims about the image with the pixel data found, in 64 bits.
+func (in *Instance) check() []Warning {
+	var out []Warning
+	if in.Pixel == nil {
+		return nil
+	}
+	if want, ok := in.FrameBytes(); ok && !in.Pixel.Encapsulated {
+		frames := int64(max(in.Frames, 1))
+		if want > math.MaxInt64/frames || want*frames > in.Pixel.Length {
+			out = append(out, Warning{WarnPixels, in.Pixel.Tag, in.Pixel.Offset, "rows, columns and frames claim more pixel data than there are"})
+		}
+	}
+	if in.Frames > 1 && in.SpacingBetweenSlices == 0 && in.FramePositions == nil && in.SliceThickness > 0 {
+		out = append(out, Warning{WarnSpacing, TagSliceThickness, -1, "the distance of the frames is known only from the slice thickness"})
+	}
+	return out
+}
+
+// FrameBytes returns the bytes of one frame of native pixel data; false when the claims are incomplete or absurd
+// (more than 2^40 bytes). One-bit images count whole bytes (PS3.5 8.1.1).
+func (in *Instance) FrameBytes() (int64, bool) {
+	rows, columns, samples, bits := int64(in.Rows), int64(in.Columns), int64(max(in.SamplesPerPixel, 1)), int64(in.BitsAllocated)
+	if rows == 0 || columns == 0 || bits == 0 || rows > 1<<16 || columns > 1<<16 || samples > 1<<8 || bits > 64 {
+		return 0, false
+	}
+	return min((rows*columns*samples*bits+7)/8, 1<<40), rows*columns*samples*bits/8 <= 1<<40
+}

@@ -1,0 +1,92 @@
+package dicom
+
+import (
+	_ "embed"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+//go:generate go run ./gen -from /usr/share/libdcmtk17/dicom.dic -to dictionary.tsv
+
+//go:embed dictionary.tsv
+var dictionaryText string
+
+// DictionaryEntry is one line of the data dictionary (PS3.6 6).
+type DictionaryEntry struct {
+	Tag          Tag
+	VR           VR
+	Keyword      string // "PatientID"
+	Multiplicity string // "1", "1-n", "3-3n"
+}
+
+// Name is the keyword in words: "Patient ID", "Image Position Patient".
+func (e DictionaryEntry) Name() string {
+	var name strings.Builder
+	runes := []rune(e.Keyword)
+	for i, r := range runes {
+		starts := unicode.IsUpper(r) || unicode.IsDigit(r) && i > 0 && !unicode.IsDigit(runes[i-1])
+		if i > 0 && starts {
+			afterLower := unicode.IsLower(runes[i-1])
+			beforeLower := i+1 < len(runes) && unicode.IsLower(runes[i+1]) && !(runes[i+1] == 's' && i+2 == len(runes))
+			if afterLower || beforeLower {
+				name.WriteByte(' ')
+			}
+		}
+		name.WriteRune(r)
+	}
+	return name.String()
+}
+
+type dictionary struct {
+	byTag     map[Tag]DictionaryEntry
+	byKeyword map[string]Tag
+}
+
+// loadDictionary parses the embedded table once, at first use (about 5,000 lines).
+var loadDictionary = sync.OnceValue(func() dictionary {
+	lines := strings.Split(dictionaryText, "\n")
+	d := dictionary{make(map[Tag]DictionaryEntry, len(lines)), make(map[string]Tag, len(lines))}
+	for _, line := range lines {
+		fields := strings.Split(line, "\t")
+		if len(fields) != 4 {
+			continue // comment or last empty line
+		}
+		number, err := strconv.ParseUint(fields[0], 16, 32)
+		if err != nil {
+			continue
+		}
+		tag := Tag(number)
+		d.byTag[tag] = DictionaryEntry{tag, VR(fields[1]), fields[2], fields[3]}
+		d.byKeyword[fields[2]] = tag
+	}
+	return d
+})
+
+// LookUp returns the dictionary entry of a standard element. Repeating groups (50xx curves, 60xx overlays; PS3.5 7.6)
+// are found under their first group, group lengths (gggg,0000) and private creators (gggg,0010-00FF) by rule.
+func LookUp(tag Tag) (DictionaryEntry, bool) {
+	d := loadDictionary()
+	if entry, ok := d.byTag[tag]; ok {
+		return entry, true
+	}
+	group, element := tag.Group(), tag.Element()
+	switch {
+	case element == 0:
+		return DictionaryEntry{tag, VRUint32, "GenericGroupLength", "1"}, true
+	case tag.Private() && element >= 0x10 && element <= 0xFF:
+		return DictionaryEntry{tag, "LO", "PrivateCreator", "1"}, true
+	case (group&0xFF00 == 0x5000 || group&0xFF00 == 0x6000) && !tag.Private():
+		entry, ok := d.byTag[MakeTag(group&0xFF00, element)]
+		entry.Tag = tag
+		return entry, ok
+	}
+	return DictionaryEntry{}, false
+}
+
+// TagByKeyword returns the tag of a keyword such as "PatientID" (PS3.6 6), as DICOMweb queries name it (PS3.18 8.3.4).
+func TagByKeyword(keyword string) (Tag, bool) {
+	tag, ok := loadDictionary().byKeyword[keyword]
+	return tag, ok
+}

@@ -1,0 +1,114 @@
+package dicom
+
+import (
+	"bufio"
+	"compress/flate"
+	"context"
+	"errors"
+	"io"
+)
+
+// inflater makes an io.ReaderAt of a deflated data set (PS3.5 A.5): it inflates forwards, keeps only the last bytes,
+// and stops at its limit. Reads may go back by at most keep bytes, which is all the window asks.
+type inflater struct {
+	ctx    context.Context
+	source *countingReader
+	r      io.Reader
+	limit  int64
+
+	tail []byte // the last inflated bytes
+	keep int
+	end  int64 // inflated bytes so far; tail ends here
+	err  error
+}
+
+var errInflated = errors.New("dicom: inflated more than the limit")
+
+// newInflater inflates r[offset:size). A zlib wrapper, which some writers add against the standard, is skipped.
+func newInflater(ctx context.Context, r io.ReaderAt, offset, size int64, keep int, limit int64) *inflater {
+	var start [5]byte
+	n, _ := r.ReadAt(start[:], offset)
+	if zlibWrapped(start[:n]) {
+		offset += 2
+	}
+	source := &countingReader{r: io.NewSectionReader(r, offset, size-offset)}
+	return &inflater{
+		ctx: ctx, source: source, r: flate.NewReader(bufio.NewReaderSize(source, 32<<10)), keep: keep, limit: limit,
+	}
+}
+
+// zlibWrapped recognises a zlib header (RFC 1950) where a raw stream (RFC 1951) would have to be a stored block whose
+// length does not match its complement.
+func zlibWrapped(b []byte) bool {
+	if len(b) < 5 || b[0]&0x0F != 8 || (int(b[0])<<8|int(b[1]))%31 != 0 {
+		return false
+	}
+	return b[0]&0x06 != 0 || b[1]^b[3] != 0xFF || b[2]^b[4] != 0xFF
+}
+
+// ReadAt implements io.ReaderAt. A damaged stream reads like one that ends there.
+func (f *inflater) ReadAt(p []byte, offset int64) (int, error) {
+	want := offset + int64(len(p))
+	for f.end < want && f.err == nil {
+		f.more()
+	}
+	start := f.end - int64(len(f.tail))
+	if offset < start {
+		return 0, errors.New("dicom: read behind the inflated window")
+	}
+	n := 0
+	if offset < f.end {
+		n = copy(p, f.tail[offset-start:])
+	}
+	if n < len(p) {
+		if f.err != nil {
+			return n, f.err
+		}
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// more inflates the next piece and drops what lies too far behind.
+func (f *inflater) more() {
+	const piece = 16 << 10
+	if f.err = f.ctx.Err(); f.err != nil {
+		return
+	}
+	if f.end+piece > f.limit {
+		f.err = errInflated
+		return
+	}
+	if len(f.tail)+piece > 2*f.keep {
+		f.tail = append(f.tail[:0], f.tail[len(f.tail)-f.keep:]...)
+	}
+	had := len(f.tail)
+	f.tail = append(f.tail, make([]byte, piece)...)
+	n, err := io.ReadFull(f.r, f.tail[had:])
+	f.tail = f.tail[:had+n]
+	f.end += int64(n)
+	if err != nil {
+		f.err = io.EOF
+		if f.source.err != nil {
+			f.err = f.source.err
+		}
+	}
+}
+
+// countingReader remembers a real read error of the source, which flate would wrap, and counts.
+type countingReader struct {
+	r     io.Reader
+	bytes int64
+	reads int
+	err   error
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.bytes += int64(n)
+	c.reads++
+	if err != nil && err != io.EOF {
+		c.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,146 @@
+package dicom
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// String returns the first value of a top-level element as text: decoded by its character set, spaces and NULs
+// trimmed. It returns "" when the element is absent, empty or was not kept.
+func (h *Header) String(tag Tag) string {
+	if values := h.Strings(tag); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// Strings returns all values of a top-level element as text, nil when there is none.
+func (h *Header) Strings(tag Tag) []string { return h.Find(tag).strings(h.names) }
+
+// Int returns the first value of a top-level element as an integer; false when there is none or it is no number.
+func (h *Header) Int(tag Tag) (int, bool) { return h.Find(tag).Int() }
+
+// Float returns the first value of a top-level element as a number; false when there is none or it is no number.
+func (h *Header) Float(tag Tag) (float64, bool) {
+	if values := h.Floats(tag); len(values) > 0 {
+		return values[0], true
+	}
+	return 0, false
+}
+
+// Floats returns all values of a top-level element as numbers; nil when one of them is no finite number.
+func (h *Header) Floats(tag Tag) []float64 { return h.Find(tag).Floats() }
+
+// strings returns the values of e as text. Numbers of binary VRs are printed.
+func (e *Element) strings(names charset) []string {
+	if e == nil || len(e.Value) == 0 {
+		return nil
+	}
+	t := traitOf(e.VR)
+	switch {
+	case e.VR == VRAttributeTag:
+		var out []string
+		for b := e.Value; len(b) >= 4; b = b[4:] {
+			out = append(out, encoding{bigEndian: e.BigEndian}.tag(b).Hex())
+		}
+		return out
+	case t.width > 0:
+		var out []string
+		for _, f := range e.Floats() {
+			out = append(out, strconv.FormatFloat(f, 'g', -1, 64))
+		}
+		return out
+	case !t.text && t.vr != VRUnknown:
+		return nil
+	}
+	text := string(e.Value)
+	if t.charset || t.vr == VRUnknown {
+		text, _ = names.decode(e.Value)
+	}
+	if t.single {
+		return []string{trimValue(text)}
+	}
+	values := strings.Split(text, `\`)
+	for i, value := range values {
+		values[i] = trimValue(value)
+	}
+	return values
+}
+
+// trimValue removes the padding of text: spaces and NULs at the end, spaces at the beginning (PS3.5 6.2).
+func trimValue(s string) string { return strings.TrimLeft(strings.TrimRight(s, " \x00"), " ") }
+
+// splitValues splits an undecoded value of plain ASCII text, such as a code string.
+func splitValues(b []byte) []string {
+	if len(b) == 0 {
+		return nil
+	}
+	var out []string
+	for _, part := range bytes.Split(b, []byte{'\\'}) {
+		out = append(out, trimValue(string(part)))
+	}
+	return out
+}
+
+// Int returns the first value of the element as an integer. An IS or DS with a fraction of zero counts; "1A" does not.
+func (e *Element) Int() (int, bool) {
+	values := e.Floats()
+	if len(values) == 0 || values[0] != math.Trunc(values[0]) || math.Abs(values[0]) > 1<<53 {
+		return 0, false
+	}
+	return int(values[0]), true
+}
+
+// Floats returns the element's values as numbers, whether written as text (DS, IS; over-long ones too) or in binary.
+// It returns nil when one of them is no finite number.
+func (e *Element) Floats() []float64 {
+	if e == nil || len(e.Value) == 0 {
+		return nil
+	}
+	if t := traitOf(e.VR); t.width > 0 {
+		return binaryFloats(e.Value, t, encoding{bigEndian: e.BigEndian}.order())
+	}
+	var out []float64
+	for _, part := range splitValues(e.Value) {
+		f, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			return nil
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// binaryFloats reads the numbers of a binary VR (PS3.5 table 6.2-1).
+func binaryFloats(b []byte, t trait, order binary.ByteOrder) []float64 {
+	out := make([]float64, 0, len(b)/t.width)
+	for ; len(b) >= t.width; b = b[t.width:] {
+		var f float64
+		switch t.vr {
+		case VRFloat32, "OF":
+			f = float64(math.Float32frombits(order.Uint32(b)))
+		case VRFloat64, "OD":
+			f = math.Float64frombits(order.Uint64(b))
+		case VRInt16:
+			f = float64(int16(order.Uint16(b)))
+		case VRInt32:
+			f = float64(int32(order.Uint32(b)))
+		case VRInt64:
+			f = float64(int64(order.Uint64(b)))
+		case VRUint32, "OL":
+			f = float64(order.Uint32(b))
+		case VRUint64, "OV":
+			f = float64(order.Uint64(b))
+		default:
+			f = float64(order.Uint16(b))
+		}
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			return nil
+		}
+		out = append(out, f)
+	}
+	return out
+}
