@@ -1,0 +1,94 @@
+# The two commands of the house are `make run` and `make test`; `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO       ?= go
+NPM_CI   := npm ci --no-audit --no-fund --ignore-scripts
+FUZZTIME ?= 3s
+TEST     := $(GO) test $(if $(CASELOAD_TEST_RACE),-race) -timeout 40m
+LINT     := bin/golangci-lint
+LINT_AT  := v2.15.0
+
+UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+export CASELOAD_TEST_BINARY := $(CURDIR)/bin/caseload
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.PHONY: run
+run: ui/dist/.built ## build what is stale and serve on http://127.0.0.1:8080
+	exec $(GO) run ./cmd/caseload serve
+
+.PHONY: build
+build: ui/dist/.built ## build bin/caseload
+	$(GO) build $(if $(CASELOAD_TEST_RACE),-race) -o bin/caseload ./cmd/caseload
+
+.PHONY: test
+test: ## install what is missing, then run every test (under 15 minutes on 2 cores)
+	.ci/prepare
+	$(MAKE) --no-print-directory build vet test-ui test-go test-browser fuzz
+
+.PHONY: vet
+vet: ui/dist/.built
+	$(GO) vet ./...
+
+.PHONY: test-go
+test-go: build ## only the Go tests: both databases, the real binary, a short kill run
+	$(TEST) ./...
+
+.PHONY: test-ui
+test-ui: ui/dist/.built ## only the front end's types and unit tests
+	cd ui && npm run typecheck && npm test
+
+.PHONY: test-browser
+test-browser: build e2e/node_modules/.installed ## only the browser journeys
+	$(GO) build -o bin/s3test ./e2e/s3server
+	cd e2e && node --test --test-concurrency=1 --test-reporter=spec
+
+.PHONY: fuzz
+fuzz: ui/dist/.built ## every fuzz target for FUZZTIME (3s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' internal ui cmd e2e 2>/dev/null | while read -r file; do \
+	  for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$$file"); do \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
+	  done; \
+	done
+
+.PHONY: bench
+bench: build ## the figures of docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/...
+	CASELOAD_BENCH=1 $(GO) test -run '^TestFigure' -v -timeout 60m ./e2e/...
+
+.PHONY: lint
+lint: ui/dist/.built $(LINT) ## the linters, the rule of imports among them
+	$(LINT) config verify
+	$(LINT) run ./...
+
+.PHONY: fmt
+fmt: $(LINT) ## format Go and the front end
+	$(LINT) fmt ./...
+	cd ui && npx --no-install prettier --write --log-level warn .
+
+.PHONY: docs
+docs: ui/dist/.built ## write docs/config.md and docs/cli.md from the program
+	$(GO) generate ./cmd/caseload
+
+ui/node_modules/.installed: ui/package-lock.json
+	cd ui && $(NPM_CI)
+	touch $@
+
+ui/dist/.built: ui/node_modules/.installed $(UI_SOURCES)
+	cd ui && npm run build
+	touch $@
+
+e2e/node_modules/.installed: e2e/package-lock.json
+	cd e2e && $(NPM_CI)
+	touch $@
+
+# Built from source once; takes some minutes.
+$(LINT):
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_AT)
