@@ -1,0 +1,128 @@
+package api
+
+import (
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// File is one thing a person sent, as named by them.
+type File struct {
+	ID          string    `json:"id"`
+	Case        string    `json:"case"`
+	Name        string    `json:"name"`
+	Path        string    `json:"path"`
+	Size        int64     `json:"size"`
+	ContentType string    `json:"content_type"`
+	ModifiedAt  time.Time `json:"modified_at,omitzero"`
+	Fingerprint string    `json:"fingerprint,omitempty"`
+
+	State     string `json:"state"`            // planned, sending, stored, reading, ready, rejected, abandoned
+	Reason    string `json:"reason,omitempty"` // why rejected or abandoned
+	Route     string `json:"route"`            // small, direct
+	PartSize  int64  `json:"part_size"`        // bytes of every part but the last; 0 on the small route
+	Parts     int    `json:"parts"`            // 0 on the small route
+	SentBytes int64  `json:"sent_bytes"`
+
+	CRC64NVME string `json:"crc64nvme,omitempty"` // base64 of the whole file's checksum, as the store observed it
+	SHA256    string `json:"sha256,omitempty"`    // hex, once ready
+
+	Kind         string            `json:"kind"` // by content; "" until read
+	Warnings     []string          `json:"warnings"`
+	Contents     caseload.Contents `json:"contents"`
+	EntriesDone  int               `json:"entries_done"`
+	EntriesTotal int               `json:"entries_total"`
+	BytesRead    int64             `json:"bytes_read"`
+
+	CreatedBy  string    `json:"created_by"`
+	CreatedAt  time.Time `json:"created_at"`
+	ChangedAt  time.Time `json:"changed_at"`
+	StoredAt   time.Time `json:"stored_at,omitzero"`
+	MetadataAt time.Time `json:"metadata_at,omitzero"`
+	ReadyAt    time.Time `json:"ready_at,omitzero"`
+}
+
+// Files answers GET /cases/{case}/files.
+type Files struct {
+	Files []File `json:"files"`
+}
+
+// Plan is the request of POST /cases/{case}/files.
+type Plan struct {
+	Files []FileSpec `json:"files"`
+}
+
+// FileSpec is one file a client wants to send. Only Name and Size are required.
+type FileSpec struct {
+	Name        string    `json:"name"`
+	Path        string    `json:"path,omitempty"` // folder path within the drop
+	Size        int64     `json:"size"`           // bytes
+	ContentType string    `json:"content_type,omitempty"`
+	ModifiedAt  time.Time `json:"modified_at,omitzero"`
+	Fingerprint string    `json:"fingerprint,omitempty"`
+}
+
+// Planned answers POST /cases/{case}/files: one element for each file asked, in the same order.
+type Planned struct {
+	Files []PlannedFile `json:"files"`
+}
+
+// PlannedFile holds either the file that was planned or why it was not.
+type PlannedFile struct {
+	File  *File    `json:"file,omitempty"`
+	Error *Problem `json:"error,omitempty"`
+}
+
+// SignParts is the request of POST /files/{file}/parts: the parts about to be sent.
+type SignParts struct {
+	Parts []PartSpec `json:"parts"`
+}
+
+// PartSpec names one part and the checksum of its bytes.
+type PartSpec struct {
+	Number    int    `json:"number"`    // from 1
+	CRC64NVME string `json:"crc64nvme"` // base64 of the 8 bytes, big endian
+}
+
+// SignedParts answers POST /files/{file}/parts, in the order asked.
+type SignedParts struct {
+	Requests []SignedRequest `json:"requests"`
+}
+
+// SignedRequest is one request to the store. Send exactly the method, URL and headers.
+type SignedRequest struct {
+	Part      int               `json:"part"`
+	Method    string            `json:"method"`
+	URL       string            `json:"url"`
+	Headers   map[string]string `json:"headers"`
+	ExpiresAt time.Time         `json:"expires_at"`
+}
+
+// Parts answers GET /files/{file}/parts: what the store holds of an upload.
+type Parts struct {
+	Parts []Part `json:"parts"`
+}
+
+// Part is one piece the store holds.
+type Part struct {
+	Number    int    `json:"number"`
+	Size      int64  `json:"size"`
+	CRC64NVME string `json:"crc64nvme"`
+}
+
+// Link answers GET /files/{file}/link: a download link for a short while.
+type Link struct {
+	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// ProgressReport is the request of POST /progress.
+type ProgressReport struct {
+	Files []Progress `json:"files"`
+}
+
+// Progress says how many bytes of one file have left the client; display only.
+type Progress struct {
+	ID   string `json:"id"`
+	Sent int64  `json:"sent"`
+}
