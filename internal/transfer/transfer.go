@@ -13,13 +13,15 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// Service carries out the verbs. All fields are required.
+// Service carries out the verbs. All exported fields are required. It must not be copied once in use.
 type Service struct {
 	Records Records
 	Objects Objects
 	Limits  caseload.Limits
 	Now     func() time.Time // the server's clock, the only one that counts
 	Log     *slog.Logger
+
+	turns turns
 }
 
 // FileSpec is one file a client wants to send. Only Name and Size are required.
@@ -68,7 +70,7 @@ type Records interface {
 	// caller lost a race and aborts its own upload. Conflict in any other state.
 	BeginSending(ctx context.Context, id caseload.FileID, actor, uploadID string, deadline time.Time) (caseload.File, error)
 	// RecordParts upserts the manifest (number, size, checksum; the last word on a part counts) of a file that is
-	// sending, and sets its deadline.
+	// sending, and sets its deadline and ChangedAt.
 	RecordParts(ctx context.Context, id caseload.FileID, parts []caseload.Part, deadline time.Time) error
 	// Parts returns the manifest in order.
 	Parts(ctx context.Context, id caseload.FileID) ([]caseload.Part, error)
@@ -91,7 +93,7 @@ type Records interface {
 
 	// DueUploads returns at most limit arriving files whose deadline is not after now, oldest first.
 	DueUploads(ctx context.Context, now time.Time, limit int) ([]caseload.File, error)
-	// Postpone sets the deadline of an arriving file.
+	// Postpone sets the deadline of an arriving file and nothing else: it is no sign of life (ChangedAt stays).
 	Postpone(ctx context.Context, id caseload.FileID, deadline time.Time) error
 	// RequeueLapsed enqueues the reading again of stored files whose deadline, and reading files whose lease, is not
 	// after now (at most limit), pushing that deadline so that a second sweep does not do it again at once.

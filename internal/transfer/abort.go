@@ -1,0 +1,102 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// lateWrites is how long after an upload's end a byte could still arrive for its key: an address signed just before is
+// good for at most an hour, and a body begun then is streamed for at most another.
+const lateWrites = 2 * caseload.MaxURLExpiry
+
+// Abort gives up an upload at a person's wish and frees what the store holds of it. A second Abort answers the same.
+// Conflict when the file was received already: that is for DeleteFile.
+func (s *Service) Abort(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error) {
+	if err := mayWrite(user); err != nil {
+		return caseload.File{}, err
+	}
+	f, err := s.Records.File(ctx, user, id)
+	if err != nil || f.State == caseload.Abandoned {
+		return f, err
+	}
+	if f.State.Acknowledged() {
+		return f, caseload.Errorf(caseload.Conflict, "This file was already received.").WithHint("Delete it if it is not wanted.")
+	}
+	return s.abandon(ctx, f, string(user.ID), "The upload was cancelled.")
+}
+
+// abandon moves an arriving file to abandoned, with the delete-intent that sees to its remains, and frees its parts at
+// once if the store can do so now. Conflict when the file got stored or deleted meanwhile.
+func (s *Service) abandon(ctx context.Context, f caseload.File, actor, reason string) (caseload.File, error) {
+	row, won, err := s.Records.MarkAbandoned(ctx, f.ID, actor, reason, s.now().Add(lateWrites))
+	if err != nil {
+		return f, fmt.Errorf("abandon %s: %w", f.ID, err)
+	}
+	if won {
+		s.Log.InfoContext(ctx, "upload abandoned", "file", f.ID, "actor", actor)
+		s.abortQuietly(ctx, f.ID, row.Object, row.UploadID)
+	}
+	return row, nil
+}
+
+// abortQuietly frees the parts of an upload that nothing needs any more. A failure is only logged: the delete-intent
+// tries again, and a store's lifecycle rule takes what has none.
+func (s *Service) abortQuietly(ctx context.Context, id caseload.FileID, key caseload.ObjectKey, uploadID string) {
+	if uploadID == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if err := s.Objects.AbortMultipart(ctx, key, uploadID); err != nil && caseload.KindOf(err) != caseload.NotFound {
+		s.Log.WarnContext(ctx, "parts were not freed at once", "file", id, "error", err)
+	}
+}
+
+// Held returns the parts the store holds of an upload, in order, for a client that resumes: what it has with the same
+// checksum need not travel again. A file of which nothing was sent has none. Conflict when it no longer arrives.
+func (s *Service) Held(ctx context.Context, user caseload.User, id caseload.FileID) ([]caseload.Part, error) {
+	f, err := s.arrivingDirect(ctx, user, id)
+	if err != nil || f.UploadID == "" {
+		return nil, err
+	}
+	held, err := s.Objects.ListParts(ctx, f.Object, f.UploadID)
+	if err == nil {
+		return held, nil
+	}
+	if caseload.KindOf(err) != caseload.NotFound {
+		return nil, fmt.Errorf("list parts of %s: %w", id, err)
+	}
+	switch _, headErr := s.Objects.Head(ctx, f.Object, ""); {
+	case headErr == nil: // put together already; Complete will find it so
+		return s.Records.Parts(ctx, id)
+	case caseload.KindOf(headErr) == caseload.NotFound:
+		return nil, uploadEnded(err)
+	default:
+		return nil, fmt.Errorf("look for %s: %w", id, errors.Join(headErr, err))
+	}
+}
+
+// Report keeps a client's word on how far its files have got, for the people who look on. Entries that do not fit are
+// passed over. TooLarge above Limits.MaxBatch entries.
+func (s *Service) Report(ctx context.Context, user caseload.User, progress []caseload.Progress) error {
+	if err := mayWrite(user); err != nil {
+		return err
+	}
+	if len(progress) > s.Limits.MaxBatch {
+		return caseload.Errorf(caseload.TooLarge, "At most %d files can be reported at once.", s.Limits.MaxBatch).WithField("files")
+	}
+	fit := make([]caseload.Progress, 0, len(progress))
+	for _, p := range progress {
+		if p.Sent >= 0 && caseload.ValidID(string(p.File)) {
+			fit = append(fit, p)
+		}
+	}
+	if len(fit) == 0 {
+		return nil
+	}
+	return s.Records.ReportProgress(ctx, user, fit)
+}

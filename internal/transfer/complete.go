@@ -1,0 +1,288 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// settleWithin is how soon Sweep looks at a file whose completion was begun, should this process die in the middle.
+const settleWithin = 5 * time.Minute
+
+// The verdicts on an upload that is not stored. Complete gives them to the client, Sweep acts on them.
+var (
+	errNotWhole   = errors.New("the upload is not whole")
+	errEnded      = errors.New("the store knows no such upload and no such object")
+	errOtherBytes = errors.New("the object is not what was sent")
+)
+
+// Complete finishes an upload once all its bytes are in the store: the client's word is not believed, the store is
+// asked. It may be called again at any time and by many at once: whoever comes after the first gets the same answer.
+// Conflict names the parts to send again, when there are any.
+func (s *Service) Complete(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error) {
+	if err := mayWrite(user); err != nil {
+		return caseload.File{}, err
+	}
+	leave, err := s.turns.take(ctx, id)
+	if err != nil {
+		return caseload.File{}, err
+	}
+	defer leave()
+	f, err := s.Records.File(ctx, user, id)
+	if err != nil || f.State.Acknowledged() {
+		return f, err
+	}
+	if err := stillArriving(f); err != nil {
+		return f, err
+	}
+	if f.State == caseload.Planned {
+		return f, caseload.Errorf(caseload.Conflict, "Nothing of this file has been sent yet.").WithHint("Send it, then complete it.")
+	}
+	if err := s.Records.Postpone(ctx, id, s.now().Add(settleWithin)); err != nil {
+		return f, fmt.Errorf("take up %s: %w", id, err)
+	}
+	return s.finish(ctx, f, string(user.ID))
+}
+
+// finish takes a file that is sending to stored if the store holds all of it. The caller has the file's turn.
+func (s *Service) finish(ctx context.Context, f caseload.File, actor string) (caseload.File, error) {
+	manifest, err := s.Records.Parts(ctx, f.ID)
+	if err != nil {
+		return f, fmt.Errorf("read manifest of %s: %w", f.ID, err)
+	}
+	if f.Route == caseload.Small {
+		return s.finishSmall(ctx, f, actor, manifest)
+	}
+	if f.UploadID == "" {
+		return f, partsMissing(f, nil, nil)
+	}
+	held, err := s.Objects.ListParts(ctx, f.Object, f.UploadID)
+	switch {
+	case err == nil:
+		return s.finishParts(ctx, f, actor, manifest, held)
+	case caseload.KindOf(err) == caseload.NotFound:
+		return s.finishUnlisted(ctx, f, actor, manifest, err)
+	default:
+		return f, fmt.Errorf("list parts of %s: %w", f.ID, err)
+	}
+}
+
+// finishParts completes the multipart upload when each part held is the one the manifest speaks of.
+func (s *Service) finishParts(ctx context.Context, f caseload.File, actor string, manifest, held []caseload.Part) (caseload.File, error) {
+	if err := partsMissing(f, manifest, held); err != nil {
+		return f, err
+	}
+	whole, err := wholeChecksum(manifest)
+	if err != nil {
+		return f, fmt.Errorf("combine checksums of %s: %w", f.ID, err)
+	}
+	want := wanted{size: f.Size, crc64nvme: whole}
+	ctx, cancel := outliving(ctx)
+	defer cancel()
+	putErr := s.Objects.CompleteMultipart(ctx, f.Object, f.UploadID, heldInOrder(manifest, held), f.Size, whole)
+	if putErr == nil {
+		return s.commit(ctx, f, actor, want)
+	}
+	seen, err := s.Objects.Head(ctx, f.Object, "") // the answer may have been lost, or be the answer to our own earlier try
+	switch {
+	case err == nil && want.matches(seen):
+		return s.commit(ctx, f, actor, want)
+	case err == nil:
+		return f, s.refuseOtherBytes(ctx, f, actor, seen)
+	case caseload.KindOf(err) != caseload.NotFound:
+		return f, fmt.Errorf("look for %s: %w", f.ID, errors.Join(err, putErr))
+	}
+	switch caseload.KindOf(putErr) {
+	case caseload.NotFound:
+		return f, uploadEnded(putErr)
+	case caseload.Invalid: // a part was replaced between listing and completing
+		return f, caseload.Errorf(caseload.Conflict, "The store did not accept the parts as a whole.").
+			WithHint("Ask which parts are held, send the others again, then complete again.").WithCause(errors.Join(errNotWhole, putErr))
+	case caseload.Conflict:
+		return f, caseload.Errorf(caseload.Unavailable, "The store is still busy with this file.").WithHint("Try again in a moment.").WithCause(putErr)
+	}
+	return f, fmt.Errorf("complete %s: %w", f.ID, putErr)
+}
+
+// finishUnlisted decides about an upload the store no longer knows: either it was completed (a lost answer, a process
+// that died before its commit), then the object is there; or the store ended it.
+func (s *Service) finishUnlisted(ctx context.Context, f caseload.File, actor string, manifest []caseload.Part, listErr error) (caseload.File, error) {
+	seen, err := s.headSoon(ctx, f.Object)
+	if caseload.KindOf(err) == caseload.NotFound {
+		return f, uploadEnded(listErr)
+	}
+	if err != nil {
+		return f, fmt.Errorf("look for %s: %w", f.ID, err)
+	}
+	whole, err := wholeChecksum(manifest)
+	if err != nil {
+		return f, fmt.Errorf("combine checksums of %s: %w", f.ID, err)
+	}
+	ctx, cancel := outliving(ctx)
+	defer cancel()
+	want := wanted{size: f.Size, crc64nvme: whole}
+	if len(manifest) != f.Parts() || !want.matches(seen) {
+		return f, s.refuseOtherBytes(ctx, f, actor, seen)
+	}
+	return s.commit(ctx, f, actor, want)
+}
+
+// finishSmall decides about a small file whose PUT was not answered: the object is there as declared, or not at all.
+func (s *Service) finishSmall(ctx context.Context, f caseload.File, actor string, manifest []caseload.Part) (caseload.File, error) {
+	missing := caseload.Errorf(caseload.Conflict, "This file has not been received yet.").WithHint("Send it again.").WithCause(errNotWhole)
+	if len(manifest) != 1 {
+		return f, missing
+	}
+	seen, err := s.Objects.Head(ctx, f.Object, "")
+	if caseload.KindOf(err) == caseload.NotFound {
+		return f, missing
+	}
+	if err != nil {
+		return f, fmt.Errorf("look for %s: %w", f.ID, err)
+	}
+	ctx, cancel := outliving(ctx)
+	defer cancel()
+	want := wanted{size: f.Size, crc64nvme: manifest[0].CRC64NVME}
+	if !want.matches(seen) {
+		return f, s.refuseOtherBytes(ctx, f, actor, seen)
+	}
+	return s.commit(ctx, f, actor, want)
+}
+
+// wanted is what the object must be before its row may say stored.
+type wanted struct {
+	size      int64
+	crc64nvme string
+	streamed  bool // these very bytes passed through this server, which took their checksum itself
+}
+
+// matches tells whether the object seen is the wanted one. A store that shows no checksum has not shown that it is (I2),
+// unless the server streamed the bytes itself.
+func (w wanted) matches(seen caseload.Object) bool {
+	return seen.Size == w.size && (seen.CRC64NVME == w.crc64nvme || seen.CRC64NVME == "" && w.streamed)
+}
+
+// commit is the one way to stored: HEAD shows size and checksum, the bytes are made durable, then the row moves, with
+// its event and its job. The context has been freed from the client's.
+func (s *Service) commit(ctx context.Context, f caseload.File, actor string, want wanted) (caseload.File, error) {
+	seen, err := s.headSoon(ctx, f.Object)
+	if caseload.KindOf(err) == caseload.NotFound {
+		return f, caseload.Errorf(caseload.Unavailable, "The store accepted the file but does not show it yet.").WithHint("Try again in a moment.").WithCause(err)
+	}
+	if err != nil {
+		return f, fmt.Errorf("look for %s: %w", f.ID, err)
+	}
+	if !want.matches(seen) {
+		return f, s.refuseOtherBytes(ctx, f, actor, seen)
+	}
+	if err := s.Objects.Sync(ctx, f.Object); err != nil {
+		return f, fmt.Errorf("make %s durable: %w", f.ID, err)
+	}
+	seen.Key, seen.CRC64NVME = f.Object, want.crc64nvme
+	stored, won, err := s.Records.MarkStored(ctx, f.ID, actor, seen)
+	if err != nil {
+		return f, fmt.Errorf("mark %s stored: %w", f.ID, err)
+	}
+	if won {
+		s.Log.InfoContext(ctx, "file stored", "file", f.ID, "route", f.Route, "bytes", f.Size)
+	}
+	return stored, nil
+}
+
+// refuseOtherBytes gives up a file whose key holds an object that is not what was sent: write-once, it never will be.
+func (s *Service) refuseOtherBytes(ctx context.Context, f caseload.File, actor string, seen caseload.Object) error {
+	s.Log.WarnContext(ctx, "object is not what was sent", "file", f.ID, "planned_bytes", f.Size, "seen_bytes", seen.Size)
+	refused := caseload.Errorf(caseload.Conflict, "The store holds other bytes than were announced for this file.").
+		WithHint("Send the file again as a new one.").WithCause(errOtherBytes)
+	if _, err := s.abandon(ctx, f, actor, "The bytes that arrived were not the bytes announced."); err != nil {
+		return refused.WithCause(errors.Join(errOtherBytes, err))
+	}
+	return refused
+}
+
+// headTries are the waits between the looks at an object that must be there; some stores answer before it is visible.
+var headTries = []time.Duration{20, 40, 80, 160, 320, 640, 1280}
+
+// headSoon looks for the object, again and again for about two and a half seconds while it is NotFound.
+func (s *Service) headSoon(ctx context.Context, key caseload.ObjectKey) (caseload.Object, error) {
+	for try := 0; ; try++ {
+		seen, err := s.Objects.Head(ctx, key, "")
+		if caseload.KindOf(err) != caseload.NotFound || try == len(headTries) {
+			return seen, err
+		}
+		select {
+		case <-time.After(headTries[try] * time.Millisecond):
+		case <-ctx.Done():
+			return seen, caseload.Errorf(caseload.Unavailable, "The request ended while the store was being asked.").WithCause(ctx.Err())
+		}
+	}
+}
+
+// partsMissing answers Conflict with the numbers to send again, or nil when every planned part is in the manifest and
+// held by the store with the planned length and the manifest's checksum.
+func partsMissing(f caseload.File, manifest, held []caseload.Part) error {
+	said := byNumber(manifest)
+	kept := byNumber(held)
+	var missing []int
+	for n := 1; n <= f.Parts(); n++ {
+		want, have := said[n], kept[n]
+		same := have.CRC64NVME == want.CRC64NVME || have.CRC64NVME == "" // shown by no store that checks it only at the end
+		if want.Number == 0 || have.Number == 0 || have.Size != f.PartLength(n) || !same {
+			missing = append(missing, n)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return caseload.Errorf(caseload.Conflict, "%d of %d parts are missing or differ: %s.", len(missing), f.Parts(), numbers(missing)).
+		WithHint("Send these parts again, then complete again.").WithField("parts").WithCause(errNotWhole)
+}
+
+func byNumber(parts []caseload.Part) map[int]caseload.Part {
+	m := make(map[int]caseload.Part, len(parts))
+	for _, p := range parts {
+		m[p.Number] = p
+	}
+	return m
+}
+
+// heldInOrder returns the manifest's parts with the ETags the store gave them.
+func heldInOrder(manifest, held []caseload.Part) []caseload.Part {
+	kept := byNumber(held)
+	parts := make([]caseload.Part, len(manifest))
+	for i, p := range manifest {
+		p.ETag = kept[p.Number].ETag
+		parts[i] = p
+	}
+	return parts
+}
+
+// numbers writes part numbers as runs ("1–3, 7"), at most twenty runs.
+func numbers(ns []int) string {
+	var runs []string
+	for i := 0; i < len(ns); {
+		j := i
+		for j+1 < len(ns) && ns[j+1] == ns[j]+1 {
+			j++
+		}
+		if len(runs) == 20 {
+			return strings.Join(runs, ", ") + fmt.Sprintf(" and %d more", len(ns)-i)
+		}
+		if i == j {
+			runs = append(runs, fmt.Sprint(ns[i]))
+		} else {
+			runs = append(runs, fmt.Sprintf("%d–%d", ns[i], ns[j]))
+		}
+		i = j + 1
+	}
+	return strings.Join(runs, ", ")
+}
+
+func uploadEnded(cause error) *caseload.Error {
+	return caseload.Errorf(caseload.Conflict, "The store ended this upload.").WithHint("Send the file again as a new one.").
+		WithCause(errors.Join(errEnded, cause))
+}

@@ -1,0 +1,143 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// Bounds of one Sweep; what is left over is next time's.
+const (
+	sweepUploads = 500
+	sweepReading = 1000
+	sweepErase   = 500
+)
+
+// retrySoon is when Sweep looks again at a file it could not decide about (store or database unavailable).
+const retrySoon = 5 * time.Minute
+
+// Sweep sees to what was left lying, and is run every few minutes by every deployment. Uploads past their deadline are
+// completed when the store holds all of them, abandoned when they had no sign of life for Limits.AbandonAfter or the
+// store ended them, and looked at again in an hour otherwise. Readings that lapsed are queued again. Delete-intents that
+// are due are carried out. A failure with one file is logged and counted and does not stop the rest; the error is about
+// the database refusing the work lists.
+func (s *Service) Sweep(ctx context.Context) (SweepReport, error) {
+	var report SweepReport
+	due, err := s.Records.DueUploads(ctx, s.now(), sweepUploads)
+	if err != nil {
+		err = fmt.Errorf("list due uploads: %w", err)
+	}
+	errs := []error{err}
+	for _, f := range due {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := s.sweepUpload(ctx, f, &report); err != nil {
+			report.Failed++
+			s.Log.WarnContext(ctx, "upload could not be swept", "file", f.ID, "error", err)
+		}
+	}
+	report.Requeued, err = s.Records.RequeueLapsed(ctx, s.now(), sweepReading)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("requeue lapsed readings: %w", err))
+	}
+	errs = append(errs, s.erase(ctx, &report), ctx.Err())
+	return report, errors.Join(errs...)
+}
+
+// sweepUpload decides about one upload past its deadline.
+func (s *Service) sweepUpload(ctx context.Context, f caseload.File, report *SweepReport) error {
+	leave, err := s.turns.take(ctx, f.ID)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	system := caseload.User{Organization: f.Organization}
+	switch f, err = s.Records.File(ctx, system, f.ID); {
+	case caseload.KindOf(err) == caseload.Gone:
+		return nil
+	case err != nil:
+		return fmt.Errorf("read row: %w", err)
+	case !f.State.Arriving() || f.Deadline.After(s.now()):
+		return nil // somebody was faster
+	}
+	verdict := errNotWhole
+	if f.State == caseload.Sending {
+		_, verdict = s.finish(ctx, f, caseload.SystemActor)
+	}
+	switch {
+	case verdict == nil:
+		report.Completed++
+	case errors.Is(verdict, errOtherBytes):
+		report.Abandoned++
+	case errors.Is(verdict, errEnded):
+		return s.sweepAbandon(ctx, f, "The store ended this upload.", report)
+	case errors.Is(verdict, errNotWhole) && s.silent(f):
+		return s.sweepAbandon(ctx, f, "The file did not arrive whole in time.", report)
+	case errors.Is(verdict, errNotWhole):
+		report.Postponed++
+		return s.Records.Postpone(ctx, f.ID, s.now().Add(lookAgain))
+	default:
+		return errors.Join(verdict, s.Records.Postpone(ctx, f.ID, s.now().Add(retrySoon)))
+	}
+	return nil
+}
+
+// silent tells whether the last sign of life of an upload (planned, a part signed or relayed, progress reported:
+// whatever changed the row; Postpone does not) is longer ago than Limits.AbandonAfter.
+func (s *Service) silent(f caseload.File) bool {
+	last := f.CreatedAt
+	if f.ChangedAt.After(last) {
+		last = f.ChangedAt
+	}
+	return !s.now().Before(last.Add(s.Limits.AbandonAfter))
+}
+
+func (s *Service) sweepAbandon(ctx context.Context, f caseload.File, reason string, report *SweepReport) error {
+	if _, err := s.abandon(ctx, f, caseload.SystemActor, reason); err != nil {
+		return err
+	}
+	report.Abandoned++
+	return nil
+}
+
+// erase carries out the delete-intents that are due: the only place where objects are deleted (I6).
+func (s *Service) erase(ctx context.Context, report *SweepReport) error {
+	for range sweepErase {
+		if ctx.Err() != nil {
+			return nil
+		}
+		in, ok, err := s.Records.ClaimIntent(ctx, s.now())
+		if err != nil {
+			return fmt.Errorf("claim delete-intent: %w", err)
+		}
+		if !ok {
+			return nil
+		}
+		if err := s.eraseOne(ctx, in); err != nil {
+			report.Failed++
+			s.Log.WarnContext(ctx, "object could not be erased", "file", in.File, "error", err)
+			continue
+		}
+		report.Erased++
+	}
+	return nil
+}
+
+func (s *Service) eraseOne(ctx context.Context, in caseload.Intent) error {
+	if in.UploadID != "" {
+		if err := s.Objects.AbortMultipart(ctx, in.Object, in.UploadID); err != nil && caseload.KindOf(err) != caseload.NotFound {
+			return fmt.Errorf("abort its parts: %w", err)
+		}
+	}
+	if err := s.Objects.Delete(ctx, in.Object, in.VersionID); err != nil && caseload.KindOf(err) != caseload.NotFound {
+		return fmt.Errorf("delete it: %w", err)
+	}
+	if err := s.Records.FinishIntent(ctx, in.ID); err != nil {
+		return fmt.Errorf("finish intent: %w", err)
+	}
+	return nil
+}
