@@ -1,6 +1,9 @@
 package dicom
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Instance is the flat description of one object: what a list, a search and a series summary need. Absent text is "",
 // absent numbers are 0, absent vectors nil.
@@ -75,7 +78,7 @@ func Describe(h *Header) Instance {
 	if in.FramePositions == nil && in.Frames > 1 {
 		in.FramePositions = in.gridOffsets(h)
 	}
-	in.Warnings = append(h.Warnings[:len(h.Warnings):len(h.Warnings)], in.check()...)
+	in.Warnings = append(h.Warnings[:len(h.Warnings):len(h.Warnings)], in.check(h)...)
 	return in
 }
 
@@ -199,11 +202,18 @@ func (in *Instance) gridOffsets(h *Header) []float64 {
 	return out
 }
 
-// check compares the claims about the image with the pixel data found, in 64 bits.
-func (in *Instance) check() []Warning {
+// check looks at what only the whole header shows: missing identity, and claims about the image that do not match the
+// pixel data found, compared in 64 bits.
+func (in *Instance) check(h *Header) []Warning {
 	var out []Warning
+	if !h.IsDICOMDIR && (in.SOPInstanceUID == "" || in.StudyInstanceUID == "" || in.SeriesInstanceUID == "") {
+		out = append(out, Warning{WarnIdentity, 0, -1, "the object does not name its study, its series or itself"})
+	}
+	if frames := h.String(TagNumberOfFrames); frames != "" && in.Frames == 0 || in.Frames == 1 && frames != "" && frames != "1" {
+		out = append(out, Warning{WarnValue, TagNumberOfFrames, -1, fmt.Sprintf("the number of frames is written %.20q", frames)})
+	}
 	if in.Pixel == nil {
-		return nil
+		return out
 	}
 	if want, ok := in.FrameBytes(); ok && !in.Pixel.Encapsulated {
 		frames := int64(max(in.Frames, 1))

@@ -121,6 +121,8 @@ const (
 	WarnPixels        Code = "pixel-size"
 	WarnSpacing       Code = "spacing"
 	WarnUnreadable    Code = "unreadable"
+	WarnIdentity      Code = "no-identity"
+	WarnValue         Code = "bad-value"
 )
 
 // Warning is one thing that is not as the standard wants it.

@@ -1,0 +1,7 @@
+// Package archive reads ZIP files by range over an io.ReaderAt: the directory first, the beginnings of entries next, and
+// in one sequential pass every entry's checksum. All guards stand before the bytes they guard: counts, declared sizes,
+// ratio, overlap and encryption are settled from the directory alone. Entry names are text for people, never paths:
+// nothing is extracted to disk.
+//
+// The package knows nothing of DICOM, stores or databases. Format: PKWARE APPNOTE 6.3.10.
+package archive
