@@ -18,7 +18,7 @@ export CASELOAD_TEST_BINARY := $(CURDIR)/bin/caseload
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 .PHONY: run
 run: ui/dist/.built ## build what is stale and serve on http://127.0.0.1:8080

@@ -22,19 +22,167 @@ import (
 	"dcdentals.com/caseload/internal/web"
 )
 
+const (
+	lease        = 30 * time.Second // of a reading: a killed worker's file is taken over this soon
+	readingTries = 4
+	startWithin  = time.Minute // how long a start may wait for a database and a store that do not answer
+)
+
 // application is everything that runs in one process. start builds it, stop takes it down in the reverse order.
 type application struct {
-	config   *config
 	log      *slog.Logger
 	store    *store.Store
-	objects  *objectstore.Store
 	embedded *objectstore.Embedded // nil with an external store
 	jobs     *jobs.Jobs
+	working  bool         // jobs were started
 	pages    *web.Server  // nil for a worker
 	server   *http.Server // nil for a worker
 	listener net.Listener
 	admin    *http.Server // nil without CASELOAD_ADMIN_ADDR
-	working  bool         // jobs were started
 	unlock   func()
-	failed   chan error
+	failed   chan error // a listener that died
+}
+
+// start builds and starts what the role asks for. When it fails, nothing is left running.
+func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *application, err error) {
+	a = &application{log: log, failed: make(chan error, 2), unlock: func() {}}
+	defer func() {
+		if err != nil {
+			_ = a.stop(context.WithoutCancel(ctx))
+			a = nil
+		}
+	}()
+	starting, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+
+	if r.web() { // first, so that a port in use is known before anything else happens
+		if a.listener, err = listen(c.Addr, "CASELOAD_ADDR"); err != nil {
+			return a, err
+		}
+	}
+	if !c.postgres() || !c.UseS3 {
+		if err = makeDataFolder(c.Data); err != nil {
+			return a, err
+		}
+		if a.unlock, err = lockData(c.Data); err != nil {
+			return a, err
+		}
+	}
+	if a.store, err = openStore(starting, c, log); err != nil {
+		return a, err
+	}
+	if err = a.store.Migrate(starting); err != nil {
+		return a, err
+	}
+	var objects *objectstore.Store
+	if objects, err = a.openObjects(ctx, c); err != nil {
+		return a, err
+	}
+
+	moving := &transfer.Service{Records: a.store, Objects: objects, Limits: c.limits(), Now: time.Now, Log: log}
+	reading := &ingest.Service{
+		Records: a.store, Objects: objects, Owner: ownerName(), Lease: lease, Tries: readingTries, Now: time.Now, Log: log,
+	}
+	if err = a.startJobs(ctx, c, r, moving, reading); err != nil {
+		return a, err
+	}
+	if r.web() {
+		if err = a.startWeb(c, moving, objects); err != nil {
+			return a, err
+		}
+	}
+	return a, a.startAdmin(c)
+}
+
+func openStore(ctx context.Context, c *config, log *slog.Logger) (*store.Store, error) {
+	return store.Open(ctx, store.Config{URL: c.DatabaseURL.Reveal(), Now: time.Now, Log: log})
+}
+
+// openObjects starts the embedded store, or connects to the external one.
+func (a *application) openObjects(ctx context.Context, c *config) (*objectstore.Store, error) {
+	if c.UseS3 {
+		return objectstore.Open(ctx, c.s3())
+	}
+	var err error
+	if a.embedded, err = objectstore.StartEmbedded(ctx, filepath.Join(c.Data, "store"), a.log); err != nil {
+		return nil, fmt.Errorf("start the embedded store: %w", err)
+	}
+	return a.embedded.Store(), nil
+}
+
+func (a *application) startJobs(ctx context.Context, c *config, r role, moving *transfer.Service, reading *ingest.Service) error {
+	cfg := jobs.Config{
+		Engine: a.store.Engine(), Read: reading, Workers: c.Workers, Log: a.log,
+		Sweep: func(ctx context.Context) error {
+			_, err := moving.Sweep(ctx)
+			return err
+		},
+	}
+	if c.postgres() {
+		cfg.PostgresURL = c.DatabaseURL.Reveal()
+	} else {
+		cfg.DB = a.store.DB()
+	}
+	var err error
+	if a.jobs, err = jobs.New(cfg); err != nil {
+		return fmt.Errorf("set up the queue: %w", err)
+	}
+	if err := a.jobs.Migrate(ctx); err != nil {
+		return fmt.Errorf("set up the queue: %w", err)
+	}
+	a.store.SetEnqueue(a.jobs.Enqueue)
+	if !r.worker() {
+		return nil
+	}
+	if err := a.jobs.Start(ctx); err != nil {
+		return fmt.Errorf("start the workers: %w", err)
+	}
+	a.working = true
+	return nil
+}
+
+// ownerName names this process in leases.
+func ownerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	var random [4]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), hex.EncodeToString(random[:]))
+}
+
+func (c *config) limits() caseload.Limits {
+	l := caseload.DefaultLimits()
+	l.DirectThreshold, l.MaxFileSize, l.URLExpiry = c.DirectThreshold, c.MaxFileSize, c.URLExpiry
+	l.PartSize, l.AbandonAfter, l.TrashWindow = c.PartSize, c.AbandonAfter, c.TrashWindow
+	return l
+}
+
+// address is where people open Caseload.
+func (a *application) address() string { return "http://" + a.listener.Addr().String() }
+
+// stop takes everything down in order: no new requests while small uploads finish, then the workers hand back what
+// they read, then the store and the database close. It goes on after a failure and returns all of them.
+func (a *application) stop(ctx context.Context) error {
+	var failures []error
+	if a.server != nil {
+		failures = append(failures, a.server.Shutdown(ctx))
+	} else if a.listener != nil {
+		failures = append(failures, a.listener.Close())
+	}
+	if a.working {
+		failures = append(failures, a.jobs.Stop(ctx))
+	}
+	if a.admin != nil {
+		failures = append(failures, a.admin.Shutdown(ctx))
+	}
+	if a.embedded != nil {
+		failures = append(failures, a.embedded.Close(ctx))
+	}
+	if a.store != nil {
+		failures = append(failures, a.store.Close())
+	}
+	a.unlock()
+	return errors.Join(failures...)
 }

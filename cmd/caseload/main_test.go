@@ -1,0 +1,57 @@
+package main
+
+import (
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"caseload": main})
+}
+
+// TestScripts runs the real commands as testdata/script tells, each in a folder and an environment of its own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			for _, s := range settings { // none of the developer's own settings may reach a script
+				e.Setenv(s.Name, "")
+			}
+			e.Setenv("CASELOAD_ADDR", "127.0.0.1:0")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "occupy": occupy},
+	})
+}
+
+// occupy VARIABLE listens on a free port until the script ends and puts the address into the variable.
+func occupy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: occupy VARIABLE")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+	ts.Setenv(args[0], l.Addr().String())
+}
+
+// waitfor FILE TEXT waits until the file is there and holds the text.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitfor FILE TEXT")
+	}
+	for tick, deadline := time.NewTicker(10*time.Millisecond), time.Now().Add(30*time.Second); ; <-tick.C {
+		if b, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && strings.Contains(string(b), args[1]) {
+			tick.Stop()
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not hold %q after 30 s", args[0], args[1])
+		}
+	}
+}
