@@ -1,0 +1,115 @@
+package web
+
+import "net/http"
+
+// need is what a route asks of whoever calls it.
+type need int
+
+const (
+	forAnyone need = iota // nobody needs to be signed in
+	forReader             // any signed-in user, or a bearer token
+	forWriter             // the role member or admin
+	forAdmin              // the role admin
+)
+
+// kind is how a route answers, its errors included.
+type kind int
+
+const (
+	asPage   kind = iota // HTML; errors are pages, a missing session leads to /sign-in. Bearer tokens are not taken
+	asJSON               // JSON; errors are problem details
+	asUpload             // like asJSON, with a body of bytes that is streamed
+	asStream             // server-sent events; errors are problem details
+	asProbe              // health checks: any Host, no session
+	asAsset              // files of the program itself: no session
+)
+
+// handler answers a request or returns why it cannot.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is one line of the table: ServeMux pattern, who may call it, how it answers, and the handler.
+type route struct {
+	pattern string
+	needs   need
+	kind    kind
+	handle  handler
+}
+
+// routeTable is every address of the server, read from top to bottom. The signed requests of the embedded store
+// (/{bucket}/…) are taken out before it: see s3proxy.go.
+func (s *Server) routeTable() []route {
+	return []route{
+		{"GET /healthz", forAnyone, asProbe, s.showHealth},
+		{"GET /readyz", forAnyone, asProbe, s.showReadiness},
+		{"GET /assets/{sum}/{file...}", forAnyone, asAsset, s.showAsset},
+
+		// Coming in.
+		{"GET /welcome", forAnyone, asPage, s.showWelcome},
+		{"POST /welcome", forAnyone, asPage, s.createFirstAdmin},
+		{"GET /sign-in", forAnyone, asPage, s.showSignIn},
+		{"POST /sign-in", forAnyone, asPage, s.signIn},
+		{"POST /sign-out", forReader, asPage, s.signOut},
+
+		// Cases and files.
+		{"GET /{$}", forReader, asPage, s.showHome},
+		{"GET /cases", forReader, asPage, s.listCases},
+		{"POST /cases", forWriter, asPage, s.createCase},
+		{"GET /cases/{case}", forReader, asPage, s.showCase},
+		{"POST /cases/{case}", forWriter, asPage, s.changeCase},
+		{"POST /cases/{case}/delete", forWriter, asPage, s.deleteCase},
+		{"GET /files/{file}", forReader, asPage, s.showFile},
+		{"POST /files/{file}/delete", forWriter, asPage, s.deleteFile},
+		{"GET /files/{file}/download", forReader, asPage, s.downloadFile},
+
+		// People and tokens.
+		{"GET /users", forAdmin, asPage, s.listUsers},
+		{"POST /users", forAdmin, asPage, s.createUser},
+		{"POST /users/{user}", forAdmin, asPage, s.changeUser},
+		{"GET /account", forReader, asPage, s.showAccount},
+		{"POST /account/password", forReader, asPage, s.changePassword},
+		{"GET /tokens", forAdmin, asPage, s.listTokens},
+		{"POST /tokens", forAdmin, asPage, s.createToken},
+		{"POST /tokens/{token}/revoke", forAdmin, asPage, s.revokeToken},
+
+		// Who looks at a page hears of every change.
+		{"GET /live/cases", forReader, asStream, s.followCases},
+		{"GET /live/cases/{case}", forReader, asStream, s.followCase},
+
+		// The API.
+		{"GET /api/v1/openapi.json", forAnyone, asJSON, s.apiShowDocument},
+		{"GET /api/v1/me", forReader, asJSON, s.apiShowMe},
+		{"GET /api/v1/cases", forReader, asJSON, s.apiListCases},
+		{"POST /api/v1/cases", forWriter, asJSON, s.apiCreateCase},
+		{"GET /api/v1/cases/{case}", forReader, asJSON, s.apiShowCase},
+		{"PATCH /api/v1/cases/{case}", forWriter, asJSON, s.apiChangeCase},
+		{"DELETE /api/v1/cases/{case}", forWriter, asJSON, s.apiDeleteCase},
+		{"GET /api/v1/cases/{case}/files", forReader, asJSON, s.apiListFiles},
+		{"POST /api/v1/cases/{case}/files", forWriter, asJSON, s.apiPlanFiles},
+		{"GET /api/v1/cases/{case}/studies", forReader, asJSON, s.apiListStudies},
+		{"GET /api/v1/cases/{case}/events", forReader, asJSON, s.apiListEvents},
+		{"GET /api/v1/cases/{case}/live", forReader, asStream, s.followCase},
+		{"GET /api/v1/files/{file}", forReader, asJSON, s.apiShowFile},
+		{"DELETE /api/v1/files/{file}", forWriter, asJSON, s.apiDeleteFile},
+		{"PUT /api/v1/files/{file}/content", forWriter, asUpload, s.apiReceiveFile},
+		{"GET /api/v1/files/{file}/content", forReader, asJSON, s.apiDownloadFile},
+		{"GET /api/v1/files/{file}/link", forReader, asJSON, s.apiLinkFile},
+		{"POST /api/v1/files/{file}/parts", forWriter, asJSON, s.apiSignParts},
+		{"GET /api/v1/files/{file}/parts", forReader, asJSON, s.apiListParts},
+		{"PUT /api/v1/files/{file}/parts/{number}", forWriter, asUpload, s.apiRelayPart},
+		{"POST /api/v1/files/{file}/complete", forWriter, asJSON, s.apiCompleteFile},
+		{"POST /api/v1/files/{file}/abort", forWriter, asJSON, s.apiAbortFile},
+		{"POST /api/v1/progress", forWriter, asJSON, s.apiReportProgress},
+		{"GET /api/v1/users", forAdmin, asJSON, s.apiListUsers},
+		{"POST /api/v1/users", forAdmin, asJSON, s.apiCreateUser},
+		{"PATCH /api/v1/users/{user}", forAdmin, asJSON, s.apiChangeUser},
+		{"GET /api/v1/tokens", forAdmin, asJSON, s.apiListTokens},
+		{"POST /api/v1/tokens", forAdmin, asJSON, s.apiCreateToken},
+		{"DELETE /api/v1/tokens/{token}", forAdmin, asJSON, s.apiRevokeToken},
+	}
+}
+
+// showHome leads to the case list.
+func (s *Server) showHome(w http.ResponseWriter, r *http.Request) error {
+	http.Redirect(w, r, "/cases", http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,105 @@
+// Package web is the door of HTTP: pages for people, /api/v1 for programs, server-sent events for everybody who looks,
+// and the embedded store's requests passed on under our own port. routes.go is its table of contents. A handler decodes,
+// checks, calls one verb and answers; it returns an error and errors.go renders it. The package knows the verbs, the
+// nouns, the JSON contract and the database's questions, and nothing of the object store's client, SQL or the queue.
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/store"
+	"dcdentals.com/caseload/internal/transfer"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config is what a Server needs. Store, Transfer, Limits, Log and Now are required.
+type Config struct {
+	Store    *store.Store
+	Transfer *transfer.Service
+	Limits   caseload.Limits
+
+	Gateway      http.Handler // the embedded store's S3 handler, mounted at /{Bucket}/; nil with an external store
+	Bucket       string       // reserved path segment of the embedded store
+	StoreOrigins []string     // scheme and host of external stores and download domains, for the content security policy
+
+	PublicURL    string   // "https://caseload.example": what people type; "" means the request's own Host
+	AllowedHosts []string // further Host values answered, with or without a port; loopback always is
+	TrustProxy   bool     // believe X-Forwarded-Proto and the last X-Forwarded-For of the peer
+
+	SessionIdle     time.Duration // a session unused this long ends; 0: 15 minutes
+	SessionAbsolute time.Duration // a session ends this long after sign-in; 0: 12 hours
+	RequestRate     float64       // requests per second of one user; 0: 500. A fifth of it for one address without a user
+
+	Ready      func(ctx context.Context) []Check // what /readyz asks besides the database; nil: nothing
+	Collectors []prometheus.Collector            // further metrics (job times, queue depth)
+	Version    string
+
+	Log *slog.Logger
+	Now func() time.Time
+}
+
+// Check is one line of /readyz. Err nil means well; its text must hold no secret.
+type Check struct {
+	Name string // database, store, queue, clock
+	Err  error
+}
+
+// Server answers every HTTP request of the product. Close ends its live streams.
+type Server struct {
+	Config
+	routes  []route
+	hosts   hostList
+	csrf    *http.CrossOriginProtection
+	policy  string // content security policy of pages
+	rates   *rateLimiter
+	live    *hub
+	metrics *metrics
+	handler http.Handler
+}
+
+// New returns the server for the configuration. It panics when the route table contradicts itself.
+func New(c Config) *Server {
+	if c.SessionIdle == 0 {
+		c.SessionIdle = 15 * time.Minute
+	}
+	if c.SessionAbsolute == 0 {
+		c.SessionAbsolute = 12 * time.Hour
+	}
+	if c.RequestRate == 0 {
+		c.RequestRate = 500
+	}
+	s := &Server{
+		Config:  c,
+		hosts:   newHostList(c.PublicURL, c.AllowedHosts),
+		csrf:    newCrossOriginProtection(c.PublicURL),
+		policy:  contentPolicy(c.StoreOrigins),
+		rates:   newRateLimiter(c.RequestRate),
+		live:    newHub(c.Store, c.Log),
+		metrics: newMetrics(c.Store, c.Collectors, c.Log),
+	}
+	s.routes = s.routeTable()
+	s.handler = s.observe(s.hardened(s.dispatch()))
+	return s
+}
+
+// Handler answers everything people, programs and, with an embedded store, signed requests ask for.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// AdminHandler answers /metrics, /healthz and /readyz for an address that is not public.
+func (s *Server) AdminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.handler())
+	for _, rt := range s.routes {
+		if rt.kind == asProbe {
+			mux.Handle(rt.pattern, s.observe(s.handle(rt)))
+		}
+	}
+	return mux
+}
+
+// Close ends the live streams, so that a graceful shutdown of the HTTP server need not wait for them.
+func (s *Server) Close() { s.live.close() }
