@@ -1,0 +1,26 @@
+package objectstore
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// EnsureCORS replaces the bucket's CORS rules by the one that browsers on the origins ("https://caseload.example")
+// need to send parts and to download: nothing wider. Stores without that API (MinIO, R2 by S3) answer Unavailable.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html
+func (s *Store) EnsureCORS(ctx context.Context, origins []string) error {
+	_, err := s.client.PutBucketCors(ctx, &s3.PutBucketCorsInput{
+		Bucket: &s.bucket,
+		CORSConfiguration: &types.CORSConfiguration{CORSRules: []types.CORSRule{{
+			AllowedOrigins: origins,
+			AllowedMethods: []string{"PUT", "GET", "HEAD"},
+			AllowedHeaders: []string{"content-type", "if-none-match", "x-amz-checksum-*", "x-amz-sdk-checksum-algorithm"},
+			ExposeHeaders:  []string{"ETag", "x-amz-checksum-crc64nvme"},
+			MaxAgeSeconds:  aws.Int32(3600),
+		}}},
+	})
+	return s.sorted("PutBucketCors", err)
+}

@@ -1,0 +1,218 @@
+package objectstore
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	proxyBuffer  = 256 << 10 // bytes moved at once, both ways
+	mostDiscards = 64 << 20  // bytes of a body the gateway has already refused that are read for politeness
+)
+
+// proxy hands requests for objects to the gateway, Host and path as they came because both are signed. It lets through
+// only what a URL of ours needs; the gateway refuses whatever is not signed.
+type proxy struct {
+	transport *http.Transport
+	buffers   sync.Pool
+	work      sync.WaitGroup
+	stopping  chan struct{}
+	stopOnce  sync.Once
+}
+
+func newProxy(dial func(context.Context, string, string) (net.Conn, error)) *proxy {
+	p := &proxy{stopping: make(chan struct{})}
+	p.buffers.New = func() any {
+		b := make([]byte, proxyBuffer)
+		return &b
+	}
+	p.transport = newTransport(func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &patientConn{Conn: conn, buffers: &p.buffers}, nil
+	}, answerTimeout)
+	p.transport.Proxy = nil
+	return p
+}
+
+// forwarded are the request headers the gateway gets to see, besides x-amz-checksum-…. No cookie or bearer token of ours
+// ever reaches it, and no header that would copy, tag or open an object.
+var forwarded = map[string]bool{
+	"Accept": true, "Access-Control-Request-Headers": true, "Access-Control-Request-Method": true, "Content-Md5": true,
+	"Content-Type": true, "If-Match": true, "If-Modified-Since": true, "If-None-Match": true, "If-Range": true,
+	"If-Unmodified-Since": true, "Origin": true, "Range": true, "User-Agent": true, "X-Amz-Content-Sha256": true,
+	"X-Amz-Date": true, "X-Amz-Sdk-Checksum-Algorithm": true,
+}
+
+// dropped are the answer headers that concern only the connection to the gateway, or tell more than anybody needs.
+var dropped = []string{"Connection", "Keep-Alive", "Server", "Transfer-Encoding", "Set-Cookie"}
+
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.work.Add(1)
+	defer p.work.Done()
+	guardAnswer(w.Header())
+	if !servable(w, r) {
+		return
+	}
+	answer, err := p.transport.RoundTrip(p.outgoing(r))
+	if err != nil {
+		if r.Context().Err() == nil {
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "The object store cannot answer now.", http.StatusServiceUnavailable)
+		}
+		return
+	}
+	defer answer.Body.Close()
+	for name, values := range answer.Header {
+		w.Header()[name] = values
+	}
+	guardAnswer(w.Header())
+	w.WriteHeader(answer.StatusCode)
+	p.copy(w, answer.Body)
+}
+
+// servable answers what is none of the gateway's business and tells whether the rest is to be done.
+func servable(w http.ResponseWriter, r *http.Request) bool {
+	key, found := strings.CutPrefix(r.URL.EscapedPath(), "/"+embeddedBucket+"/")
+	switch {
+	case !found || key == "" || strings.HasPrefix(key, ".") || strings.Trim(key, plainKey) != "":
+		http.Error(w, "Only single objects can be asked for.", http.StatusForbidden)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPut && r.Method != http.MethodOptions:
+		w.Header().Set("Allow", "GET, HEAD, PUT, OPTIONS")
+		http.Error(w, "This method is not allowed here.", http.StatusMethodNotAllowed)
+	case r.Method == http.MethodPut && r.ContentLength < 0:
+		http.Error(w, "The length of the body must be announced.", http.StatusLengthRequired)
+	default:
+		return true
+	}
+	return false
+}
+
+// plainKey are the characters of our own keys; none of them is ever escaped in a path.
+const plainKey = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
+func (p *proxy) outgoing(r *http.Request) *http.Request {
+	out := &http.Request{
+		Method:        r.Method,
+		URL:           &url.URL{Scheme: "http", Host: "store.internal", Path: r.URL.Path, RawQuery: r.URL.RawQuery},
+		Host:          r.Host,
+		Header:        make(http.Header, len(r.Header)),
+		ContentLength: r.ContentLength,
+	}
+	if r.ContentLength > 0 {
+		out.Body = r.Body
+	}
+	for name, values := range r.Header {
+		if forwarded[name] || strings.HasPrefix(name, "X-Amz-Checksum-") {
+			out.Header[name] = values
+		}
+	}
+	return out.WithContext(r.Context())
+}
+
+// guardAnswer makes sure that nothing an object says of itself runs in our origin.
+func guardAnswer(h http.Header) {
+	for _, name := range dropped {
+		h.Del(name)
+	}
+	if kind, _, _ := strings.Cut(h.Get("Content-Disposition"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "attachment") {
+		h.Set("Content-Disposition", "attachment")
+	}
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "private, no-store")
+}
+
+func (p *proxy) copy(w io.Writer, body io.Reader) {
+	buffer := p.buffers.Get().(*[]byte)
+	defer p.buffers.Put(buffer)
+	for {
+		n, err := body.Read(*buffer)
+		if n > 0 {
+			if _, err := w.Write((*buffer)[:n]); err != nil {
+				return
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			panic(http.ErrAbortHandler) // the client must not take a cut body for a whole one
+		}
+	}
+}
+
+// close waits for the requests under way.
+func (p *proxy) close(ctx context.Context) {
+	done := make(chan struct{})
+	go func() { p.work.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	p.transport.CloseIdleConnections()
+}
+
+// patientConn is a connection to the gateway for bodies: it moves them in large pieces, and when the gateway has already
+// answered and stopped reading (a refused signature), it swallows the rest. Without that, the refusal itself would be
+// lost: Go's transport gives up on the first failed write, and the browser sees a reset instead of the 403 that tells it
+// to sign anew.
+type patientConn struct {
+	net.Conn
+	buffers   *sync.Pool
+	discarded int64
+	deaf      bool
+}
+
+func (c *patientConn) Write(b []byte) (int, error) {
+	if !c.deaf {
+		n, err := c.Conn.Write(b)
+		if err == nil || n == len(b) {
+			return n, err
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return n, err
+		}
+		c.deaf = true
+	}
+	if c.discarded += int64(len(b)); c.discarded > mostDiscards {
+		return 0, io.ErrClosedPipe
+	}
+	return len(b), nil
+}
+
+// ReadFrom is what the transport's body copy ends in.
+func (c *patientConn) ReadFrom(r io.Reader) (int64, error) {
+	buffer := c.buffers.Get().(*[]byte)
+	defer c.buffers.Put(buffer)
+	var moved int64
+	for {
+		n, err := r.Read(*buffer)
+		if n > 0 {
+			if _, err := c.Write((*buffer)[:n]); err != nil {
+				return moved, err
+			}
+			moved += int64(n)
+		}
+		if errors.Is(err, io.EOF) {
+			return moved, nil
+		}
+		if err != nil {
+			return moved, err
+		}
+	}
+}
+
+// SetDeadline is part of net.Conn; the embedded connection's is right.
+var _ interface{ SetDeadline(time.Time) error } = (*patientConn)(nil)
