@@ -1,0 +1,292 @@
+package transfer_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// memRecords is a database in memory with compare-and-set states, for the fault tests only.
+type memRecords struct {
+	faults
+	mu       sync.Mutex
+	now      func() time.Time
+	files    map[caseload.FileID]caseload.File
+	parts    map[caseload.FileID]map[int]caseload.Part
+	intents  []*memIntent
+	events   []caseload.Event
+	enqueued map[caseload.FileID]int
+}
+
+type memIntent struct {
+	caseload.Intent
+	due  time.Time
+	done bool
+}
+
+func newMemRecords(now func() time.Time) *memRecords {
+	return &memRecords{now: now, files: map[caseload.FileID]caseload.File{}, parts: map[caseload.FileID]map[int]caseload.Part{}, enqueued: map[caseload.FileID]int{}}
+}
+
+func (m *memRecords) locked() func() { m.mu.Lock(); return m.mu.Unlock }
+
+func (m *memRecords) event(action caseload.Action, id caseload.FileID, actor string) {
+	m.events = append(m.events, caseload.Event{Action: action, File: id, Actor: actor})
+}
+
+// count returns how many events of the action there are about the file.
+func (m *memRecords) count(action caseload.Action, id caseload.FileID) (n int) {
+	defer m.locked()()
+	for _, e := range m.events {
+		if e.Action == action && e.File == id {
+			n++
+		}
+	}
+	return n
+}
+
+// row returns the file as it stands, without faults.
+func (m *memRecords) row(id caseload.FileID) caseload.File {
+	defer m.locked()()
+	return m.files[id]
+}
+
+// change applies a change to a row, keeping the deadline when asked to leave ChangedAt alone.
+func (m *memRecords) change(id caseload.FileID, act func(f *caseload.File) error) (caseload.File, error) {
+	f, ok := m.files[id]
+	if !ok {
+		return f, caseload.Errorf(caseload.NotFound, "no such file")
+	}
+	if err := act(&f); err != nil {
+		return m.files[id], err
+	}
+	m.files[id] = f
+	return f, nil
+}
+
+func (m *memRecords) PlanFiles(_ context.Context, user caseload.User, c caseload.CaseID, files []caseload.File) error {
+	return guardedErr(&m.faults, "PlanFiles", func() error {
+		defer m.locked()()
+		for _, f := range files {
+			m.files[f.ID] = f
+		}
+		m.event(caseload.FilesPlanned, "", string(user.ID))
+		return nil
+	})
+}
+
+func (m *memRecords) File(_ context.Context, user caseload.User, id caseload.FileID) (caseload.File, error) {
+	return guarded(&m.faults, "File", func() (caseload.File, error) {
+		defer m.locked()()
+		f, ok := m.files[id]
+		if !ok || f.Organization != user.Organization {
+			return caseload.File{}, caseload.Errorf(caseload.NotFound, "no such file")
+		}
+		if f.State == caseload.Deleted {
+			return caseload.File{}, caseload.Errorf(caseload.Gone, "deleted")
+		}
+		return f, nil
+	})
+}
+
+func (m *memRecords) BeginSending(_ context.Context, id caseload.FileID, actor, uploadID string, deadline time.Time) (caseload.File, error) {
+	return guarded(&m.faults, "BeginSending", func() (caseload.File, error) {
+		defer m.locked()()
+		return m.change(id, func(f *caseload.File) error {
+			if !f.State.Arriving() {
+				return caseload.Errorf(caseload.Conflict, "not arriving")
+			}
+			if f.State == caseload.Planned {
+				f.State = caseload.Sending
+				m.event(caseload.FileSending, id, actor)
+			}
+			if f.UploadID == "" {
+				f.UploadID = uploadID
+			}
+			f.Deadline, f.ChangedAt = deadline, m.now()
+			return nil
+		})
+	})
+}
+
+func (m *memRecords) RecordParts(_ context.Context, id caseload.FileID, parts []caseload.Part, deadline time.Time) error {
+	return guardedErr(&m.faults, "RecordParts", func() error {
+		defer m.locked()()
+		_, err := m.change(id, func(f *caseload.File) error {
+			if f.State != caseload.Sending {
+				return caseload.Errorf(caseload.Conflict, "not sending")
+			}
+			if m.parts[id] == nil {
+				m.parts[id] = map[int]caseload.Part{}
+			}
+			for _, p := range parts {
+				m.parts[id][p.Number] = p
+			}
+			f.Deadline, f.ChangedAt = deadline, m.now()
+			return nil
+		})
+		return err
+	})
+}
+
+func (m *memRecords) Parts(_ context.Context, id caseload.FileID) ([]caseload.Part, error) {
+	return guarded(&m.faults, "Parts", func() ([]caseload.Part, error) {
+		defer m.locked()()
+		var parts []caseload.Part
+		for _, n := range slices.Sorted(maps.Keys(m.parts[id])) {
+			parts = append(parts, m.parts[id][n])
+		}
+		return parts, nil
+	})
+}
+
+func (m *memRecords) ReportProgress(_ context.Context, user caseload.User, progress []caseload.Progress) error {
+	return guardedErr(&m.faults, "ReportProgress", func() error { return nil })
+}
+
+func (m *memRecords) MarkStored(_ context.Context, id caseload.FileID, actor string, seen caseload.Object) (f caseload.File, won bool, err error) {
+	f, err = guarded(&m.faults, "MarkStored", func() (caseload.File, error) {
+		defer m.locked()()
+		return m.change(id, func(f *caseload.File) error {
+			if f.State.Acknowledged() {
+				return nil
+			}
+			if f.State != caseload.Sending {
+				return caseload.Errorf(caseload.Conflict, "not sending")
+			}
+			won = true
+			f.State, f.CRC64NVME, f.ETag, f.VersionID, f.StoredAt, f.ChangedAt = caseload.Stored, seen.CRC64NVME, seen.ETag, seen.VersionID, m.now(), m.now()
+			m.event(caseload.FileStored, id, actor)
+			m.enqueued[id]++
+			return nil
+		})
+	})
+	return f, won && err == nil, err
+}
+
+func (m *memRecords) intend(f caseload.File, due time.Time) {
+	m.intents = append(m.intents, &memIntent{due: due, Intent: caseload.Intent{ID: caseload.NewID[caseload.IntentID](m.now()),
+		File: f.ID, Object: f.Object, UploadID: f.UploadID, VersionID: f.VersionID}})
+}
+
+func (m *memRecords) MarkAbandoned(_ context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error) {
+	f, err = guarded(&m.faults, "MarkAbandoned", func() (caseload.File, error) {
+		defer m.locked()()
+		return m.change(id, func(f *caseload.File) error {
+			if f.State == caseload.Abandoned {
+				return nil
+			}
+			if !f.State.Arriving() {
+				return caseload.Errorf(caseload.Conflict, "not arriving")
+			}
+			won = true
+			f.State, f.Reason, f.ChangedAt = caseload.Abandoned, reason, m.now()
+			m.intend(*f, eraseAt)
+			m.event(caseload.FileAbandoned, id, actor)
+			return nil
+		})
+	})
+	return f, won && err == nil, err
+}
+
+func (m *memRecords) DeleteFile(_ context.Context, user caseload.User, id caseload.FileID, eraseAt time.Time) error {
+	return guardedErr(&m.faults, "DeleteFile", func() error {
+		defer m.locked()()
+		_, err := m.change(id, func(f *caseload.File) error {
+			if f.State == caseload.Deleted {
+				return caseload.Errorf(caseload.Gone, "deleted")
+			}
+			f.State = caseload.Deleted
+			m.intend(*f, eraseAt)
+			m.event(caseload.FileDeleted, id, string(user.ID))
+			return nil
+		})
+		return err
+	})
+}
+
+func (m *memRecords) DeleteCase(_ context.Context, user caseload.User, id caseload.CaseID, eraseAt time.Time) error {
+	return guardedErr(&m.faults, "DeleteCase", func() error {
+		defer m.locked()()
+		for fid, f := range m.files {
+			if f.Case == id && f.State != caseload.Deleted {
+				f.State = caseload.Deleted
+				m.files[fid] = f
+				m.intend(f, eraseAt)
+			}
+		}
+		return nil
+	})
+}
+
+func (m *memRecords) RecordLink(_ context.Context, user caseload.User, id caseload.FileID) error {
+	return guardedErr(&m.faults, "RecordLink", func() error {
+		defer m.locked()()
+		m.event(caseload.FileLinked, id, string(user.ID))
+		return nil
+	})
+}
+
+func (m *memRecords) RecordQuarantine(_ context.Context, id caseload.FileID, reason string) error {
+	return guardedErr(&m.faults, "RecordQuarantine", func() error {
+		defer m.locked()()
+		m.event(caseload.FileQuarantined, id, caseload.SystemActor)
+		return nil
+	})
+}
+
+func (m *memRecords) DueUploads(_ context.Context, now time.Time, limit int) ([]caseload.File, error) {
+	return guarded(&m.faults, "DueUploads", func() ([]caseload.File, error) {
+		defer m.locked()()
+		var due []caseload.File
+		for _, id := range slices.Sorted(maps.Keys(m.files)) {
+			if f := m.files[id]; f.State.Arriving() && !f.Deadline.After(now) && len(due) < limit {
+				due = append(due, f)
+			}
+		}
+		return due, nil
+	})
+}
+
+func (m *memRecords) Postpone(_ context.Context, id caseload.FileID, deadline time.Time) error {
+	return guardedErr(&m.faults, "Postpone", func() error {
+		defer m.locked()()
+		_, err := m.change(id, func(f *caseload.File) error { f.Deadline = deadline; return nil })
+		return err
+	})
+}
+
+func (m *memRecords) RequeueLapsed(context.Context, time.Time, int) (int, error) {
+	return guarded(&m.faults, "RequeueLapsed", func() (int, error) { return 0, nil })
+}
+
+func (m *memRecords) ClaimIntent(_ context.Context, now time.Time) (in caseload.Intent, ok bool, err error) {
+	in, err = guarded(&m.faults, "ClaimIntent", func() (caseload.Intent, error) {
+		defer m.locked()()
+		for _, i := range m.intents {
+			if !i.done && !i.due.After(now) {
+				i.due, ok = now.Add(10*time.Minute), true
+				return i.Intent, nil
+			}
+		}
+		return caseload.Intent{}, nil
+	})
+	return in, ok && err == nil, err
+}
+
+func (m *memRecords) FinishIntent(_ context.Context, id caseload.IntentID) error {
+	return guardedErr(&m.faults, "FinishIntent", func() error {
+		defer m.locked()()
+		for _, i := range m.intents {
+			if i.ID == id {
+				i.done = true
+				m.event(caseload.ObjectErased, i.File, caseload.SystemActor)
+			}
+		}
+		return nil
+	})
+}
