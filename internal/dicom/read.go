@@ -98,7 +98,7 @@ func (w *walker) dataSet() error {
 
 // inflate puts an inflater between source and walker, unless the data set is not deflated after all.
 func (w *walker) inflate(declared encoding) error {
-	b, err := w.in.peek(w.pos, w.opt.Window)
+	b, err := w.in.ahead(w.pos)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (w *walker) inflate(declared encoding) error {
 
 // open starts the walk of a group of elements and settles their encoding by looking at the first of them.
 func (w *walker) open(declared encoding, group uint16) error {
-	b, err := w.in.peek(w.pos, w.opt.Window)
+	b, err := w.in.ahead(w.pos)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,10 @@ func guessEncoding(b []byte, remaining int64, declared encoding) (encoding, bool
 			return e, true
 		}
 	}
-	for _, e := range []encoding{declared, explicitLE, implicitLE, explicitBE, implicitBE} {
+	if _, ok := strictHead(b, declared); ok {
+		return declared, true
+	}
+	for _, e := range []encoding{explicitLE, implicitLE, explicitBE, implicitBE} {
 		if readsAs(b, remaining, e) == 1 {
 			return e, true
 		}
@@ -84,8 +87,7 @@ func guessEncoding(b []byte, remaining int64, declared encoding) (encoding, bool
 }
 
 // readsAs counts, up to two, how many elements at the beginning of b make strict sense in the encoding: known VRs or
-// known tags, lengths that fit, tags that ascend. An object that ends after one good element counts as two; so does
-// one whose first value reaches past b.
+// known tags, lengths that fit, tags that ascend. An object that ends after one good element counts as two.
 func readsAs(b []byte, remaining int64, e encoding) int {
 	var last Tag
 	for n := 0; n < 2; n++ {
@@ -106,7 +108,7 @@ func readsAs(b []byte, remaining int64, e encoding) int {
 		last = head.tag
 		remaining -= whole
 		if whole > int64(len(b)) {
-			return 2
+			return n + 1
 		}
 		b = b[whole:]
 	}

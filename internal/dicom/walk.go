@@ -1,8 +1,6 @@
 package dicom
 
-import (
-	"context"
-)
+import "context"
 
 // walker goes through a data set without recursion: open sequences and items stand on a stack of its own, at most
 // Options.MaxDepth deep.

@@ -45,6 +45,15 @@ func (w *window) peek(offset int64, n int) ([]byte, error) {
 	return w.buf[from:min(from+n, w.n)], nil
 }
 
+// ahead returns what the buffer holds from offset on, at least enough to recognise an encoding by.
+func (w *window) ahead(offset int64) ([]byte, error) {
+	const enough = 512
+	if _, err := w.peek(offset, enough); err != nil || offset < w.start || offset >= w.start+int64(w.n) {
+		return nil, err
+	}
+	return w.buf[offset-w.start : w.n], nil
+}
+
 // holds reports whether the n bytes at offset are in the buffer.
 func (w *window) holds(offset int64, n int) bool {
 	return offset >= w.start && offset+int64(n) <= w.start+int64(w.n)

@@ -1,0 +1,112 @@
+package dicom_test
+
+import (
+	"strings"
+	"testing"
+
+	"dcdentals.com/caseload/internal/dicom"
+	"dcdentals.com/caseload/internal/dicom/dicomtest"
+)
+
+// The examples of PS3.5 annexes H, I, J and K, byte for byte, and what Korean, Japanese and Chinese clinics send.
+func TestNamesAreReadInTheirCharacterSet(t *testing.T) {
+	cases := []struct {
+		name, bytes string
+		charset     []string
+		want        string
+		flagged     bool
+	}{
+		{"PS3.5 H.3.1, Japanese", "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
+			[]string{"", "ISO 2022 IR 87"}, "Yamada^Tarou=山田^太郎=やまだ^たろう", false},
+		{"PS3.5 H.3.2, half-width katakana first", "\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J=\x1b$B$d$^$@\x1b(J^\x1b$B$?$m$&\x1b(J",
+			[]string{"ISO 2022 IR 13", "ISO 2022 IR 87"}, "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう", false},
+		{"PS3.5 I.2, Korean", "Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
+			[]string{"", "ISO 2022 IR 149"}, "Hong^Gildong=洪^吉洞=홍^길동", false},
+		{"Korean, escape not repeated", "\x1b$)C\xc8\xab^\xb1\xe6\xb5\xbf", []string{"", "ISO 2022 IR 149"}, "홍^길동", false},
+		{"Korean, no escape at all", "\xc8\xab^\xb1\xe6\xb5\xbf", []string{"ISO 2022 IR 149"}, "홍^길동", false},
+		{"PS3.5 J.1, UTF-8", "Wang^XiaoDong=王^小東", []string{"ISO_IR 192"}, "Wang^XiaoDong=王^小東", false},
+		{"PS3.5 J.2, GB18030", "Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab", []string{"GB18030"}, "Wang^XiaoDong=王^小东", false},
+		{"PS3.5 J.3, GBK", "Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab", []string{"GBK"}, "Wang^XiaoDong=王^小东", false},
+		{"GBK with a backslash as second byte", "\xc0\x5c^\xd0\xa1", []string{"GBK"}, "繺^小", false},
+		{"PS3.5 K.2, GB2312", "Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab", []string{"", "ISO 2022 IR 58"}, "Zhang^XiaoDong=张^小东", false},
+		{"JIS with a caret inside a character", "\x1b$B\x30\x5e\x1b(B^A", []string{"", "ISO 2022 IR 87"}, "緯^A", false},
+		{"German", "M\xfcller^J\xfcrgen", []string{"ISO_IR 100"}, "Müller^Jürgen", false},
+		{"German, spelled oddly", "M\xfcller^J\xfcrgen", []string{"ISO-IR 100"}, "Müller^Jürgen", false},
+		{"Cyrillic", "\xbb\xee\xdaceu", []string{"ISO_IR 144"}, "Люкceu", false},
+		{"two single-byte sets", "\x1b-FA\xe1^\x1b-A\xe4", []string{"", "ISO 2022 IR 126", "ISO 2022 IR 100"}, "Aα^ä", false},
+		{"no set, but UTF-8", "Müller", nil, "Müller", true},
+		{"no set, Latin-1", "M\xfcller", nil, "Müller", true},
+		{"empty set, Latin-1", "M\xfcller", []string{""}, "Müller", true},
+		{"UTF-8 stated, Latin-1 written", "M\xfcller", []string{"ISO_IR 192"}, "Müller", true},
+		{"a set nobody knows", "Mueller", []string{"ISO_IR 999"}, "Mueller", true},
+		{"an escape nobody knows", "A\x1b%ZB", []string{"", "ISO 2022 IR 87"}, "A%ZB", true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			in := dicom.Describe(read(t, dicomtest.CT(dicomtest.CTOptions{Charset: c.charset, Patient: []byte(c.bytes)})))
+			if in.PatientName != c.want {
+				t.Errorf("got %q, want %q", in.PatientName, c.want)
+			}
+			if hasWarning(in.Warnings, dicom.WarnCharset) != c.flagged {
+				t.Errorf("warnings: %v", in.Warnings)
+			}
+		})
+	}
+}
+
+func TestNamesAreShownAsPeopleReadThem(t *testing.T) {
+	cases := map[string]string{
+		"Müller^Jürgen":                "Müller, Jürgen",
+		"Adams^John Robert^Q^Rev.^PhD": "Adams, Rev. John Robert Q, PhD",
+		"Hong^Gildong=洪^吉洞=홍^길동":       "Hong, Gildong (洪 吉洞, 홍 길동)",
+		"=山田^太郎":                       "山田 太郎",
+		"Rex^^^^":                      "Rex",
+		"^^^^":                         "",
+		"":                             "",
+	}
+	for raw, want := range cases {
+		h := read(t, dicomtest.CT(dicomtest.CTOptions{Charset: []string{"ISO_IR 192"}, Patient: []byte(raw)}))
+		if got := h.PersonName(dicom.TagPatientName).Display(); got != want {
+			t.Errorf("%q is shown as %q, want %q", raw, got, want)
+		}
+	}
+}
+
+func TestTheDictionaryKnowsTagsKeywordsAndNames(t *testing.T) {
+	entry, ok := dicom.LookUp(dicom.TagImagePositionPatient)
+	if !ok || entry.VR != "DS" || entry.Keyword != "ImagePositionPatient" || entry.Name() != "Image Position Patient" {
+		t.Errorf("%+v %q", entry, entry.Name())
+	}
+	if entry, ok = dicom.LookUp(0x60040010); !ok || entry.Keyword != "OverlayRows" {
+		t.Errorf("overlay: %+v", entry)
+	}
+	if tag, ok := dicom.TagByKeyword("PatientID"); !ok || tag != dicom.TagPatientID {
+		t.Errorf("PatientID is %v", tag)
+	}
+	for keyword, name := range map[string]string{"PatientID": "Patient ID", "StudyInstanceUID": "Study Instance UID", "SOPClassUID": "SOP Class UID", "KVP": "KVP", "PatientBirthDate": "Patient Birth Date"} {
+		tag, _ := dicom.TagByKeyword(keyword)
+		if entry, _ := dicom.LookUp(tag); entry.Name() != name {
+			t.Errorf("%s is named %q", keyword, entry.Name())
+		}
+	}
+	if strings.Contains(dicom.TagPatientID.String(), "x") || dicom.TagPatientID.Hex() != "00100020" {
+		t.Error("tags print wrongly")
+	}
+}
+
+func FuzzCharset(f *testing.F) {
+	f.Add([]byte("Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7"), `\ISO 2022 IR 149`)
+	f.Add([]byte("\xd4\xcf\xc0\xde^\x1b$B;3ED\x1b(J"), `ISO 2022 IR 13\ISO 2022 IR 87\ISO 2022 IR 159`)
+	f.Add([]byte("\xcd\xf5\x5c"), "GBK")
+	f.Add([]byte("\x1b-F\xe1"), "ISO_IR 192")
+	f.Fuzz(func(t *testing.T, value []byte, sets string) {
+		if len(value) > 4096 || len(sets) > 200 {
+			return
+		}
+		h := read(t, dicomtest.CT(dicomtest.CTOptions{Charset: strings.Split(sets, `\`), Patient: value}))
+		name := h.PersonName(dicom.TagPatientName)
+		if s := name.Display(); len(s) > 6*len(value)+16 {
+			t.Errorf("%d bytes became %d", len(value), len(s))
+		}
+	})
+}

@@ -1,0 +1,126 @@
+package dicom_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"dcdentals.com/caseload/internal/dicom"
+	"dcdentals.com/caseload/internal/dicom/dicomtest"
+)
+
+// axial returns slices at z = from, from+step, … numbered from 1, shuffled.
+func axial(n int, from, step float64) []dicom.Slice {
+	out := make([]dicom.Slice, n)
+	for i := range out {
+		out[i] = dicom.Slice{
+			InstanceNumber: i + 1, Frames: 1, Position: []float64{-80, -80, from + float64(i)*step},
+			Orientation: []float64{1, 0, 0, 0, 1, 0}, SliceThickness: 1,
+		}
+	}
+	rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+// without drops the slices with these numbers.
+func without(slices []dicom.Slice, from, to int) []dicom.Slice {
+	var out []dicom.Slice
+	for _, s := range slices {
+		if s.InstanceNumber < from || s.InstanceNumber > to {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func TestAFullStackHasItsSpacingFromPositions(t *testing.T) {
+	s := dicom.Geometry(axial(412, -30, 0.3))
+	if s.Images != 412 || math.Abs(s.Spacing-0.3) > 1e-9 || s.SpacingSource != "positions" || !s.Complete || s.Note != "" ||
+		s.First != -30 || math.Abs(s.Last-93.3) > 1e-9 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestGapsAreNamedByNumber(t *testing.T) {
+	s := dicom.Geometry(without(without(axial(412, 0, 0.3), 113, 118), 200, 200))
+	if len(s.Missing) != 2 || s.Missing[0] != (dicom.Range{From: 113, To: 118}) || s.Missing[1] != (dicom.Range{From: 200, To: 200}) || s.Complete || s.Uneven {
+		t.Errorf("%+v", s)
+	}
+	if s.Note != "7 slices are missing: 113–118, 200." {
+		t.Errorf("note %q", s.Note)
+	}
+}
+
+func TestUnevenDoubledAndTiltedStacks(t *testing.T) {
+	slices := axial(50, 0, 1)
+	slices[7].Position[2] += 0.2
+	if s := dicom.Geometry(slices); !s.Uneven || s.Complete || len(s.Missing) > 0 {
+		t.Errorf("uneven: %+v", s)
+	}
+	slices = axial(50, 0, 1)
+	if s := dicom.Geometry(append(slices, slices[3])); s.Duplicates != 1 || s.Spacing != 1 || s.Complete {
+		t.Errorf("doubled: %+v", s)
+	}
+	scout := dicom.Slice{Frames: 1, Position: []float64{0, 0, 0}, Orientation: []float64{1, 0, 0, 0, 0, -1}}
+	if s := dicom.Geometry(append(axial(50, 0, 1), scout)); s.Images != 51 || s.Spacing != 1 || !strings.Contains(s.Note, "not in the plane") {
+		t.Errorf("scout: %+v", s)
+	}
+	rounded := axial(100, 0, 0)
+	for i := range rounded {
+		rounded[i].Position[2] = math.Round(float64(rounded[i].InstanceNumber)*0.333*100) / 100
+	}
+	if s := dicom.Geometry(rounded); s.Uneven || !s.Complete {
+		t.Errorf("positions rounded to 0.01 mm: %+v", s)
+	}
+}
+
+func TestWithoutPositionsTheHeadersAndNumbersDecide(t *testing.T) {
+	slices := without(axial(50, 0, 1), 20, 22)
+	for i := range slices {
+		slices[i].Position = nil
+	}
+	s := dicom.Geometry(slices)
+	if s.Spacing != 1 || s.SpacingSource != "SliceThickness" || len(s.Missing) != 1 || s.Missing[0] != (dicom.Range{From: 20, To: 22}) || !strings.Contains(s.Note, "thickness") {
+		t.Errorf("%+v", s)
+	}
+	for i := range slices {
+		slices[i].SpacingBetween = 0.5
+	}
+	if s = dicom.Geometry(slices); s.Spacing != 0.5 || s.SpacingSource != "SpacingBetweenSlices" {
+		t.Errorf("%+v", s)
+	}
+	if s = dicom.Geometry(nil); s.Images != 0 || s.Note != "" {
+		t.Errorf("nothing: %+v", s)
+	}
+	if s = dicom.Geometry([]dicom.Slice{{Frames: 40, SliceThickness: 0.4}}); s.Images != 40 || s.Spacing != 0.4 || s.SpacingSource != "SliceThickness" {
+		t.Errorf("multi-frame: %+v", s)
+	}
+}
+
+func TestFunctionalGroupsGiveTheGeometryOfEnhancedObjects(t *testing.T) {
+	const frames = 5
+	b := dicomtest.CT(dicomtest.CTOptions{Frames: frames, NoPosition: true, BeforePixels: func(e *dicomtest.Encoder) {
+		e.Sequence(0x52009229, false, func(e *dicomtest.Encoder) {
+			e.Sequence(0x00209116, false, func(e *dicomtest.Encoder) { e.DS(0x00200037, 1, 0, 0, 0, 1, 0) })
+			e.Sequence(0x00289110, true, func(e *dicomtest.Encoder) {
+				e.DS(0x00180050, 0.4)
+				e.DS(0x00280030, 0.2, 0.2)
+			})
+		})
+		var items []func(*dicomtest.Encoder)
+		for i := range frames {
+			items = append(items, func(e *dicomtest.Encoder) {
+				e.Sequence(0x00209113, true, func(e *dicomtest.Encoder) { e.DS(0x00200032, 1, 2, float64(i)*0.4) })
+			})
+		}
+		e.Sequence(0x52009230, true, items...)
+	}})
+	in := dicom.Describe(read(t, b))
+	if len(in.FramePositions) != frames || in.FramePositions[4] != 1.6 || in.PixelSpacing[0] != 0.2 || in.SliceThickness != 0.4 || len(in.Warnings) > 0 {
+		t.Errorf("%+v", in)
+	}
+	if s := dicom.Geometry([]dicom.Slice{dicom.SliceOf(in)}); s.Images != frames || math.Abs(s.Spacing-0.4) > 1e-9 || !s.Complete {
+		t.Errorf("%+v", s)
+	}
+}
