@@ -22,6 +22,8 @@ type Service struct {
 	Tries   int           // attempts before a file that cannot be read ends as rejected (4)
 	Now     func() time.Time
 	Log     *slog.Logger
+
+	pause func(time.Duration) // of tests: instead of waiting for a store that does not answer
 }
 
 // Records is what ingest asks of the database. Every method after StartReading is fenced by the attempt: it answers

@@ -1,0 +1,116 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+
+	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/dicom"
+)
+
+// headSize is how much of a file decides what it is, in bytes.
+const headSize = 4 << 10
+
+// kindOf tells what a file of size bytes is by its first bytes (headSize of them, or all of a shorter file). The advice
+// is for people; "" when there is none. Names never count.
+func kindOf(head []byte, size int64) (kind caseload.FileKind, advice string) {
+	switch {
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")), bytes.HasPrefix(head, []byte("PK\x07\x08")):
+		return caseload.KindZIP, ""
+	case len(head) >= 132 && string(head[128:132]) == "DICM":
+		return caseload.KindDICOM, ""
+	case bytes.HasPrefix(head, []byte("\xFF\xD8\xFF")):
+		return caseload.KindJPEG, ""
+	case bytes.HasPrefix(head, []byte("\x89PNG\r\n\x1A\n")):
+		return caseload.KindPNG, ""
+	case bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")): // ISO 32000-1 annex H.3.4.1
+		return caseload.KindPDF, ""
+	case isPLY(head):
+		return caseload.KindPLY, ""
+	case isTextSTL(head), isBinarySTL(head, size):
+		return caseload.KindSTL, ""
+	case dicom.Sniff(head[:min(len(head), 512)]):
+		return caseload.KindDICOM, ""
+	case isOBJ(head):
+		return caseload.KindOBJ, ""
+	}
+	return caseload.KindOther, adviceFor(head)
+}
+
+// isBinarySTL: an 80-byte header, the number of triangles, and exactly 50 bytes for each. At least one triangle:
+// 84 zero bytes say nothing.
+func isBinarySTL(head []byte, size int64) bool {
+	if len(head) < 84 {
+		return false
+	}
+	n := int64(binary.LittleEndian.Uint32(head[80:]))
+	return n > 0 && size == 84+50*n
+}
+
+// isTextSTL: "solid", and a facet within sight. Binary writers also begin their header with "solid".
+func isTextSTL(head []byte) bool {
+	text := bytes.TrimLeft(head, " \t\r\n\uFEFF")
+	return bytes.HasPrefix(text, []byte("solid")) && readable(text) && bytes.Contains(text, []byte("facet"))
+}
+
+func isPLY(head []byte) bool {
+	return (bytes.HasPrefix(head, []byte("ply\n")) || bytes.HasPrefix(head, []byte("ply\r"))) && bytes.Contains(head, []byte("format "))
+}
+
+// isOBJ: text whose lines are those of Wavefront OBJ, with vertices among them or the material library that goes before.
+func isOBJ(head []byte) bool {
+	if len(head) < 6 || !readable(head) {
+		return false
+	}
+	lines := strings.Split(string(head), "\n")
+	if len(lines) > 1 {
+		lines = lines[:len(lines)-1] // the last one is cut off, or empty
+	}
+	known := map[string]bool{"o": true, "g": true, "s": true, "usemtl": true, "vt": true, "vn": true, "vp": true, "f": true, "l": true, "p": true, "mg": true}
+	good := false
+	for _, line := range lines {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0 || strings.HasPrefix(fields[0], "#"):
+		case fields[0] == "v" && len(fields) >= 4 && number(fields[1]) && number(fields[2]) && number(fields[3]):
+			good = true
+		case fields[0] == "mtllib" && len(fields) >= 2:
+			good = true
+		case !known[fields[0]]:
+			return false
+		}
+	}
+	return good
+}
+
+// number tells whether s begins like a decimal number.
+func number(s string) bool {
+	s = strings.TrimLeft(s, "+-")
+	return s != "" && (s[0] >= '0' && s[0] <= '9' || s[0] == '.')
+}
+
+// readable tells whether b is text: no control characters but white space.
+func readable(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != '\f' {
+			return false
+		}
+	}
+	return true
+}
+
+// adviceFor says what to do about packed files that are kept but not looked into.
+func adviceFor(head []byte) string {
+	for magic, name := range map[string]string{
+		"\x1F\x8B": "gzip", "Rar!\x1A\x07": "RAR", "7z\xBC\xAF\x27\x1C": "7z", "BZh": "bzip2", "\xFD7zXZ\x00": "xz", "\x28\xB5\x2F\xFD": "Zstandard",
+	} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return "This is a " + name + " archive; its contents are not looked into. Unpack it and send the folder, or send a ZIP."
+		}
+	}
+	if len(head) >= 262 && string(head[257:262]) == "ustar" {
+		return "This is a tar archive; its contents are not looked into. Unpack it and send the folder, or send a ZIP."
+	}
+	return ""
+}

@@ -1,0 +1,87 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+
+	"dcdentals.com/caseload/internal/archive"
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// pass reads the whole file once, in order and in constant memory: the SHA-256 of every byte, and of a ZIP in the same
+// go each entry's size and CRC-32.
+func (a *attempt) pass(ctx context.Context, c content, lease *lease) (caseload.Receipt, error) {
+	body, err := a.Objects.Stream(ctx, objectOf(a.file))
+	if err != nil {
+		return caseload.Receipt{}, &objectError{err}
+	}
+	defer body.Close()
+	whole := &wholeReader{r: body}
+	sum := sha256.New()
+	receipt := caseload.Receipt{}
+	if c.zip == nil {
+		_, err = io.CopyBuffer(struct{ io.Writer }{sum}, whole, make([]byte, 256<<10))
+	} else {
+		receipt, err = a.checkEntries(ctx, io.TeeReader(whole, sum), c, lease)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return caseload.Receipt{}, ctx.Err()
+	case whole.err != nil:
+		return caseload.Receipt{}, &objectError{whole.err}
+	case err != nil:
+		return caseload.Receipt{}, err
+	case whole.n != a.file.Size:
+		return caseload.Receipt{}, &objectError{caseload.Errorf(caseload.Unavailable, "The store gave %d bytes of %d.", whole.n, a.file.Size)}
+	}
+	receipt.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	receipt.BytesRead = whole.n
+	return receipt, nil
+}
+
+// checkEntries goes through the entries of a ZIP as they come by.
+func (a *attempt) checkEntries(ctx context.Context, whole io.Reader, c content, lease *lease) (caseload.Receipt, error) {
+	total := 0
+	for _, e := range c.zip.Entries {
+		if !e.Dir {
+			total++
+		}
+	}
+	lease.show(0, total)
+	done, damaged := 0, 0
+	var r caseload.Receipt
+	err := archive.Verify(ctx, whole, c.zip, func(e archive.Entry, err error) {
+		done++
+		lease.show(done, total)
+		if err == nil || c.unread[e.Index] {
+			return
+		}
+		damaged++
+		if len(r.Unread) < caseload.MaxUnread {
+			r.Unread = append(r.Unread, caseload.Unread{Entry: clean(e.Name, caseload.MaxPathLength), Reason: reasonFor(err)})
+		}
+	})
+	if damaged > 0 {
+		r.Warnings = []string{images(damaged, "entry of the ZIP is", "entries of the ZIP are") + " damaged. Copy the ZIP again from where it came from and send that."}
+	}
+	return r, err
+}
+
+// wholeReader counts, and remembers the store's error.
+type wholeReader struct {
+	r   io.Reader
+	n   int64
+	err error
+}
+
+func (w *wholeReader) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	w.n += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
+}
