@@ -67,9 +67,9 @@ func (s *Server) routeTable() []route {
 		{"POST /users/{user}", forAdmin, asPage, s.changeUser},
 		{"GET /account", forReader, asPage, s.showAccount},
 		{"POST /account/password", forReader, asPage, s.changePassword},
-		{"GET /tokens", forAdmin, asPage, s.listTokens},
-		{"POST /tokens", forAdmin, asPage, s.createToken},
-		{"POST /tokens/{token}/revoke", forAdmin, asPage, s.revokeToken},
+		{"GET /tokens", forReader, asPage, s.listTokens},
+		{"POST /tokens", forWriter, asPage, s.createToken},
+		{"POST /tokens/{token}/revoke", forWriter, asPage, s.revokeToken},
 
 		// Who looks at a page hears of every change.
 		{"GET /live/cases", forReader, asStream, s.followCases},
@@ -102,9 +102,9 @@ func (s *Server) routeTable() []route {
 		{"GET /api/v1/users", forAdmin, asJSON, s.apiListUsers},
 		{"POST /api/v1/users", forAdmin, asJSON, s.apiCreateUser},
 		{"PATCH /api/v1/users/{user}", forAdmin, asJSON, s.apiChangeUser},
-		{"GET /api/v1/tokens", forAdmin, asJSON, s.apiListTokens},
-		{"POST /api/v1/tokens", forAdmin, asJSON, s.apiCreateToken},
-		{"DELETE /api/v1/tokens/{token}", forAdmin, asJSON, s.apiRevokeToken},
+		{"GET /api/v1/tokens", forReader, asJSON, s.apiListTokens},
+		{"POST /api/v1/tokens", forWriter, asJSON, s.apiCreateToken},
+		{"DELETE /api/v1/tokens/{token}", forWriter, asJSON, s.apiRevokeToken},
 	}
 }
 

@@ -42,7 +42,7 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Check is one line of /readyz. Err nil means well; its text must hold no secret.
+// Check is one line of /readyz. Err nil means well; of an error people read the caseload.Error's Message, the rest goes to the log.
 type Check struct {
 	Name string // database, store, queue, clock
 	Err  error
@@ -73,14 +73,14 @@ func New(c Config) *Server {
 		c.RequestRate = 500
 	}
 	s := &Server{
-		Config:  c,
-		hosts:   newHostList(c.PublicURL, c.AllowedHosts),
-		csrf:    newCrossOriginProtection(c.PublicURL),
-		policy:  contentPolicy(c.StoreOrigins),
-		rates:   newRateLimiter(c.RequestRate),
-		live:    newHub(c.Store, c.Log),
-		metrics: newMetrics(c.Store, c.Collectors, c.Log),
+		Config: c,
+		hosts:  newHostList(c.PublicURL, c.AllowedHosts),
+		csrf:   newCrossOriginProtection(c.PublicURL),
+		policy: contentPolicy(c.StoreOrigins),
+		rates:  newRateLimiter(c.RequestRate),
+		live:   newHub(c.Store, c.Log),
 	}
+	s.metrics = newMetrics(c.Store, s.live, c.Collectors, c.Log)
 	s.routes = s.routeTable()
 	s.handler = s.observe(s.hardened(s.dispatch()))
 	return s

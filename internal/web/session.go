@@ -14,9 +14,9 @@ import (
 
 // caller is who makes a request: a user with a session or with a bearer token, or nobody.
 type caller struct {
-	user      caseload.User
-	session   []byte        // SHA-256 of the session's secret; nil without one
-	token     *caseload.Token // nil without one
+	user    caseload.User
+	session []byte          // SHA-256 of the session's secret; nil without one
+	token   *caseload.Token // nil without one
 }
 
 func (c caller) known() bool { return c.user.ID != "" }
@@ -51,6 +51,19 @@ func (s *Server) identify(r *http.Request, sessionOnly bool) (caller, error) {
 	default:
 		return caller{}, err
 	}
+}
+
+// stillKnown tells whether who began a long answer may still have it: the session goes on, the token is valid. Asking
+// does not keep the session alive.
+func (s *Server) stillKnown(r *http.Request) bool {
+	c := exchangeOf(r).caller
+	if c.token != nil {
+		secret, _ := bearer(r)
+		_, err := s.identifyToken(r.Context(), secret)
+		return caseload.KindOf(err) != caseload.Unauthenticated
+	}
+	err := s.Store.SessionAlive(r.Context(), c.session, s.Now(), s.SessionIdle)
+	return caseload.KindOf(err) != caseload.Unauthenticated
 }
 
 // tokenPrefix lets people and scanners recognize a bearer token.

@@ -42,5 +42,5 @@ func (s *Server) authenticate(r *http.Request, email, password string) (caseload
 			WithHint("Check both and try again.")
 		return caseload.User{}, errors.Join(refused, s.Store.SignInFailed(ctx, keys, email, now))
 	}
-	return user, s.Store.SignInSucceeded(ctx, keys, user)
+	return user, s.Store.SignInSucceeded(ctx, keys[:1], user) // the address earned no trust
 }

@@ -1,0 +1,154 @@
+package web
+
+import (
+	"net/http"
+
+	"dcdentals.com/caseload/internal/api"
+	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/transfer"
+)
+
+func (s *Server) apiListFiles(w http.ResponseWriter, r *http.Request) error {
+	id, err := caseID(r)
+	if err != nil {
+		return err
+	}
+	files, err := s.Store.CaseFiles(r.Context(), s.user(r), id)
+	if err != nil {
+		return err
+	}
+	out := api.Files{Files: make([]api.File, 0, len(files))}
+	for _, f := range files {
+		out.Files = append(out.Files, api.FromFile(f))
+	}
+	return answer(w, http.StatusOK, out)
+}
+
+func (s *Server) apiPlanFiles(w http.ResponseWriter, r *http.Request) error {
+	var in api.Plan
+	id, err := caseID(r)
+	if err != nil {
+		return err
+	}
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	specs := make([]transfer.FileSpec, 0, len(in.Files))
+	for _, f := range in.Files {
+		specs = append(specs, transfer.FileSpec(f))
+	}
+	planned, err := s.Transfer.Plan(r.Context(), s.user(r), id, specs)
+	if err != nil {
+		return err
+	}
+	out := api.Planned{Files: make([]api.PlannedFile, 0, len(planned))}
+	for _, p := range planned {
+		out.Files = append(out.Files, s.planned(r, p))
+	}
+	return answer(w, http.StatusOK, out)
+}
+
+func (s *Server) planned(r *http.Request, p transfer.Planned) api.PlannedFile {
+	if p.Err != nil {
+		problem := s.problem(r, p.Err)
+		return api.PlannedFile{Error: &problem}
+	}
+	file := api.FromFile(p.File)
+	return api.PlannedFile{File: &file}
+}
+
+func (s *Server) apiShowFile(w http.ResponseWriter, r *http.Request) error {
+	id, err := fileID(r)
+	if err != nil {
+		return err
+	}
+	f, err := s.Transfer.Records.File(r.Context(), s.user(r), id)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.FromFile(f))
+}
+
+func (s *Server) apiDeleteFile(w http.ResponseWriter, r *http.Request) error {
+	id, err := fileID(r)
+	if err != nil {
+		return err
+	}
+	if err := s.Transfer.DeleteFile(r.Context(), s.user(r), id); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) apiDownloadFile(w http.ResponseWriter, r *http.Request) error {
+	link, err := s.link(r)
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, link.URL, http.StatusSeeOther)
+	return nil
+}
+
+func (s *Server) apiLinkFile(w http.ResponseWriter, r *http.Request) error {
+	link, err := s.link(r)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.Link{URL: link.URL, ExpiresAt: link.ExpiresAt.UTC()})
+}
+
+// link makes the download link of the file the address names, for the browser that asks.
+func (s *Server) link(r *http.Request) (transfer.Link, error) {
+	id, err := fileID(r)
+	if err != nil {
+		return transfer.Link{}, err
+	}
+	return s.Transfer.Link(r.Context(), s.user(r), id, s.origin(r))
+}
+
+func (s *Server) apiCompleteFile(w http.ResponseWriter, r *http.Request) error {
+	id, err := fileID(r)
+	if err != nil {
+		return err
+	}
+	if err := noBody(r); err != nil {
+		return err
+	}
+	f, err := s.Transfer.Complete(r.Context(), s.user(r), id)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.FromFile(f))
+}
+
+func (s *Server) apiAbortFile(w http.ResponseWriter, r *http.Request) error {
+	id, err := fileID(r)
+	if err != nil {
+		return err
+	}
+	if err := noBody(r); err != nil {
+		return err
+	}
+	f, err := s.Transfer.Abort(r.Context(), s.user(r), id)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.FromFile(f))
+}
+
+func (s *Server) apiReportProgress(w http.ResponseWriter, r *http.Request) error {
+	var in api.ProgressReport
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	progress := make([]caseload.Progress, 0, len(in.Files))
+	for _, p := range in.Files {
+		progress = append(progress, caseload.Progress{File: caseload.FileID(p.ID), Sent: p.Sent})
+	}
+	if err := s.Transfer.Report(r.Context(), s.user(r), progress); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
