@@ -40,7 +40,7 @@ func newNameDecoder(directory []byte) nameDecoder {
 // CP437, which reads anything, is what APPNOTE D.1 prescribes and the last resort.
 func legacyEncoding(sample []byte) encoding.Encoding {
 	best, bestScore := encoding.Encoding(charmap.CodePage437), nameScore(sample, charmap.CodePage437)
-	for _, candidate := range []encoding.Encoding{korean.EUCKR, japanese.ShiftJIS} {
+	for _, candidate := range []encoding.Encoding{korean.EUCKR, japanese.ShiftJIS, charmap.Windows1252} {
 		if score := nameScore(sample, candidate); score > bestScore {
 			best, bestScore = candidate, score
 		}
@@ -65,7 +65,11 @@ func nameScore(sample []byte, enc encoding.Encoding) float64 {
 		case r == utf8.RuneError:
 			score -= 4
 		case r >= 0xAC00 && r <= 0xD7A3: // Hangul syllables
-			score += 2
+			if commonHangul(r) {
+				score += 2
+			} else {
+				score--
+			}
 		case r >= 0x3040 && r <= 0x30FF: // Hiragana, Katakana
 			score += 2
 		case r >= 0xFF61 && r <= 0xFF9F: // half-width Katakana, mostly an accident
@@ -73,7 +77,7 @@ func nameScore(sample []byte, enc encoding.Encoding) float64 {
 		case strings.ContainsRune("äöüÄÖÜßéèêëàâçñôîïûùåæÆÅøØíóúáÉ", r):
 			score += 1.2
 		case unicode.Is(unicode.Han, r):
-			score += 0.6
+			score += 0.9
 		case unicode.IsLetter(r):
 			score += 0.3
 		default:
@@ -84,6 +88,13 @@ func nameScore(sample []byte, enc encoding.Encoding) float64 {
 		return 0
 	}
 	return score / float64(chars)
+}
+
+// commonHangul reports whether the syllable is one of the 2,350 of KS X 1001. The other 8,822 of CP949 are so rare that
+// meeting them means the bytes are something else.
+func commonHangul(r rune) bool {
+	b, err := korean.EUCKR.NewEncoder().Bytes([]byte(string(r)))
+	return err == nil && len(b) == 2 && b[0] >= 0xA1 && b[1] >= 0xA1
 }
 
 // decode returns the name as display text: the Unicode extra field where its checksum holds (APPNOTE 4.6.9), else UTF-8
