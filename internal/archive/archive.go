@@ -73,6 +73,10 @@ func (l Limits) withDefaults() Limits {
 // ratioFloor is the declared total below which the ratio does not matter: it fits anywhere.
 const ratioFloor = 256 << 20
 
+// bestRatio is what the longest match over and over can give, rounded up: Deflate 258 bytes for 2 bits, Deflate64 65,538
+// bytes for 18 bits.
+var bestRatio = map[uint16]int64{Deflate: 1_100, Deflate64: 30_000}
+
 // Compression methods (APPNOTE 4.4.5) this package reads.
 const (
 	Store     uint16 = 0
@@ -179,8 +183,7 @@ func (a *Archive) guard(entries []Entry, directory int64, lim Limits) error {
 			return refuse(TooLarge, "The archive unpacks to more than %s, the limit.", readable(lim.Total))
 		}
 		a.Declared += e.Size
-		if e.Method != Store && e.Compressed < e.Size/2048 {
-			// Deflate cannot do better than 1:1032, Deflate64 little more over whole files.
+		if most := bestRatio[e.Method]; most > 0 && e.Compressed < e.Size/most {
 			return refuse(RatioTooHigh, "An entry claims to unpack to %s out of %s, which no compression can do.", readable(e.Size), readable(e.Compressed))
 		}
 	}
