@@ -1,0 +1,228 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Me returns who the token acts as, and the limits uploads obey.
+func (c *Client) Me(ctx context.Context) (me Me, err error) {
+	return me, c.do(ctx, call{method: http.MethodGet, path: "/me", out: &me, repeat: true})
+}
+
+// CaseQuery narrows Cases. State is "", "arriving", "reading", "ready" or "attention"; Cursor the Next of the page
+// before; Limit 0 means the server's own.
+type CaseQuery struct {
+	Text, State, Cursor string
+	Limit               int
+}
+
+// Cases returns one page of cases, newest first.
+func (c *Client) Cases(ctx context.Context, q CaseQuery) (page Cases, err error) {
+	query := url.Values{}
+	for name, value := range map[string]string{"q": q.Text, "state": q.State, "cursor": q.Cursor} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if q.Limit != 0 {
+		query.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return page, c.do(ctx, call{method: http.MethodGet, path: "/cases", query: query, out: &page, repeat: true})
+}
+
+// CreateCase opens a case. It is not repeated on a broken line: a second case might come of it.
+func (c *Client) CreateCase(ctx context.Context, n NewCase) (made Case, err error) {
+	return made, c.do(ctx, call{method: http.MethodPost, path: "/cases", in: n, out: &made})
+}
+
+// Case returns one case.
+func (c *Client) Case(ctx context.Context, id string) (found Case, err error) {
+	return found, c.do(ctx, call{method: http.MethodGet, path: "/cases/" + url.PathEscape(id), out: &found, repeat: true})
+}
+
+// ChangeCase changes what the change names and returns the case as it now is.
+func (c *Client) ChangeCase(ctx context.Context, id string, change CaseChange) (changed Case, err error) {
+	return changed, c.do(ctx, call{method: http.MethodPatch, path: "/cases/" + url.PathEscape(id), in: change, out: &changed, repeat: true})
+}
+
+// DeleteCase deletes a case and its files. A second call answers gone.
+func (c *Client) DeleteCase(ctx context.Context, id string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: "/cases/" + url.PathEscape(id)})
+}
+
+// Files returns the files of a case.
+func (c *Client) Files(ctx context.Context, caseID string) ([]File, error) {
+	var out Files
+	err := c.do(ctx, call{method: http.MethodGet, path: "/cases/" + url.PathEscape(caseID) + "/files", out: &out, repeat: true})
+	return out.Files, err
+}
+
+// Plan says which files are to be sent. The answer has one element for each, in order; one that was refused carries
+// its own problem.
+func (c *Client) Plan(ctx context.Context, caseID string, files []FileSpec) ([]PlannedFile, error) {
+	var out Planned
+	err := c.do(ctx, call{method: http.MethodPost, path: "/cases/" + url.PathEscape(caseID) + "/files", in: Plan{files}, out: &out})
+	return out.Files, err
+}
+
+// Studies returns the DICOM studies found in the files of a case.
+func (c *Client) Studies(ctx context.Context, caseID string) ([]Study, error) {
+	var out Studies
+	err := c.do(ctx, call{method: http.MethodGet, path: "/cases/" + url.PathEscape(caseID) + "/studies", out: &out, repeat: true})
+	return out.Studies, err
+}
+
+// Events returns at most limit audit events of a case, newest first, with a seq smaller than before; 0 means the
+// server's own limit, and from the newest on.
+func (c *Client) Events(ctx context.Context, caseID string, limit int, before int64) ([]Event, error) {
+	var out Events
+	query := url.Values{}
+	if limit != 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	if before != 0 {
+		query.Set("before", strconv.FormatInt(before, 10))
+	}
+	err := c.do(ctx, call{method: http.MethodGet, path: "/cases/" + url.PathEscape(caseID) + "/events", query: query, out: &out, repeat: true})
+	return out.Events, err
+}
+
+// File returns one file.
+func (c *Client) File(ctx context.Context, id string) (f File, err error) {
+	return f, c.do(ctx, call{method: http.MethodGet, path: filePath(id, ""), out: &f, repeat: true})
+}
+
+// DeleteFile deletes a file. A second call answers gone.
+func (c *Client) DeleteFile(ctx context.Context, id string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: filePath(id, "")})
+}
+
+// Link returns an address to download the file from for a short while.
+func (c *Client) Link(ctx context.Context, id string) (l Link, err error) {
+	return l, c.do(ctx, call{method: http.MethodGet, path: filePath(id, "/link"), out: &l, repeat: true})
+}
+
+// Download returns the bytes of a file; the caller closes them.
+func (c *Client) Download(ctx context.Context, id string) (io.ReadCloser, error) {
+	link, err := c.Link(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, link.URL, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	resp, err := c.http().Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer drain(resp.Body)
+		return nil, readProblem(resp)
+	}
+	return resp.Body, nil
+}
+
+// SignParts returns one signed request for each part, in order. At most 100 parts.
+func (c *Client) SignParts(ctx context.Context, id string, parts []PartSpec) ([]SignedRequest, error) {
+	var out SignedParts
+	err := c.do(ctx, call{method: http.MethodPost, path: filePath(id, "/parts"), in: SignParts{parts}, out: &out, repeat: true})
+	return out.Requests, err
+}
+
+// Parts returns the parts the store holds of an upload.
+func (c *Client) Parts(ctx context.Context, id string) ([]Part, error) {
+	var out Parts
+	err := c.do(ctx, call{method: http.MethodGet, path: filePath(id, "/parts"), out: &out, repeat: true})
+	return out.Parts, err
+}
+
+// Complete says that all parts are sent and returns the stored file. It may be called again.
+func (c *Client) Complete(ctx context.Context, id string) (f File, err error) {
+	return f, c.do(ctx, call{method: http.MethodPost, path: filePath(id, "/complete"), out: &f, repeat: true})
+}
+
+// Abort gives up an upload. It may be called again.
+func (c *Client) Abort(ctx context.Context, id string) (f File, err error) {
+	return f, c.do(ctx, call{method: http.MethodPost, path: filePath(id, "/abort"), out: &f, repeat: true})
+}
+
+// ReportProgress says how far files have got, for people who look on.
+func (c *Client) ReportProgress(ctx context.Context, progress []Progress) error {
+	return c.do(ctx, call{method: http.MethodPost, path: "/progress", in: ProgressReport{progress}, repeat: true})
+}
+
+// Users returns the users of the organization.
+func (c *Client) Users(ctx context.Context) ([]User, error) {
+	var out Users
+	err := c.do(ctx, call{method: http.MethodGet, path: "/users", out: &out, repeat: true})
+	return out.Users, err
+}
+
+// CreateUser makes a user of the organization.
+func (c *Client) CreateUser(ctx context.Context, n NewUser) (u User, err error) {
+	return u, c.do(ctx, call{method: http.MethodPost, path: "/users", in: n, out: &u})
+}
+
+// ChangeUser changes what the change names and returns the user as he now is.
+func (c *Client) ChangeUser(ctx context.Context, id string, change UserChange) (u User, err error) {
+	return u, c.do(ctx, call{method: http.MethodPatch, path: "/users/" + url.PathEscape(id), in: change, out: &u, repeat: true})
+}
+
+// Tokens returns the caller's tokens, or an administrator's organization's.
+func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
+	var out Tokens
+	err := c.do(ctx, call{method: http.MethodGet, path: "/tokens", out: &out, repeat: true})
+	return out.Tokens, err
+}
+
+// CreateToken makes a bearer token that acts as the caller. Its secret is answered this once.
+func (c *Client) CreateToken(ctx context.Context, n NewToken) (made CreatedToken, err error) {
+	return made, c.do(ctx, call{method: http.MethodPost, path: "/tokens", in: n, out: &made})
+}
+
+// RevokeToken ends a token.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: "/tokens/" + url.PathEscape(id), repeat: true})
+}
+
+// FollowCase calls told with the revision of the case, at once and after every change, until the context or the stream
+// ends. Nil means that the server ended the stream: follow again.
+func (c *Client) FollowCase(ctx context.Context, id string, told func(revision int64)) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Base+"/api/v1/cases/"+url.PathEscape(id)+"/live", nil)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.Token)
+	resp, err := c.http().Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return readProblem(resp)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		var change struct {
+			Revision int64 `json:"revision"`
+		}
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+			if err := json.Unmarshal([]byte(data), &change); err != nil {
+				return fmt.Errorf("read event: %w", err)
+			}
+			told(change.Revision)
+		}
+	}
+	return lines.Err()
+}
+
+func filePath(id, rest string) string { return "/files/" + url.PathEscape(id) + rest }
