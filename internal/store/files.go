@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"sort"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+const fileColumns = `f.id, f.organization_id, f.case_id, f.name, f.path, f.size, f.content_type, f.modified_at, f.fingerprint,
+	f.state, f.reason, f.route, f.object, f.upload_id, f.part_size, f.sent_bytes, f.deadline,
+	f.crc64nvme, f.etag, f.version_id, f.sha256, f.kind, f.warnings, f.contents, f.entries_done, f.entries_total, f.bytes_read,
+	f.attempt, f.tries, f.owner, f.reading_until, f.created_by, f.created_at, f.changed_at, f.stored_at, f.metadata_at, f.ready_at`
+
+func scanFile(scan func(...any) error) (f caseload.File, err error) {
+	var modified, deadline, reading, created, changed, stored, metadata, ready int64
+	var warnings, contents string
+	err = scan(&f.ID, &f.Organization, &f.Case, &f.Name, &f.Path, &f.Size, &f.ContentType, &modified, &f.Fingerprint,
+		&f.State, &f.Reason, &f.Route, &f.Object, &f.UploadID, &f.PartSize, &f.SentBytes, &deadline,
+		&f.CRC64NVME, &f.ETag, &f.VersionID, &f.SHA256, &f.Kind, &warnings, &contents, &f.EntriesDone, &f.EntriesTotal, &f.BytesRead,
+		&f.Attempt, &f.Tries, &f.Owner, &reading, &f.CreatedBy, &created, &changed, &stored, &metadata, &ready)
+	if err != nil {
+		return f, err
+	}
+	f.ModifiedAt, f.Deadline, f.ReadingUntil = fromMS(modified), fromMS(deadline), fromMS(reading)
+	f.CreatedAt, f.ChangedAt, f.StoredAt, f.MetadataAt, f.ReadyAt = fromMS(created), fromMS(changed), fromMS(stored), fromMS(metadata), fromMS(ready)
+	if err := json.Unmarshal([]byte(contents), &f.Contents); err != nil {
+		return f, err
+	}
+	f.Warnings, err = fromJSON(warnings)
+	return f, err
+}
+
+// toJSON and fromJSON keep a list of texts in one column; nil for an empty one.
+func toJSON(list []string) string {
+	if len(list) == 0 {
+		return "[]"
+	}
+	encoded, err := json.Marshal(texts(list))
+	if err != nil {
+		panic("store: a list of texts cannot be encoded: " + err.Error()) // it always can
+	}
+	return string(encoded)
+}
+
+func fromJSON(column string) (list []string, err error) {
+	if column == "[]" {
+		return nil, nil
+	}
+	err = json.Unmarshal([]byte(column), &list)
+	return list, err
+}
+
+// fileOf reads a file of the user's organization: NotFound when it is not there, Gone (with the file) when deleted.
+func (s *Store) fileOf(ctx context.Context, q querier, user caseload.User, id caseload.FileID) (caseload.File, error) {
+	f, err := scanFile(q.QueryRowContext(ctx, `SELECT `+fileColumns+` FROM files f WHERE f.id = $1 AND f.organization_id = $2`,
+		string(id), string(user.Organization)).Scan)
+	if err == nil && f.State == caseload.Deleted {
+		err = gone("file")
+	}
+	return f, noRow(err, "file")
+}
+
+// File returns one file of the user's organization.
+func (s *Store) File(ctx context.Context, user caseload.User, id caseload.FileID) (f caseload.File, err error) {
+	defer explain("read a file", &err)
+	if f, err = s.fileOf(ctx, s.reader, user, id); err != nil {
+		return caseload.File{}, err
+	}
+	return f, nil
+}
+
+// CaseFiles returns the files of a case of the user's organization, deleted ones left out: the oldest first, those of
+// one moment by path and name.
+func (s *Store) CaseFiles(ctx context.Context, user caseload.User, id caseload.CaseID) (files []caseload.File, err error) {
+	defer explain("list a case's files", &err)
+	if _, err := s.caseOf(ctx, s.reader, user, id); err != nil {
+		return nil, err
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+fileColumns+` FROM files f
+		WHERE f.case_id = $1 AND f.organization_id = $2 AND f.state <> 'deleted'`, string(id), string(user.Organization))
+	if files, err = collect(rows, err, scanFile); err != nil {
+		return nil, err
+	}
+	sort.Slice(files, func(i, j int) bool {
+		a, b := files[i], files[j]
+		switch {
+		case !a.CreatedAt.Equal(b.CreatedAt):
+			return a.CreatedAt.Before(b.CreatedAt)
+		case a.Path != b.Path:
+			return a.Path < b.Path
+		case a.Name != b.Name:
+			return a.Name < b.Name
+		}
+		return a.ID < b.ID
+	})
+	return files, nil
+}
+
+// PlanFiles inserts the files of one batch (state planned, in the given case, made by the user) and one FilesPlanned
+// event. Each needs an ID, an Object and a Deadline. NotFound or Gone when the case is not there or deleted.
+func (s *Store) PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, files []caseload.File) (err error) {
+	defer explain("plan files", &err)
+	if len(files) == 0 {
+		_, err := s.caseOf(ctx, s.reader, user, c)
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+		live, err := t.lockCase(ctx, user, c)
+		if err != nil {
+			return err
+		}
+		ids, bytes := sha256.New(), int64(0)
+		for i := range files {
+			ids.Write([]byte(files[i].ID + "\n")) // a hash never fails to write
+			bytes += files[i].Size
+		}
+		now := toMS(t.now)
+		err = t.insertRows(ctx, `INSERT INTO files (id, organization_id, case_id, name, path, size, content_type, modified_at,
+			fingerprint, state, route, object, upload_id, part_size, deadline, created_by, created_at, changed_at)`, "", len(files), 18,
+			func(i int) []any {
+				f := files[i]
+				created := now
+				if !f.CreatedAt.IsZero() {
+					created = toMS(f.CreatedAt)
+				}
+				return []any{string(f.ID), string(live.Organization), string(live.ID), text(f.Name), text(f.Path), f.Size,
+					text(f.ContentType), toMS(f.ModifiedAt), text(f.Fingerprint), string(caseload.Planned), string(f.Route),
+					string(f.Object), f.UploadID, f.PartSize, toMS(f.Deadline), string(user.ID), created, now}
+			})
+		if duplicate(err) {
+			return conflict("One of these files is planned already.")
+		}
+		if err != nil {
+			return err
+		}
+		if err := t.touchCase(ctx, c); err != nil {
+			return err
+		}
+		planned := newEvent(string(user.ID), caseload.FilesPlanned, c, "",
+			detail{"files": len(files), "bytes": bytes, "ids_sha256": hex.EncodeToString(ids.Sum(nil))})
+		if len(files) == 1 {
+			planned.File = files[0].ID
+		}
+		return t.record(ctx, live.Organization, planned)
+	})
+}
+
+// RecordLink writes the FileLinked event: a download link was given out.
+func (s *Store) RecordLink(ctx context.Context, user caseload.User, id caseload.FileID) (err error) {
+	defer explain("record a link", &err)
+	return s.write(ctx, func(t *tx) error {
+		f, err := s.fileOf(ctx, t, user, id)
+		if err != nil {
+			return err
+		}
+		return t.record(ctx, f.Organization, newEvent(string(user.ID), caseload.FileLinked, f.Case, f.ID, nil))
+	})
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// claimFor is how long a claimed intent is left to whoever claimed it.
+const claimFor = 10 * time.Minute
+
+// insertIntents writes one delete-intent for each file's object and unfinished upload.
+func (t *tx) insertIntents(ctx context.Context, files []caseload.File, reason string, dueAt time.Time) error {
+	return t.insertRows(ctx, `INSERT INTO intents
+		(id, organization_id, file_id, object, upload_id, version_id, reason, state, due_at, created_at)`, "", len(files), 10,
+		func(i int) []any {
+			f := files[i]
+			return []any{string(caseload.NewID[caseload.IntentID](t.now)), string(f.Organization), string(f.ID), string(f.Object),
+				f.UploadID, f.VersionID, reason, "open", toMS(dueAt), toMS(t.now)}
+		})
+}
+
+// ClaimIntent claims the longest-due delete-intent for ten minutes. An intent whose object a live file refers to is
+// cancelled and the next one is looked at (I6). ok is false when none is due.
+func (s *Store) ClaimIntent(ctx context.Context, now time.Time) (in caseload.Intent, ok bool, err error) {
+	defer explain("claim a delete-intent", &err)
+	for {
+		cancelled := false
+		err = s.write(ctx, func(t *tx) error {
+			row := t.QueryRowContext(ctx, `SELECT id, organization_id, file_id, object, upload_id, version_id, reason FROM intents
+				WHERE state = 'open' AND due_at <= $1 AND claimed_until <= $1 ORDER BY due_at, id LIMIT 1`+s.on(Postgres, ` FOR UPDATE SKIP LOCKED`), toMS(now))
+			err := row.Scan(&in.ID, &in.Organization, &in.File, &in.Object, &in.UploadID, &in.VersionID, &in.Reason)
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			var live string
+			err = t.QueryRowContext(ctx, t.locked(`SELECT id FROM files
+				WHERE object = $1 AND state IN ('planned', 'sending', 'stored', 'reading', 'ready', 'rejected')`), string(in.Object)).Scan(&live)
+			if err == nil {
+				cancelled = true
+				_, err = t.ExecContext(ctx, `UPDATE intents SET state = 'cancelled', finished_at = $2 WHERE id = $1`, string(in.ID), toMS(t.now))
+				return err
+			}
+			if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			ok = true
+			_, err = t.ExecContext(ctx, `UPDATE intents SET claimed_until = $2 WHERE id = $1`, string(in.ID), toMS(now.Add(claimFor)))
+			return err
+		})
+		if err != nil {
+			return caseload.Intent{}, false, err
+		}
+		if !cancelled {
+			break
+		}
+		s.log.Error("a delete-intent spoke of a live file's object; it was cancelled", "intent", string(in.ID), "file", string(in.File))
+	}
+	if !ok {
+		return caseload.Intent{}, false, nil
+	}
+	return in, true, nil
+}
+
+// FinishIntent marks a claimed intent done and writes the ObjectErased event; once more is no error. Conflict when it
+// was not claimed or was cancelled, NotFound when there is none.
+func (s *Store) FinishIntent(ctx context.Context, id caseload.IntentID) (err error) {
+	defer explain("finish a delete-intent", &err)
+	return s.write(ctx, func(t *tx) error {
+		var org caseload.OrganizationID
+		var file caseload.FileID
+		var state, reason string
+		var claimed int64
+		err := t.QueryRowContext(ctx, t.locked(`SELECT organization_id, file_id, state, claimed_until, reason FROM intents WHERE id = $1`), string(id)).
+			Scan(&org, &file, &state, &claimed, &reason)
+		if err != nil {
+			return noRow(err, "delete-intent")
+		}
+		switch {
+		case state == "done":
+			return nil
+		case state != "open" || claimed == 0:
+			return conflict("The delete-intent is not claimed.")
+		}
+		if _, err := t.ExecContext(ctx, `UPDATE intents SET state = 'done', finished_at = $2 WHERE id = $1`, string(id), toMS(t.now)); err != nil {
+			return err
+		}
+		var c caseload.CaseID
+		if err := t.QueryRowContext(ctx, `SELECT case_id FROM files WHERE id = $1`, string(file)).Scan(&c); err != nil {
+			return err
+		}
+		return t.record(ctx, org, newEvent("", caseload.ObjectErased, c, file, detail{"intent": id, "reason": reason}))
+	})
+}

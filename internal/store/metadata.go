@@ -1,0 +1,212 @@
+package store
+
+import (
+	"context"
+	"math"
+	"strconv"
+	"strings"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// SaveMetadata replaces what earlier attempts on this file saved: kind, warnings, contents and its instances, with
+// their studies and series upserted by UID within the case. The words to find the case by follow. One FileMetadata
+// event. Conflict when another attempt has the say.
+func (s *Store) SaveMetadata(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings) (err error) {
+	defer explain("save metadata", &err)
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
+			if err := fenced(f, attempt); err != nil {
+				return nil, err
+			}
+			f.Kind, f.Warnings, f.Contents, f.BytesRead, f.MetadataAt = found.Kind, found.Warnings, found.Contents, found.BytesRead, t.now
+			f.Contents.Unread = unread(f.Contents.Unread)
+			if err := t.saveFound(ctx, f.Organization, f.Case, id, found.Found); err != nil {
+				return nil, err
+			}
+			e := newEvent("", caseload.FileMetadata, "", "", detail{
+				"attempt": attempt, "kind": found.Kind, "instances": len(found.Found), "bytes_read": found.BytesRead,
+			})
+			return &e, nil
+		})
+		return err
+	})
+}
+
+// saveFound replaces the file's instances.
+func (t *tx) saveFound(ctx context.Context, org caseload.OrganizationID, c caseload.CaseID, file caseload.FileID, found []caseload.Found) error {
+	had, err := t.exec(ctx, `DELETE FROM instances WHERE file_id = $1`, string(file))
+	if err != nil {
+		return err
+	}
+	series, err := t.upsertSeries(ctx, org, c, found)
+	if err != nil {
+		return err
+	}
+	images := int64(0)
+	for i := range found {
+		images += frames(found[i].Instance)
+	}
+	if _, err := t.ExecContext(ctx, `UPDATE files SET images = $2 WHERE id = $1`, string(file), images); err != nil {
+		return err
+	}
+	err = t.insertRows(ctx, `INSERT INTO instances (`+instanceColumns+`)`, "", len(found), 27, func(i int) []any {
+		n := found[i].Instance
+		return []any{
+			string(caseload.NewID[caseload.InstanceID](t.now)), string(series[i]), string(file), text(n.SOPInstanceUID), text(n.SOPClassUID),
+			text(n.TransferSyntax), n.Number, n.Rows, n.Columns, n.Frames, n.BitsAllocated, numbers(n.Position), numbers(n.Orientation),
+			numbers(n.PixelSpacing), finite(n.SliceThickness), finite(n.SpacingBetween), n.Entry.Index, text(n.Entry.Name),
+			int64(n.Entry.Method), n.Entry.DataOffset, n.Entry.Compressed, n.Entry.Size, int64(n.Entry.CRC32), n.PixelOffset, n.PixelLength,
+			flag(n.PixelEncapsulated), toJSON(n.Warnings),
+		}
+	})
+	if err != nil || had == 0 && len(found) == 0 {
+		return err
+	}
+	if had > 0 {
+		if err := t.dropEmptySeries(ctx, c); err != nil {
+			return err
+		}
+	}
+	return t.rewriteTermsOf(ctx, c)
+}
+
+// forgetInstances removes what was read out of a file that is deleted.
+func (t *tx) forgetInstances(ctx context.Context, c caseload.CaseID, file caseload.FileID) error {
+	had, err := t.exec(ctx, `DELETE FROM instances WHERE file_id = $1`, string(file))
+	if err != nil || had == 0 {
+		return err
+	}
+	if err := t.dropEmptySeries(ctx, c); err != nil {
+		return err
+	}
+	return t.rewriteTermsOf(ctx, c)
+}
+
+// dropEmptySeries removes the case's series, then studies, that have no instance left.
+func (t *tx) dropEmptySeries(ctx context.Context, c caseload.CaseID) error {
+	for _, statement := range []string{
+		`DELETE FROM series WHERE case_id = $1 AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.series_id = series.id)`,
+		`DELETE FROM studies WHERE case_id = $1 AND NOT EXISTS (SELECT 1 FROM series s WHERE s.study_id = studies.id)`,
+	} {
+		if _, err := t.ExecContext(ctx, statement, string(c)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// upsertSeries makes or completes the studies and series that the instances name and returns each instance's series.
+// What one instance leaves empty another may fill in; a value that is there is replaced only by another value.
+func (t *tx) upsertSeries(ctx context.Context, org caseload.OrganizationID, c caseload.CaseID, found []caseload.Found) ([]caseload.SeriesID, error) {
+	type seriesKey struct{ study, series string }
+	studies := map[string]*caseload.Study{}
+	series := map[seriesKey]*caseload.Series{}
+	var studyOrder []string
+	var seriesOrder []seriesKey
+	for i := range found {
+		st, se := found[i].Study, found[i].Series
+		key := seriesKey{text(st.StudyInstanceUID), text(se.SeriesInstanceUID)}
+		if studies[key.study] == nil {
+			studies[key.study] = &caseload.Study{}
+			studyOrder = append(studyOrder, key.study)
+		}
+		if series[key] == nil {
+			series[key] = &caseload.Series{}
+			seriesOrder = append(seriesOrder, key)
+		}
+		into := studies[key.study]
+		fill(&into.PatientName, st.PatientName, &into.PatientID, st.PatientID, &into.PatientBirthDate, st.PatientBirthDate,
+			&into.PatientSex, st.PatientSex, &into.Date, st.Date, &into.Time, st.Time, &into.Description, st.Description,
+			&into.AccessionNumber, st.AccessionNumber)
+		line := series[key]
+		fill(&line.Number, se.Number, &line.Modality, se.Modality, &line.Description, se.Description,
+			&line.Manufacturer, se.Manufacturer, &line.Model, se.Model)
+	}
+	for _, uid := range studyOrder {
+		st := studies[uid]
+		err := t.QueryRowContext(ctx, `INSERT INTO studies (id, organization_id, case_id, study_uid, patient_name, patient_id, birth_date, sex,
+			study_date, study_time, description, accession_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+			ON CONFLICT (case_id, study_uid) DO UPDATE SET `+keepFilled("studies",
+			"patient_name", "patient_id", "birth_date", "sex", "study_date", "study_time", "description", "accession_number")+` RETURNING id`,
+			string(caseload.NewID[caseload.StudyID](t.now)), string(org), string(c), uid, st.PatientName, st.PatientID, st.PatientBirthDate,
+			st.PatientSex, st.Date, st.Time, st.Description, st.AccessionNumber).Scan(&st.ID)
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, key := range seriesOrder {
+		se := series[key]
+		err := t.QueryRowContext(ctx, `INSERT INTO series (id, case_id, study_id, series_uid, series_number, modality, description, manufacturer, model)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+			ON CONFLICT (study_id, series_uid) DO UPDATE SET `+keepFilled("series",
+			"series_number", "modality", "description", "manufacturer", "model")+` RETURNING id`,
+			string(caseload.NewID[caseload.SeriesID](t.now)), string(c), string(studies[key.study].ID), key.series,
+			se.Number, se.Modality, se.Description, se.Manufacturer, se.Model).Scan(&se.ID)
+		if err != nil {
+			return nil, err
+		}
+	}
+	ids := make([]caseload.SeriesID, len(found))
+	for i := range found {
+		ids[i] = series[seriesKey{text(found[i].Study.StudyInstanceUID), text(found[i].Series.SeriesInstanceUID)}].ID
+	}
+	return ids, nil
+}
+
+// fill takes pairs of (*string, string) and sets each target that is still empty.
+func fill(pairs ...any) {
+	for i := 0; i < len(pairs); i += 2 {
+		if into := pairs[i].(*string); *into == "" {
+			*into = text(pairs[i+1].(string))
+		}
+	}
+}
+
+// keepFilled writes the SET clause that replaces a column only by something that is not empty.
+func keepFilled(table string, columns ...string) string {
+	set := make([]string, len(columns))
+	for i, c := range columns {
+		set[i] = c + " = CASE WHEN excluded." + c + " <> '' THEN excluded." + c + " ELSE " + table + "." + c + " END"
+	}
+	return strings.Join(set, ", ")
+}
+
+// frames returns how many images the instance shows: its frames, one when it has pixels and names none.
+func frames(n caseload.Instance) int64 {
+	if n.Frames > 0 {
+		return int64(n.Frames)
+	}
+	return flag(n.PixelOffset >= 0)
+}
+
+// numbers writes a vector as its numbers separated by spaces, exactly; "" for none.
+func numbers(vector []float64) string {
+	parts := make([]string, len(vector))
+	for i, v := range vector {
+		parts[i] = strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return strings.Join(parts, " ")
+}
+
+func fromNumbers(column string) (vector []float64, err error) {
+	if column == "" {
+		return nil, nil
+	}
+	for _, part := range strings.Split(column, " ") {
+		v, err := strconv.ParseFloat(part, 64)
+		if err != nil {
+			return nil, err
+		}
+		vector = append(vector, v)
+	}
+	return vector, nil
+}
+
+// finite returns 0 (absent) for what is no number: a header can say "NaN", SQLite cannot keep it.
+func finite(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return v
+}
