@@ -9,15 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3api"
 	"github.com/versity/versitygw/s3api/middlewares"
 	"github.com/versity/versitygw/s3api/utils"
-	"github.com/versity/versitygw/s3response"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
@@ -35,6 +34,7 @@ type gateway struct {
 	network string
 	address string
 	scratch string // folder of the socket when it could not lie in the store's; "" otherwise
+	ending  atomic.Bool
 	served  chan error
 }
 
@@ -68,7 +68,7 @@ func startGateway(ctx context.Context, root, sidecar, socket, access, secret str
 	utils.SetBucketNameValidationStrict(true)
 	listening := make(chan struct{})
 	g.server, err = s3api.New(
-		&undisturbed{backend},
+		newBackend(backend, log),
 		middlewares.RootUserConfig{Access: access, Secret: secret},
 		embeddedRegion,
 		auth.NewIAMServiceSingle(auth.Account{Access: access, Secret: secret, Role: auth.RoleAdmin}),
@@ -86,8 +86,8 @@ func startGateway(ctx context.Context, root, sidecar, socket, access, secret str
 	}
 	go func() {
 		err := g.server.ServeMultiPort([]string{g.address})
-		if err != nil {
-			log.Error("objectstore: the embedded store's gateway ended", "error", err.Error())
+		if !g.ending.Load() {
+			log.Error("objectstore: the embedded store's gateway ended by itself", "error", fmt.Sprint(err))
 		}
 		g.served <- err
 	}()
@@ -136,6 +136,7 @@ func (g *gateway) dial(ctx context.Context) (net.Conn, error) {
 
 // close ends the gateway: it lets requests under way finish (versitygw waits ten seconds for them).
 func (g *gateway) close(ctx context.Context) error {
+	g.ending.Store(true)
 	ended := make(chan error, 1)
 	go func() { ended <- g.server.ShutDown() }()
 	var err error
@@ -151,23 +152,6 @@ func (g *gateway) close(ctx context.Context) error {
 		return fmt.Errorf("end the embedded store: %w", err)
 	}
 	return nil
-}
-
-// undisturbed is the file backend whose writes do not notice that the server is about to stop: its context would end
-// with the first step of the shutdown and fail every upload still under way.
-type undisturbed struct{ *posix.Posix }
-
-func (b *undisturbed) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
-	return b.Posix.PutObject(context.WithoutCancel(ctx), in)
-}
-
-func (b *undisturbed) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
-	return b.Posix.UploadPart(context.WithoutCancel(ctx), in)
-}
-
-func (b *undisturbed) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput,
-) (s3response.CompleteMultipartUploadResult, string, error) {
-	return b.Posix.CompleteMultipartUpload(context.WithoutCancel(ctx), in)
 }
 
 // hasAttributes tells whether the folder's file system keeps extended attributes, by trying.

@@ -4,42 +4,21 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
-	"time"
-)
-
-const (
-	proxyBuffer  = 256 << 10 // bytes moved at once, both ways
-	mostDiscards = 64 << 20  // bytes of a body the gateway has already refused that are read for politeness
 )
 
 // proxy hands requests for objects to the gateway, Host and path as they came because both are signed. It lets through
 // only what a URL of ours needs; the gateway refuses whatever is not signed.
 type proxy struct {
 	transport *http.Transport
-	buffers   sync.Pool
 	work      sync.WaitGroup
-	stopping  chan struct{}
-	stopOnce  sync.Once
 }
 
-func newProxy(dial func(context.Context, string, string) (net.Conn, error)) *proxy {
-	p := &proxy{stopping: make(chan struct{})}
-	p.buffers.New = func() any {
-		b := make([]byte, proxyBuffer)
-		return &b
-	}
-	p.transport = newTransport(func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &patientConn{Conn: conn, buffers: &p.buffers}, nil
-	}, answerTimeout)
+func newProxy(dial dialFunc) *proxy {
+	p := &proxy{transport: newTransport(dial, answerTimeout)}
 	p.transport.Proxy = nil
 	return p
 }
@@ -77,7 +56,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	guardAnswer(w.Header())
 	w.WriteHeader(answer.StatusCode)
-	p.copy(w, answer.Body)
+	passOn(w, answer.Body)
 }
 
 // servable answers what is none of the gateway's business and tells whether the rest is to be done.
@@ -134,9 +113,10 @@ func guardAnswer(h http.Header) {
 	h.Set("Cache-Control", "private, no-store")
 }
 
-func (p *proxy) copy(w io.Writer, body io.Reader) {
-	buffer := p.buffers.Get().(*[]byte)
-	defer p.buffers.Put(buffer)
+// passOn moves the answer in large pieces.
+func passOn(w io.Writer, body io.Reader) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
 	for {
 		n, err := body.Read(*buffer)
 		if n > 0 {
@@ -163,56 +143,3 @@ func (p *proxy) close(ctx context.Context) {
 	}
 	p.transport.CloseIdleConnections()
 }
-
-// patientConn is a connection to the gateway for bodies: it moves them in large pieces, and when the gateway has already
-// answered and stopped reading (a refused signature), it swallows the rest. Without that, the refusal itself would be
-// lost: Go's transport gives up on the first failed write, and the browser sees a reset instead of the 403 that tells it
-// to sign anew.
-type patientConn struct {
-	net.Conn
-	buffers   *sync.Pool
-	discarded int64
-	deaf      bool
-}
-
-func (c *patientConn) Write(b []byte) (int, error) {
-	if !c.deaf {
-		n, err := c.Conn.Write(b)
-		if err == nil || n == len(b) {
-			return n, err
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return n, err
-		}
-		c.deaf = true
-	}
-	if c.discarded += int64(len(b)); c.discarded > mostDiscards {
-		return 0, io.ErrClosedPipe
-	}
-	return len(b), nil
-}
-
-// ReadFrom is what the transport's body copy ends in.
-func (c *patientConn) ReadFrom(r io.Reader) (int64, error) {
-	buffer := c.buffers.Get().(*[]byte)
-	defer c.buffers.Put(buffer)
-	var moved int64
-	for {
-		n, err := r.Read(*buffer)
-		if n > 0 {
-			if _, err := c.Write((*buffer)[:n]); err != nil {
-				return moved, err
-			}
-			moved += int64(n)
-		}
-		if errors.Is(err, io.EOF) {
-			return moved, nil
-		}
-		if err != nil {
-			return moved, err
-		}
-	}
-}
-
-// SetDeadline is part of net.Conn; the embedded connection's is right.
-var _ interface{ SetDeadline(time.Time) error } = (*patientConn)(nil)

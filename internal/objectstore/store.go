@@ -101,7 +101,7 @@ func New(ctx context.Context, c Config) (*Store, error) {
 }
 
 func newStore(bucket string, log *slog.Logger, c aws.Config,
-	dial func(context.Context, string, string) (net.Conn, error), set func(*s3.Options),
+	dial dialFunc, set func(*s3.Options),
 ) *Store {
 	if log == nil {
 		log = slog.Default()
@@ -119,9 +119,9 @@ func newStore(bucket string, log *slog.Logger, c aws.Config,
 	return s
 }
 
-func newTransport(dial func(context.Context, string, string) (net.Conn, error), answer time.Duration) *http.Transport {
+func newTransport(dial dialFunc, answer time.Duration) *http.Transport {
 	return &http.Transport{
-		DialContext:           dial,
+		DialContext:           patient(dial),
 		Proxy:                 http.ProxyFromEnvironment,
 		ForceAttemptHTTP2:     false,
 		MaxIdleConns:          256,
