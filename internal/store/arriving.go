@@ -22,7 +22,8 @@ func (s *Store) RecordParts(ctx context.Context, id caseload.FileID, parts []cas
 	}
 	sort.Ints(numbers)
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(ctx, `UPDATE files SET deadline = $2 WHERE id = $1 AND state = 'sending'`, string(id), toMS(deadline))
+		n, err := t.exec(ctx, `UPDATE files SET deadline = $2, changed_at = $3 WHERE id = $1 AND state = 'sending'`,
+			string(id), toMS(deadline), toMS(t.now)) // a sign of life
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func (s *Store) write(ctx context.Context, do func(t *tx) error) error {
 		return err
 	}
 	defer begun.Rollback() // no effect after Commit
-	if err := do(&tx{Tx: begun, store: s, conn: conn, now: s.now().UTC()}); err != nil {
+	if err := do(&tx{Tx: begun, store: s, conn: conn, now: s.now().UTC().Truncate(time.Millisecond)}); err != nil {
 		return err
 	}
 	return begun.Commit()
