@@ -1,0 +1,170 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+
+	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/ingest"
+	"dcdentals.com/caseload/internal/store"
+)
+
+// instancesOnPage is how many instances a file's page lists.
+const instancesOnPage = 200
+
+// filePage is everything known of one file.
+type filePage struct {
+	File              fileRow
+	Case, CaseNumber  string
+	Path, Type, Kind  string
+	Bytes             string
+	CRC64NVME, SHA256 string
+	Route             string
+	Created, Stored   moment
+	Metadata, Ready   moment
+	Modified          moment
+	BytesRead         string
+	BytesReadShare    string
+	Warnings          []string
+	Contents          []countView
+	Unread            []caseload.Unread
+	Studies           []studyView
+	Instances         []instanceView
+	InstancesHidden   int
+	Activity          []activityView
+	CanWrite          bool
+	Live              bool // it still moves
+}
+
+// countView is one line of what a file holds.
+type countView struct{ Label, Number string }
+
+// instanceView is one line of the table of instances.
+type instanceView struct {
+	Number, Matrix, Frames, Position, Entry, UID string
+	Warnings                                     []string
+}
+
+// showFile shows one file's details.
+func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
+	ctx, user, l := r.Context(), s.user(r), localeOf(r)
+	id, err := fileID(r)
+	if err != nil {
+		return err
+	}
+	f, err := s.Transfer.Records.File(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	c, err := s.Store.Case(ctx, user, f.Case)
+	if err != nil {
+		return err
+	}
+	studies, err := s.Store.FileStudies(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	ingest.Summarize(studies)
+	events, err := s.Store.Events(ctx, user, store.EventQuery{File: id, Limit: eventsTold})
+	if err != nil {
+		return err
+	}
+	people, err := s.people(r)
+	if err != nil {
+		return err
+	}
+	page := s.filePage(l, f, people)
+	page.Case, page.CaseNumber, page.CanWrite = string(c.ID), c.Number, user.Role.CanWrite()
+	page.Studies = l.studies(studies, []caseload.File{f})
+	page.Instances, page.InstancesHidden = instances(studies)
+	page.Activity = s.activity(l, events, []caseload.File{f}, people)
+	return s.render(w, r, http.StatusOK, "file.html", page)
+}
+
+func (s *Server) filePage(l locale, f caseload.File, people map[string]string) filePage {
+	now := s.Now()
+	page := filePage{
+		File: s.fileRow(l, f, people), Path: f.Path, Type: f.ContentType, Kind: l.text("kind." + string(f.Kind)),
+		Bytes: formatNumber(f.Size), CRC64NVME: f.CRC64NVME, SHA256: f.SHA256, Route: l.text("route." + string(f.Route)),
+		Created: l.when(f.CreatedAt, now), Stored: l.when(f.StoredAt, now), Metadata: l.when(f.MetadataAt, now),
+		Ready: l.when(f.ReadyAt, now), Modified: l.when(f.ModifiedAt, now), Unread: f.Contents.Unread,
+		Live: !f.State.Terminal(),
+	}
+	if f.BytesRead > 0 {
+		page.BytesRead = formatSize(f.BytesRead)
+		page.BytesReadShare = strconv.FormatFloat(100*float64(f.BytesRead)/float64(max(f.Size, 1)), 'f', 1, 64)
+	}
+	for _, warning := range f.Warnings {
+		page.Warnings = append(page.Warnings, l.said(warning))
+	}
+	for _, k := range []struct {
+		key    string
+		number int
+	}{
+		{"file.entries", f.Contents.Entries}, {"file.images", f.Contents.Images}, {"file.meshes", f.Contents.Meshes},
+		{"file.photos", f.Contents.Photos}, {"file.documents", f.Contents.Documents}, {"file.others", f.Contents.Others},
+		{"file.ignored", f.Contents.Ignored},
+	} {
+		if k.number > 0 {
+			page.Contents = append(page.Contents, countView{l.text(k.key), formatNumber(int64(k.number))})
+		}
+	}
+	return page
+}
+
+// instances lists the first instances of the studies and counts those left out.
+func instances(studies []caseload.Study) (shown []instanceView, hidden int) {
+	for _, study := range studies {
+		for _, series := range study.Series {
+			for _, i := range series.Members {
+				if len(shown) == instancesOnPage {
+					hidden++
+					continue
+				}
+				v := instanceView{
+					Number: strconv.Itoa(i.Number), Frames: formatNumber(int64(i.Frames)), UID: i.SOPInstanceUID,
+					Matrix: strconv.Itoa(i.Columns) + " × " + strconv.Itoa(i.Rows), Warnings: i.Warnings,
+				}
+				if len(i.Position) == 3 {
+					v.Position = formatMillimetres(i.Position[2])
+				}
+				if i.Entry.Index >= 0 {
+					v.Entry = i.Entry.Name
+				}
+				shown = append(shown, v)
+			}
+		}
+	}
+	return shown, hidden
+}
+
+// deleteFile deletes the file and leads to its case.
+func (s *Server) deleteFile(w http.ResponseWriter, r *http.Request) error {
+	id, err := fileID(r)
+	if err != nil {
+		return err
+	}
+	f, err := s.Transfer.Records.File(r.Context(), s.user(r), id)
+	if err != nil {
+		return err
+	}
+	if err := s.Transfer.DeleteFile(r.Context(), s.user(r), id); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/cases/"+string(f.Case), http.StatusSeeOther)
+	return nil
+}
+
+// downloadFile leads to a signed link for a short while.
+func (s *Server) downloadFile(w http.ResponseWriter, r *http.Request) error {
+	id, err := fileID(r)
+	if err != nil {
+		return err
+	}
+	link, err := s.Transfer.Link(r.Context(), s.user(r), id, s.origin(r))
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, link.URL, http.StatusSeeOther)
+	return nil
+}

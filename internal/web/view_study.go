@@ -1,0 +1,100 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// studyView is a DICOM study as a card.
+type studyView struct {
+	ID, Title, Patient, PatientID, Birth, Sex string
+	Date, Machine, UID, Accession             string
+	Series                                    []seriesView
+	Reading                                   bool // a file that belongs to it is still being read or sent
+}
+
+// seriesView is one line of the card.
+type seriesView struct {
+	Number, Title, Modality, Images, Matrix, Voxel string
+	Complete                                       bool
+	Note                                           string
+}
+
+// studies tells the studies of a case or of a file.
+func (l locale) studies(studies []caseload.Study, files []caseload.File) []studyView {
+	inWork := map[caseload.FileID]bool{}
+	for _, f := range files {
+		inWork[f.ID] = !f.State.Terminal()
+	}
+	views := make([]studyView, 0, len(studies))
+	for _, study := range studies {
+		v := studyView{
+			ID: string(study.ID), Title: study.Description, Patient: study.PatientName, PatientID: study.PatientID,
+			Sex: l.sex(study.PatientSex), UID: study.StudyInstanceUID, Accession: study.AccessionNumber,
+		}
+		if study.PatientBirthDate != "" {
+			v.Birth = l.dicomDate(study.PatientBirthDate)
+		}
+		if study.Date != "" {
+			v.Date = strings.TrimSpace(l.dicomDate(study.Date) + " " + dicomClock(study.Time))
+		}
+		if v.Title == "" {
+			v.Title = l.text("study.untitled", "modality", modalities(study))
+		}
+		for _, series := range study.Series {
+			if v.Machine == "" {
+				v.Machine = strings.TrimSpace(series.Manufacturer + " " + series.Model)
+			}
+			v.Series = append(v.Series, l.series(series))
+			for _, id := range series.Files {
+				v.Reading = v.Reading || inWork[id]
+			}
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+func (l locale) series(s caseload.Series) seriesView {
+	v := seriesView{
+		Number: s.Number, Title: s.Description, Modality: s.Modality, Images: formatNumber(int64(s.Images)),
+		Voxel: voxel(s.PixelSpacing, s.Spacing), Complete: s.Complete, Note: l.said(s.Note),
+	}
+	if v.Title == "" {
+		v.Title = l.text("series.untitled")
+	}
+	if s.Rows > 0 && s.Columns > 0 {
+		v.Matrix = fmt.Sprintf("%d × %d", s.Columns, s.Rows)
+	}
+	return v
+}
+
+func modalities(study caseload.Study) string {
+	var found []string
+	for _, s := range study.Series {
+		if s.Modality != "" && !strings.Contains(strings.Join(found, ","), s.Modality) {
+			found = append(found, s.Modality)
+		}
+	}
+	return strings.Join(found, ", ")
+}
+
+// sex tells DICOM's PatientSex (PS3.3, table C.7-1: M, F, O).
+func (l locale) sex(code string) string {
+	switch code {
+	case "M", "F", "O":
+		return l.text("sex." + code)
+	default:
+		return ""
+	}
+}
+
+// dicomClock tells hours and minutes of a DICOM TM (PS3.5, section 6.2: HHMMSS.FFFFFF).
+func dicomClock(tm string) string {
+	if len(tm) < 4 {
+		return ""
+	}
+	return tm[:2] + ":" + tm[2:4]
+}

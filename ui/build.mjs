@@ -1,0 +1,31 @@
+// Bundles src into dist: app.js (pages and tray), worker.js (checksums) and style.css. The server serves dist under a
+// checksum of its content, so file names stay plain.
+import { context } from "esbuild";
+import { readdir, rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+for (const name of await readdir(here("dist"))) {
+  if (!name.startsWith(".")) await rm(here(`dist/${name}`), { recursive: true });
+}
+
+const build = await context({
+  absWorkingDir: here("."),
+  entryPoints: { app: "src/app.ts", worker: "src/worker.ts", style: "src/style.css", mark: "src/mark.svg" },
+  entryNames: "[name]",
+  outdir: "dist",
+  bundle: true,
+  format: "esm",
+  target: ["es2022"],
+  minify: true,
+  legalComments: "none",
+  loader: { ".svg": "copy" },
+  logLevel: "warning",
+});
+if (process.argv.includes("--watch")) {
+  await build.watch();
+} else {
+  await build.rebuild();
+  await build.dispose();
+}
