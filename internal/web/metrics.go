@@ -68,11 +68,16 @@ type fileCollector struct {
 }
 
 var (
-	filesDesc = prometheus.NewDesc("caseload_files", "Files by state and route.", []string{"state", "route"}, nil)
-	bytesDesc = prometheus.NewDesc("caseload_file_bytes", "Bytes of files by state and route.", []string{"state", "route"}, nil)
+	filesDesc   = prometheus.NewDesc("caseload_files", "Files by state and route.", []string{"state", "route"}, nil)
+	intentsDesc = prometheus.NewDesc("caseload_delete_intents", "Objects waiting to be erased.", nil, nil)
+	bytesDesc   = prometheus.NewDesc("caseload_file_bytes", "Bytes of files by state and route.", []string{"state", "route"}, nil)
 )
 
-func (c fileCollector) Describe(out chan<- *prometheus.Desc) { out <- filesDesc; out <- bytesDesc }
+func (c fileCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- filesDesc
+	out <- bytesDesc
+	out <- intentsDesc
+}
 
 func (c fileCollector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -82,8 +87,9 @@ func (c fileCollector) Collect(out chan<- prometheus.Metric) {
 		c.log.Warn("metrics without the files", "error", err)
 		return
 	}
+	out <- prometheus.MustNewConstMetric(intentsDesc, prometheus.GaugeValue, float64(stats.Intents))
 	for _, line := range stats.Files {
-		out <- prometheus.MustNewConstMetric(filesDesc, prometheus.GaugeValue, float64(line.Count), string(line.State), string(line.Route))
+		out <- prometheus.MustNewConstMetric(filesDesc, prometheus.GaugeValue, float64(line.Files), string(line.State), string(line.Route))
 		out <- prometheus.MustNewConstMetric(bytesDesc, prometheus.GaugeValue, float64(line.Bytes), string(line.State), string(line.Route))
 	}
 }
