@@ -39,7 +39,7 @@ var homes = map[string][]string{
 	"github.com/pressly/":             {"internal/store"},
 	"github.com/joho/godotenv":        {"cmd/caseload"},
 	"github.com/spf13/":               {"cmd/caseload"},
-	"github.com/prometheus/":          {"internal/web", "internal/jobs"},
+	"github.com/prometheus/":          {"internal/web", "cmd/caseload"},
 	"github.com/getkin/kin-openapi":   {},
 	"github.com/rogpeppe/go-internal": {},
 }

@@ -106,7 +106,7 @@ func newPassword(cmd *cobra.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return web.HashPassword(password)
+	return web.HashPassword(cmd.Context(), password)
 }
 
 // organizationFor returns the organization of that name, made when it is new; without a name the only one there is.

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/ingest"
 	"dcdentals.com/caseload/internal/jobs"
@@ -101,7 +103,7 @@ func openStore(ctx context.Context, c *config, log *slog.Logger) (*store.Store, 
 // openObjects starts the embedded store, or connects to the external one.
 func (a *application) openObjects(ctx context.Context, c *config) (*objectstore.Store, error) {
 	if c.UseS3 {
-		return objectstore.Open(ctx, c.s3())
+		return objectstore.New(ctx, c.s3(a.log))
 	}
 	var err error
 	if a.embedded, err = objectstore.StartEmbedded(ctx, filepath.Join(c.Data, "store"), a.log); err != nil {
@@ -112,11 +114,14 @@ func (a *application) openObjects(ctx context.Context, c *config) (*objectstore.
 
 func (a *application) startJobs(ctx context.Context, c *config, r role, moving *transfer.Service, reading *ingest.Service) error {
 	cfg := jobs.Config{
-		Engine: a.store.Engine(), Read: reading, Workers: c.Workers, Log: a.log,
+		Engine: a.store.Engine(), Workers: c.Workers, Log: a.log,
 		Sweep: func(ctx context.Context) error {
 			_, err := moving.Sweep(ctx)
 			return err
 		},
+	}
+	if r.worker() {
+		cfg.Read = reading
 	}
 	if c.postgres() {
 		cfg.PostgresURL = c.DatabaseURL.Reveal()
@@ -131,13 +136,52 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 		return fmt.Errorf("set up the queue: %w", err)
 	}
 	a.store.SetEnqueue(a.jobs.Enqueue)
-	if !r.worker() {
-		return nil
-	}
 	if err := a.jobs.Start(ctx); err != nil {
-		return fmt.Errorf("start the workers: %w", err)
+		return fmt.Errorf("start the queue: %w", err)
 	}
 	a.working = true
+	return nil
+}
+
+// startWeb opens the door to people. Before it answers anything, everything behind it is there.
+func (a *application) startWeb(c *config, moving *transfer.Service, objects *objectstore.Store) error {
+	cfg := web.Config{
+		Store: a.store, Transfer: moving, Limits: moving.Limits,
+		StoreOrigins: objects.Origins(), AllowedHosts: append(c.AllowedHosts, a.listener.Addr().String()), TrustProxy: len(c.TrustedProxies) > 0,
+		SessionIdle: c.SessionIdle, SessionAbsolute: c.SessionAbsolute,
+		Ready: func(ctx context.Context) []web.Check { return a.checks(ctx, objects) }, Collectors: []prometheus.Collector{queueMetrics{a.jobs}}, Version: version(),
+		Log: a.log, Now: time.Now,
+	}
+	if c.PublicURL != nil {
+		cfg.PublicURL = c.PublicURL.String()
+	}
+	if a.embedded != nil {
+		cfg.Gateway, cfg.Bucket = a.embedded.Handler(), a.embedded.Bucket()
+	}
+	a.pages = web.New(cfg)
+	a.server = newServer(trustOnly(c.TrustedProxies, a.pages.Handler()), a.log)
+	a.server.RegisterOnShutdown(a.pages.Close) // live streams would never end by themselves
+	go serveOn(a.server, a.listener, a.failed)
+	return nil
+}
+
+// checks answers /readyz: what the server needs besides the database, which it asks itself.
+func (a *application) checks(ctx context.Context, objects *objectstore.Store) []web.Check {
+	return []web.Check{{Name: "store", Err: objects.Check(ctx)}, {Name: "queue", Err: a.jobs.Check(ctx)}}
+}
+
+// startAdmin opens the listener of the monitoring, when there is to be one.
+func (a *application) startAdmin(c *config) error {
+	if c.AdminAddr == "" || a.pages == nil {
+		return nil
+	}
+	l, err := listen(c.AdminAddr, "CASELOAD_ADMIN_ADDR")
+	if err != nil {
+		return err
+	}
+	a.log.Info("monitoring", "address", l.Addr().String())
+	a.admin = newServer(a.pages.AdminHandler(), a.log)
+	go serveOn(a.admin, l, a.failed)
 	return nil
 }
 
@@ -157,6 +201,22 @@ func (c *config) limits() caseload.Limits {
 	l.DirectThreshold, l.MaxFileSize, l.URLExpiry = c.DirectThreshold, c.MaxFileSize, c.URLExpiry
 	l.PartSize, l.AbandonAfter, l.TrashWindow = c.PartSize, c.AbandonAfter, c.TrashWindow
 	return l
+}
+
+// s3 is the external store the settings describe.
+func (c *config) s3(log *slog.Logger) objectstore.Config {
+	s := objectstore.Config{
+		Region: c.S3Region, Bucket: c.S3Bucket, PathStyle: c.S3Addressing == "path",
+		AccessKey: c.S3AccessKey, SecretKey: c.S3SecretKey.Reveal(), SessionToken: c.S3SessionToken.Reveal(),
+		CustomDomain: c.S3CustomDomain, CloudFrontKeyID: c.CloudFrontKeyID, CloudFrontKeyFile: c.CloudFrontKeyFile, Log: log,
+	}
+	if c.S3Endpoint != nil {
+		s.Endpoint = c.S3Endpoint.String()
+	}
+	if c.S3PublicEndpoint != nil {
+		s.PublicEndpoint = c.S3PublicEndpoint.String()
+	}
+	return s
 }
 
 // address is where people open Caseload.
