@@ -43,7 +43,8 @@ type run struct {
 
 // Heads reads the beginning of every chosen entry, neighbours together, up to Workers reads at a time, and calls fn
 // with each, one at a time but in no certain order. A Head that cannot be read carries the reason in Err. A Head is an
-// io.ReaderAt over the entry's inflated bytes: reading past what came first reads more of the archive.
+// io.ReaderAt over the entry's inflated bytes: reading past what came first reads more of the archive. It is good until
+// fn returns.
 //
 // Heads ends with the first error of fn, the context's, or the first read error of the source; no worker is left behind.
 func (a *Archive) Heads(ctx context.Context, opt HeadOptions, fn func(*Head) error) error {

@@ -84,7 +84,8 @@ func decodeHead(b []byte, e encoding, room int64) (elementHead, Code, bool) {
 func decodeExplicit(b []byte, e encoding, room int64) (elementHead, Code, bool) {
 	explicit, isVR := explicitHead(b, e)
 	implicit := implicitHead(b, e)
-	implicitSense := implicit.fits(room) && (implicit.known || implicit.tag.Private())
+	even := implicit.length == Undefined || implicit.length&1 == 0
+	implicitSense := even && implicit.fits(room) && (implicit.known || implicit.tag.Private())
 	switch {
 	case isVR && explicit.known:
 		entry, standard := LookUp(explicit.tag)
@@ -94,7 +95,7 @@ func decodeExplicit(b []byte, e encoding, room int64) (elementHead, Code, bool) 
 		return implicit, WarnMixedVR, true
 	case isVR && explicit.fits(room) && b[6] == 0 && b[7] == 0:
 		return explicit, WarnBadVR, true
-	case !isVR && implicitSense && implicit.length&1 == 0:
+	case !isVR && implicitSense:
 		return implicit, WarnMixedVR, true
 	}
 	// A VR of two wrong bytes before a 16-bit length, as some converters wrote them.

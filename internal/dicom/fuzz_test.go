@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -35,7 +36,10 @@ func FuzzRead(f *testing.F) {
 			}
 			in := dicom.Describe(h)
 			_ = in.Name.Display()
-			dicom.Geometry([]dicom.Slice{dicom.SliceOf(in), dicom.SliceOf(in)})
+			s := dicom.Geometry([]dicom.Slice{dicom.SliceOf(in), dicom.SliceOf(in)})
+			if sum := s.Spacing + s.First + s.Last + s.Deviation; math.IsNaN(sum) || math.IsInf(sum, 0) {
+				t.Errorf("no numbers: %+v", s)
+			}
 			if len(h.Warnings) > 100 {
 				t.Errorf("%d warnings", len(h.Warnings))
 			}

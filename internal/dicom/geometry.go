@@ -118,11 +118,12 @@ func placesAlongNormal(stack []Slice) (places []float64, others int) {
 			planes, i = append(planes, plane{normal: normal}), len(planes)
 		}
 		p := &planes[i]
-		switch {
-		case len(slice.FramePositions) > 0:
-			p.places = append(p.places, slice.FramePositions...)
-		case slice.Frames <= 1:
-			p.places = append(p.places, dot(slice.Position, p.normal))
+		found := slice.FramePositions
+		if len(found) == 0 && slice.Frames <= 1 {
+			found = []float64{dot(slice.Position, p.normal)}
+		}
+		if !slices.ContainsFunc(found, outOfReach) {
+			p.places = append(p.places, found...)
 		}
 	}
 	best := 0
@@ -139,6 +140,9 @@ func placesAlongNormal(stack []Slice) (places []float64, others int) {
 	slices.Sort(places)
 	return places, others - len(places)
 }
+
+// outOfReach reports whether a place cannot be meant: a kilometre from the origin, or no number.
+func outOfReach(place float64) bool { return !(math.Abs(place) < 1e6) }
 
 // fromPlaces measures the sorted places: spacing is the median distance, gaps are whole multiples of it.
 func (s *Stack) fromPlaces(places []float64) (notes []string) {

@@ -66,6 +66,11 @@ func TestUnevenDoubledAndTiltedStacks(t *testing.T) {
 	if s := dicom.Geometry(append(axial(50, 0, 1), scout)); s.Images != 51 || s.Spacing != 1 || !strings.Contains(s.Note, "not in the plane") {
 		t.Errorf("scout: %+v", s)
 	}
+	absurd := axial(10, 0, 1)
+	absurd[0].Position, absurd[1].Position = []float64{0, 0, 1e308}, []float64{0, 0, -1e308}
+	if s := dicom.Geometry(absurd); s.Images != 10 || math.IsNaN(s.Deviation) || math.Abs(s.Last) > 10 {
+		t.Errorf("absurd positions: %+v", s)
+	}
 	rounded := axial(100, 0, 0)
 	for i := range rounded {
 		rounded[i].Position[2] = math.Round(float64(rounded[i].InstanceNumber)*0.333*100) / 100

@@ -197,9 +197,12 @@ func (w *walker) clip(e Element, end int64) int64 {
 	if last := e.Offset + e.Length; last <= end {
 		return last
 	}
-	if end >= w.in.size {
+	switch {
+	case w.inflated != nil && end >= w.opt.MaxInflated:
+		w.h.warn(WarnBudget, e.Tag, e.Offset, "the value claims %d bytes; no more than %d are inflated", e.Length, w.opt.MaxInflated)
+	case end >= w.in.size:
 		w.h.warn(WarnTruncated, e.Tag, e.Offset, "the value claims %d bytes, the file holds %d more", e.Length, max(0, end-e.Offset))
-	} else {
+	default:
 		w.h.warn(WarnLength, e.Tag, e.Offset, "the value claims %d bytes, its item holds %d more", e.Length, max(0, end-e.Offset))
 	}
 	return max(end, e.Offset)

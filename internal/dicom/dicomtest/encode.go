@@ -172,7 +172,7 @@ func File(syntax, sopClass, sopInstance string, dataSet []byte) []byte {
 // Deflate compresses to a raw stream (RFC 1951).
 func Deflate(b []byte) []byte {
 	var out bytes.Buffer
-	w, _ := flate.NewWriter(&out, flate.BestCompression)
+	w, _ := flate.NewWriter(&out, flate.DefaultCompression)
 	w.Write(b)
 	w.Close()
 	return out.Bytes()

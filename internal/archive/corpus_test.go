@@ -1,0 +1,69 @@
+package archive_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dcdentals.com/caseload/internal/archive"
+)
+
+// TestCorpusArchivesHoldWhatTheirTruthSays opens the ZIPs of the manifest at CASELOAD_CORPUS, or of the one kept beside
+// a developer's checkout.
+func TestCorpusArchivesHoldWhatTheirTruthSays(t *testing.T) {
+	path := os.Getenv("CASELOAD_CORPUS")
+	if path == "" {
+		path = filepath.Join("..", "..", "..", "shared", "data", "dicom", "manifest.json")
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		if strings.Contains(os.Getenv("CASELOAD_TEST_MUST_RUN"), "corpus") {
+			t.Fatalf("the corpus must run: %v", err)
+		}
+		t.Skipf("SKIPPED: no DICOM corpus at %s (set CASELOAD_CORPUS to its manifest.json)", path)
+	}
+	var manifest struct {
+		Files []struct {
+			File, Expect string
+			Truth        struct{ Slices int }
+		}
+	}
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range manifest.Files {
+		if f.Expect != "archive" {
+			continue
+		}
+		t.Run(f.File, func(t *testing.T) {
+			b, err := os.ReadFile(filepath.Join(filepath.Dir(path), f.File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := open(t, b)
+			slices := 0
+			err = a.Heads(context.Background(), archive.HeadOptions{}, func(h *archive.Head) error {
+				head := h.Bytes()
+				if len(head) > 132 && string(head[128:132]) == "DICM" && !strings.HasSuffix(h.Entry.Name, "DICOMDIR") {
+					slices++
+				}
+				return h.Err
+			})
+			t.Logf("%d entries, %d slices, ignored %v; first %q", len(a.Entries), slices, a.IgnoredNames, a.Entries[0].Name)
+			if err != nil || slices != f.Truth.Slices {
+				t.Errorf("%d slices, want %d; %v", slices, f.Truth.Slices, err)
+			}
+			if err := archive.Verify(context.Background(), bytes.NewReader(b), a, func(e archive.Entry, err error) {
+				if err != nil {
+					t.Errorf("%s: %v", e.Name, err)
+				}
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
