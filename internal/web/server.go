@@ -103,3 +103,21 @@ func (s *Server) AdminHandler() http.Handler {
 
 // Close ends the live streams, so that a graceful shutdown of the HTTP server need not wait for them.
 func (s *Server) Close() { s.live.close() }
+
+// Route is one line of the route table, for tests and documentation.
+type Route struct {
+	Pattern string // as net/http's ServeMux takes it: "GET /cases/{case}"
+	Needs   string // anyone, reader, writer, admin
+	Answers string // page, json, upload, stream, probe, asset
+}
+
+// Routes returns the route table in order.
+func (s *Server) Routes() []Route {
+	needs := map[need]string{forAnyone: "anyone", forReader: "reader", forWriter: "writer", forAdmin: "admin"}
+	answers := map[kind]string{asPage: "page", asJSON: "json", asUpload: "upload", asStream: "stream", asProbe: "probe", asAsset: "asset"}
+	out := make([]Route, 0, len(s.routes))
+	for _, rt := range s.routes {
+		out = append(out, Route{rt.pattern, needs[rt.needs], answers[rt.kind]})
+	}
+	return out
+}
