@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -221,7 +222,11 @@ func TestCloseLetsUploadsFinish(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	e, err := objectstore.StartEmbedded(ctx, t.TempDir(), nil)
 	must(t, err)
-	server := httptest.NewServer(mounted(e))
+	begun := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = &announcedBody{ReadCloser: r.Body, begun: begun}
+		e.Handler().ServeHTTP(w, r)
+	}))
 	defer server.Close()
 	u := begin(t, world{store: e.Store(), origin: server.URL})
 	r := u.sign(t, 1)
@@ -243,6 +248,7 @@ func TestCloseLetsUploadsFinish(t *testing.T) {
 	}()
 	_, err = writer.Write(u.bytes(1)[:mib])
 	must(t, err)
+	<-begun
 	cancel() // SIGTERM
 	closed := make(chan error, 1)
 	go func() { closed <- e.Close(context.Background()) }()
@@ -252,4 +258,16 @@ func TestCloseLetsUploadsFinish(t *testing.T) {
 		t.Errorf("the upload under way ended with status %d", got)
 	}
 	must(t, <-closed)
+}
+
+// announcedBody tells when its first byte is read.
+type announcedBody struct {
+	io.ReadCloser
+	begun chan struct{}
+	once  sync.Once
+}
+
+func (b *announcedBody) Read(p []byte) (int, error) {
+	b.once.Do(func() { close(b.begun) })
+	return b.ReadCloser.Read(p)
 }

@@ -120,8 +120,12 @@ const mib = 1 << 20
 
 var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5) // CRC-64/NVME, reflected
 
-func crc(b []byte) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, crc64.Checksum(b, nvme)))
+func crc(b []byte) string { return crcText(crcUpdate(0, b)) }
+
+func crcUpdate(sum uint64, b []byte) uint64 { return crc64.Update(sum, nvme, b) }
+
+func crcText(sum uint64) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum))
 }
 
 func randomBytes(n int) []byte {

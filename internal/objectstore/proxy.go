@@ -14,7 +14,9 @@ import (
 // only what a URL of ours needs; the gateway refuses whatever is not signed.
 type proxy struct {
 	transport *http.Transport
-	work      sync.WaitGroup
+	mu        sync.Mutex
+	closing   bool
+	work      sync.WaitGroup // requests under way; grows only while not closing
 }
 
 func newProxy(dial dialFunc) *proxy {
@@ -36,17 +38,19 @@ var forwarded = map[string]bool{
 var dropped = []string{"Connection", "Keep-Alive", "Server", "Transfer-Encoding", "Set-Cookie"}
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.work.Add(1)
-	defer p.work.Done()
 	guardAnswer(w.Header())
 	if !servable(w, r) {
 		return
 	}
+	if !p.enter() {
+		unavailable(w)
+		return
+	}
+	defer p.work.Done()
 	answer, err := p.transport.RoundTrip(p.outgoing(r))
 	if err != nil {
 		if r.Context().Err() == nil {
-			w.Header().Set("Retry-After", "5")
-			http.Error(w, "The object store cannot answer now.", http.StatusServiceUnavailable)
+			unavailable(w)
 		}
 		return
 	}
@@ -133,8 +137,25 @@ func passOn(w io.Writer, body io.Reader) {
 	}
 }
 
-// close waits for the requests under way.
+func (p *proxy) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closing {
+		p.work.Add(1)
+	}
+	return !p.closing
+}
+
+func unavailable(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "5")
+	http.Error(w, "The object store cannot answer now.", http.StatusServiceUnavailable)
+}
+
+// close lets no further request in and waits for those under way.
 func (p *proxy) close(ctx context.Context) {
+	p.mu.Lock()
+	p.closing = true
+	p.mu.Unlock()
 	done := make(chan struct{})
 	go func() { p.work.Wait(); close(done) }()
 	select {
