@@ -21,11 +21,11 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 .PHONY: run
-run: ui/dist/.built ## build what is stale and serve on http://127.0.0.1:8080
+run: ui/dist/app.js ## build what is stale and serve on http://127.0.0.1:8080
 	exec $(GO) run ./cmd/caseload serve
 
 .PHONY: build
-build: ui/dist/.built ## build bin/caseload
+build: ui/dist/app.js ## build bin/caseload
 	$(GO) build $(if $(CASELOAD_TEST_RACE),-race) -o bin/caseload ./cmd/caseload
 
 .PHONY: test
@@ -34,7 +34,7 @@ test: ## install what is missing, then run every test (under 15 minutes on 2 cor
 	$(MAKE) --no-print-directory build vet test-ui test-go test-browser fuzz
 
 .PHONY: vet
-vet: ui/dist/.built
+vet: ui/dist/app.js
 	$(GO) vet ./...
 
 .PHONY: test-go
@@ -42,7 +42,7 @@ test-go: build ## only the Go tests: both databases, the real binary, a short ki
 	$(TEST) ./...
 
 .PHONY: test-ui
-test-ui: ui/dist/.built ## only the front end's types and unit tests
+test-ui: ui/dist/app.js ## only the front end's types and unit tests
 	cd ui && npm run typecheck && npm test
 
 .PHONY: test-browser
@@ -51,7 +51,7 @@ test-browser: build e2e/node_modules/.installed ## only the browser journeys
 	cd e2e && node --test --test-concurrency=1 --test-reporter=spec
 
 .PHONY: fuzz
-fuzz: ui/dist/.built ## every fuzz target for FUZZTIME (3s)
+fuzz: ui/dist/app.js ## every fuzz target for FUZZTIME (3s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' internal ui cmd e2e 2>/dev/null | while read -r file; do \
 	  for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$$file"); do \
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
@@ -64,7 +64,7 @@ bench: build ## the figures of docs/benchmarks.md
 	CASELOAD_BENCH=1 $(GO) test -run '^TestFigure' -v -timeout 60m ./e2e/...
 
 .PHONY: lint
-lint: ui/dist/.built $(LINT) ## the linters, the rule of imports among them
+lint: ui/dist/app.js $(LINT) ## the linters, the rule of imports among them
 	$(LINT) config verify
 	$(LINT) run ./...
 
@@ -74,14 +74,14 @@ fmt: $(LINT) ## format Go and the front end
 	cd ui && npx --no-install prettier --write --log-level warn .
 
 .PHONY: docs
-docs: ui/dist/.built ## write docs/config.md and docs/cli.md from the program
+docs: ui/dist/app.js ## write docs/config.md and docs/cli.md from the program
 	$(GO) generate ./cmd/caseload
 
 ui/node_modules/.installed: ui/package-lock.json
 	cd ui && $(NPM_CI)
 	touch $@
 
-ui/dist/.built: ui/node_modules/.installed $(UI_SOURCES)
+ui/dist/app.js: ui/node_modules/.installed $(UI_SOURCES)
 	cd ui && npm run build
 	touch $@
 

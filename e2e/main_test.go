@@ -14,11 +14,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"dcdentals.com/caseload/internal/pgtest"
 )
 
 // program is the program under test: CASELOAD_TEST_BINARY, else built here.
@@ -42,7 +45,7 @@ func run(m *testing.M) int {
 			return 1
 		}
 	}
-	return m.Run()
+	return pgtest.Main(m)
 }
 
 // site is one installation: its settings and its log, which outlive each process.
@@ -89,7 +92,6 @@ func (s *site) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = s.dir
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "CASELOAD_ADDR=" + s.address}, s.env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no process outlives the tests
 	return cmd
 }
 
@@ -127,12 +129,16 @@ func (s *site) start(args []string, extra ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no process outlives the tests
 	begun := time.Now()
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	ready := make(chan string, 1)
+	started, ready := make(chan error), make(chan string, 1)
 	go func() {
+		runtime.LockOSThread() // the death signal is tied to the thread that forks
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
 		lines := bufio.NewReader(out)
 		line, _ := lines.ReadString('\n')
 		ready <- line
@@ -140,6 +146,9 @@ func (s *site) start(args []string, extra ...string) (*process, error) {
 		p.err = p.cmd.Wait()
 		close(p.ended)
 	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
 	s.t.Cleanup(p.kill)
 	select {
 	case line := <-ready:
@@ -200,16 +209,6 @@ func await(t testing.TB, within time.Duration, what string, done func() (bool, e
 			t.Fatalf("%s: not within %s (last: %v)", what, within, last)
 		}
 	}
-}
-
-// mustRun tells whether a missing thing fails the tests instead of skipping them.
-func mustRun(thing string) bool {
-	for _, named := range strings.Split(os.Getenv("CASELOAD_TEST_MUST_RUN"), ",") {
-		if strings.TrimSpace(named) == thing {
-			return true
-		}
-	}
-	return false
 }
 
 // quick is a client for calls that must not hang.

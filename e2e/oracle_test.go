@@ -25,7 +25,7 @@ type engine struct {
 func engines() []engine {
 	return []engine{
 		{"sqlite", func(testing.TB) []string { return nil }},
-		{"postgres", func(t testing.TB) []string { return []string{"CASELOAD_DATABASE_URL=" + pgtest.Database(t)} }},
+		{"postgres", func(t testing.TB) []string { return []string{"CASELOAD_DATABASE_URL=" + pgtest.URL(t)} }},
 	}
 }
 
