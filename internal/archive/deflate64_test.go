@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -233,3 +234,5 @@ func FuzzDeflate64(f *testing.F) {
 		}
 	})
 }
+
+func checksum(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
