@@ -10,8 +10,9 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// settleWithin is how soon Sweep looks at a file whose completion was begun, should this process die in the middle.
-const settleWithin = 5 * time.Minute
+// settleWithin is how soon Sweep looks at a file whose completion was begun, should this process die in the middle; not
+// before one that lives has had its time.
+const settleWithin = finishTimeout + time.Minute
 
 // The verdicts on an upload that is not stored. Complete gives them to the client, Sweep acts on them.
 var (
@@ -43,10 +44,27 @@ func (s *Service) Complete(ctx context.Context, user caseload.User, id caseload.
 		return f, caseload.Errorf(caseload.Conflict, "Nothing of this file has been sent yet.").WithHint("Send it, then complete it.")
 	}
 	if err := s.Records.Postpone(ctx, id, s.now().Add(settleWithin)); err != nil {
-		return f, fmt.Errorf("take up %s: %w", id, err)
+		return s.orStored(ctx, user, f, fmt.Errorf("take up %s: %w", id, err))
 	}
-	return s.finish(ctx, f, string(user.ID))
+	if f, err = s.finish(ctx, f, string(user.ID)); err != nil {
+		return s.orStored(ctx, user, f, err)
+	}
+	return f, nil
 }
+
+// orStored looks at the row once more before an error is answered: another process may have stored the file meanwhile,
+// or only the answer to our own commit was lost.
+func (s *Service) orStored(ctx context.Context, user caseload.User, f caseload.File, failure error) (caseload.File, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+	defer cancel()
+	if row, err := s.Records.File(ctx, user, f.ID); err == nil && row.State.Acknowledged() {
+		return row, nil
+	}
+	return f, failure
+}
+
+// lookTimeout bounds the last look at a row before an error is answered.
+const lookTimeout = 10 * time.Second
 
 // finish takes a file that is sending to stored if the store holds all of it. The caller has the file's turn.
 func (s *Service) finish(ctx context.Context, f caseload.File, actor string) (caseload.File, error) {
@@ -61,6 +79,10 @@ func (s *Service) finish(ctx context.Context, f caseload.File, actor string) (ca
 		return f, partsMissing(f, nil, nil)
 	}
 	held, err := s.Objects.ListParts(ctx, f.Object, f.UploadID)
+	if err == nil && partsMissing(f, manifest, held) != nil {
+		// While another process completes the upload, a listing can show what is left of it; the next one shows none.
+		held, err = s.Objects.ListParts(ctx, f.Object, f.UploadID)
+	}
 	switch {
 	case err == nil:
 		return s.finishParts(ctx, f, actor, manifest, held)
@@ -87,7 +109,7 @@ func (s *Service) finishParts(ctx context.Context, f caseload.File, actor string
 	if putErr == nil {
 		return s.commit(ctx, f, actor, want)
 	}
-	seen, err := s.Objects.Head(ctx, f.Object, "") // the answer may have been lost, or be the answer to our own earlier try
+	seen, err := s.headAfter(ctx, f.Object, putErr)
 	switch {
 	case err == nil && want.matches(seen):
 		return s.commit(ctx, f, actor, want)
@@ -171,7 +193,7 @@ func (w wanted) matches(seen caseload.Object) bool {
 func (s *Service) commit(ctx context.Context, f caseload.File, actor string, want wanted) (caseload.File, error) {
 	seen, err := s.headSoon(ctx, f.Object)
 	if caseload.KindOf(err) == caseload.NotFound {
-		return f, caseload.Errorf(caseload.Unavailable, "The store accepted the file but does not show it yet.").WithHint("Try again in a moment.").WithCause(err)
+		return f, notShown(err)
 	}
 	if err != nil {
 		return f, fmt.Errorf("look for %s: %w", f.ID, err)
@@ -179,7 +201,9 @@ func (s *Service) commit(ctx context.Context, f caseload.File, actor string, wan
 	if !want.matches(seen) {
 		return f, s.refuseOtherBytes(ctx, f, actor, seen)
 	}
-	if err := s.Objects.Sync(ctx, f.Object); err != nil {
+	if err := s.Objects.Sync(ctx, f.Object); caseload.KindOf(err) == caseload.NotFound { // taken away since the look
+		return f, notShown(err)
+	} else if err != nil {
 		return f, fmt.Errorf("make %s durable: %w", f.ID, err)
 	}
 	seen.Key, seen.CRC64NVME = f.Object, want.crc64nvme
@@ -191,6 +215,20 @@ func (s *Service) commit(ctx context.Context, f caseload.File, actor string, wan
 		s.Log.InfoContext(ctx, "file stored", "file", f.ID, "route", f.Route, "bytes", f.Size)
 	}
 	return stored, nil
+}
+
+// headAfter looks for the object after an error that may hide a success: the answer was lost, or it answers our own
+// earlier try or another process's. An error that speaks of such a one (NotFound, Conflict) is worth a longer look.
+func (s *Service) headAfter(ctx context.Context, key caseload.ObjectKey, failure error) (caseload.Object, error) {
+	if kind := caseload.KindOf(failure); kind == caseload.NotFound || kind == caseload.Conflict {
+		return s.headSoon(ctx, key)
+	}
+	return s.Objects.Head(ctx, key, "")
+}
+
+func notShown(cause error) error {
+	return caseload.Errorf(caseload.Unavailable, "The store accepted the file but does not show it yet.").
+		WithHint("Try again in a moment.").WithCause(cause)
 }
 
 // refuseOtherBytes gives up a file whose key holds an object that is not what was sent: write-once, it never will be.
@@ -282,7 +320,7 @@ func numbers(ns []int) string {
 	return strings.Join(runs, ", ")
 }
 
-func uploadEnded(cause error) *caseload.Error {
+func uploadEnded(cause error) error {
 	return caseload.Errorf(caseload.Conflict, "The store ended this upload.").WithHint("Send the file again as a new one.").
 		WithCause(errors.Join(errEnded, cause))
 }

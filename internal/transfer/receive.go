@@ -49,7 +49,19 @@ func (s *Service) Receive(ctx context.Context, user caseload.User, id caseload.F
 	if refused := stream.refusal(); refused != nil {
 		return f, refused
 	}
-	return s.settleReceived(ctx, user, f, declared, stream, err)
+	if f, err = s.settleReceived(ctx, user, f, declared, stream, err); err != nil {
+		return s.orStoredAs(ctx, user, f, crc64nvme, err)
+	}
+	return f, nil
+}
+
+// orStoredAs is orStored for bytes of that checksum only.
+func (s *Service) orStoredAs(ctx context.Context, user caseload.User, f caseload.File, crc64nvme string, failure error) (caseload.File, error) {
+	row, err := s.orStored(ctx, user, f, failure)
+	if err == nil && row.CRC64NVME != crc64nvme {
+		return f, failure
+	}
+	return row, err
 }
 
 // beginReceiving moves the row to sending and notes the declared checksum as the manifest's only part, so that Sweep can
@@ -92,7 +104,7 @@ func (s *Service) settleReceived(ctx context.Context, user caseload.User, f case
 	if putErr == nil {
 		return s.commit(ctx, f, string(user.ID), want)
 	}
-	seen, err := s.Objects.Head(ctx, f.Object, "")
+	seen, err := s.headAfter(ctx, f.Object, putErr)
 	switch {
 	case err == nil && want.matches(seen):
 		return s.commit(ctx, f, string(user.ID), want)

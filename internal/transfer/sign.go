@@ -200,5 +200,6 @@ func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 }
 
-// finishTimeout bounds the work that goes on after a client has left.
-const finishTimeout = 2 * time.Minute
+// finishTimeout bounds the work that goes on after a client has left. A store may take minutes to put 1,000 parts
+// together (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
+const finishTimeout = 11 * time.Minute
