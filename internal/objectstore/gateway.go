@@ -53,7 +53,6 @@ func startGateway(ctx context.Context, root, sidecar, socket, access, secret str
 		attributes = store
 	}
 	options := posix.PosixOpts{
-		SideCarDir:          sidecar,
 		CopyObjectThreshold: copyThreshold,
 		IOBufferSize:        gatewayBuffer,
 		ValidateBucketNames: true,

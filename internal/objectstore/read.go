@@ -67,14 +67,14 @@ func (s *Store) ReadRange(ctx context.Context, o caseload.Object, p []byte, off 
 		if read == len(p) {
 			return read, end
 		}
-		if tries++; tries == attempts || ctx.Err() != nil {
+		if tries++; tries == attempts || ctx.Err() != nil || errors.Is(err, errStalled) {
 			return read, s.sorted("GetObject", err)
 		}
 	}
 }
 
 // Stream reads the whole object once, in order, pinned like ReadRange. When the answer breaks off it is asked for again
-// from where it stood; a store that gives less than the least rate is given up as Unavailable.
+// from where it stood; a store that gives less than the least rate (256 KiB in 30 s) is given up as Unavailable.
 func (s *Store) Stream(ctx context.Context, o caseload.Object) (io.ReadCloser, error) {
 	if o.Size == 0 {
 		return io.NopCloser(errorReader{io.EOF}), nil
@@ -115,7 +115,7 @@ func (r *stream) Read(p []byte) (int, error) {
 			continue
 		}
 		_ = r.body.Close()
-		if r.broken++; r.broken == attempts || r.ctx.Err() != nil {
+		if r.broken++; r.broken == attempts || r.ctx.Err() != nil || errors.Is(err, errStalled) {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
