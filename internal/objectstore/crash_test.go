@@ -30,7 +30,7 @@ type child struct {
 	Err    string
 }
 
-const crashParts, crashPart = 16, 16 * mib
+const crashParts, crashPart = 12, 16 * mib
 
 func TestMain(m *testing.M) {
 	said := os.Getenv(childVariable)
