@@ -133,9 +133,11 @@ func (b *timedBody) Close() error { return b.body.Close() }
 
 // An upload may take long but not stand still: after a first allowance it must have come at this rate on average, and
 // no pause may be longer than the stall.
-const (
+const uploadMinRate = 4 << 10 // bytes per second
+
+// Variables for the tests' sake.
+var (
 	uploadAllowance = 30 * time.Second
-	uploadMinRate   = 4 << 10 // bytes per second
 	uploadStall     = 60 * time.Second
 )
 

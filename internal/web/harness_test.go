@@ -63,13 +63,14 @@ func (c *clock) advance(by time.Duration) { c.ahead.Add(int64(by)) }
 
 // house is a whole server on a database of its own, with two organizations.
 type house struct {
-	t      *testing.T
-	clock  *clock
-	store  *store.Store
-	verbs  *transfer.Service
-	server *web.Server
-	http   *httptest.Server
-	log    *safeBuffer
+	t        *testing.T
+	clock    *clock
+	database string
+	store    *store.Store
+	verbs    *transfer.Service
+	server   *web.Server
+	http     *httptest.Server
+	log      *safeBuffer
 
 	users  map[string]caseload.User // viewer, member, admin; foreign-admin of the other organization
 	tokens map[string]string
@@ -83,7 +84,8 @@ func open(t *testing.T, change ...func(*web.Config)) *house {
 	ctx := t.Context()
 	h := &house{t: t, clock: &clock{}, log: &safeBuffer{}, users: map[string]caseload.User{}, tokens: map[string]string{}}
 	var err error
-	h.store, err = store.Open(ctx, store.Config{URL: "sqlite:" + t.TempDir() + "/caseload.db", Now: h.clock.now})
+	h.database = "sqlite:" + t.TempDir() + "/caseload.db"
+	h.store, err = store.Open(ctx, store.Config{URL: h.database, Now: h.clock.now})
 	must(t, err)
 	t.Cleanup(func() { _ = h.store.Close() })
 	must(t, h.store.Migrate(ctx))

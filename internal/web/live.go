@@ -29,8 +29,9 @@ type revisions interface {
 // hub tells watchers of changes. It polls the database, so it sees what other processes do, asks for all watchers at
 // once, and asks nothing while nobody looks.
 type hub struct {
-	source revisions
-	log    *slog.Logger
+	source    revisions
+	log       *slog.Logger
+	heartbeat time.Duration
 
 	mu       sync.Mutex
 	watchers map[*watcher]struct{}
@@ -51,7 +52,7 @@ type watcher struct {
 
 func newHub(source revisions, log *slog.Logger) *hub {
 	return &hub{
-		source: source, log: log, watchers: map[*watcher]struct{}{}, perUser: map[caseload.UserID]int{}, closed: make(chan struct{}),
+		source: source, log: log, heartbeat: liveHeartbeat, watchers: map[*watcher]struct{}{}, perUser: map[caseload.UserID]int{}, closed: make(chan struct{}),
 	}
 }
 
@@ -215,7 +216,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, id caseload.Case
 		}
 		return control.Flush() == nil
 	}
-	beat := time.NewTicker(liveHeartbeat)
+	beat := time.NewTicker(s.live.heartbeat)
 	defer beat.Stop()
 	going := send(fmt.Sprintf("retry: %d\n\n", liveRetry))
 	for going {

@@ -124,7 +124,7 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	s.setCookie(w, r, "", -1)
+	s.setCookie(w, r, "", -time.Second)
 	return nil
 }
 
