@@ -125,7 +125,7 @@ func (s *Store) Release(ctx context.Context, id caseload.FileID, attempt int) (e
 }
 
 // RequeueLapsed enqueues the reading again of stored and reading files whose deadline is not after now, the oldest
-// first, at most limit, and gives the queue two minutes before a sweep does it again. A reading's deadline is its
+// first, at most limit, and gives the queue queueWithin before a sweep does it again. A reading's deadline is its
 // lease's end, which stays as it is: the next attempt may take over at once.
 func (s *Store) RequeueLapsed(ctx context.Context, now time.Time, limit int) (n int, err error) {
 	defer explain("requeue lapsed readings", &err)
