@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	lease        = 30 * time.Second // of a reading: a killed worker's file is taken over this soon
+	lease        = 20 * time.Second // of a reading; with the sweep every 20 s, a killed worker's file is read again within a minute
 	readingTries = 4
 	startWithin  = time.Minute // how long a start may wait for a database and a store that do not answer
 )
@@ -127,6 +127,7 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 		cfg.PostgresURL = c.DatabaseURL.Reveal()
 	} else {
 		cfg.DB = a.store.DB()
+		cfg.EndLeases = func(ctx context.Context) error { return a.store.EndLeases(ctx, time.Now()) }
 	}
 	var err error
 	if a.jobs, err = jobs.New(cfg); err != nil {

@@ -32,7 +32,7 @@ const (
 	SweepTimeout = 10 * time.Minute                     // a sweep that hangs must not hold up the next
 	RescueAfter  = ReadTimeout + time.Hour/6            // River wants it above every timeout; the row's lease is what brings a file back
 	ReadAttempts = 12                                   // deliveries of one job; the row's own count of tries decides about the file
-	SweepEvery   = time.Minute                          // and once at every start
+	SweepEvery   = 20 * time.Second                     // and at every start: a lease of 30 s that lapses unseen is found within 50 s of the kill
 	DefaultGrace = 10 * time.Second                     // how long Stop lets running jobs finish before it cancels them
 	fetchPause   = 5 * time.Millisecond                 // least time between two fetches: 100 ms would cap the queue at 100 jobs/s
 	fetchPoll    = 500 * time.Millisecond               // in case a notification was lost
@@ -61,6 +61,7 @@ type Config struct {
 	EndLeases func(ctx context.Context) error
 
 	Grace time.Duration // 0: DefaultGrace
+	Pause time.Duration // between two sweeps; 0: SweepEvery
 	Log   *slog.Logger
 }
 
@@ -99,6 +100,9 @@ func New(cfg Config) (*Jobs, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Pause <= 0 {
+		cfg.Pause = SweepEvery
 	}
 	cfg.Workers = max(cfg.Workers, 1)
 	j := &Jobs{cfg: cfg}
@@ -146,7 +150,7 @@ func (j *Jobs) riverConfig() *river.Config {
 		sweepQueue: {MaxWorkers: 1},
 	}
 	c.PeriodicJobs = []*river.PeriodicJob{river.NewPeriodicJob(
-		river.PeriodicInterval(SweepEvery),
+		river.PeriodicInterval(j.cfg.Pause),
 		func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil },
 		&river.PeriodicJobOpts{ID: "sweep"},
 	)}

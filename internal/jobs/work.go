@@ -23,7 +23,7 @@ func (readArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: readQueue, MaxAttempts: ReadAttempts}
 }
 
-// sweepArgs is a job "sweep up". One attempt: the next minute brings the next.
+// sweepArgs is a job "sweep up". One attempt: the next is never far.
 type sweepArgs struct{}
 
 func (sweepArgs) Kind() string { return "sweep" }
@@ -84,7 +84,7 @@ func (w *sweeper) Work(ctx context.Context, job *river.Job[sweepArgs]) error {
 	}
 	if err := w.jobs.cfg.Sweep(ctx); err != nil {
 		w.jobs.counts.sweepsFailed.Add(1)
-		w.jobs.cfg.Log.WarnContext(ctx, "sweep failed; the next one is due in a minute", slog.Any("error", err))
+		w.jobs.cfg.Log.WarnContext(ctx, "sweep failed; the next one is due soon", slog.Any("error", err))
 		return plain(err)
 	}
 	w.jobs.counts.lastSweep.Store(begun.UnixNano())

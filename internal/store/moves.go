@@ -10,7 +10,7 @@ import (
 )
 
 // queueWithin is how long the queue has to begin with a stored file before the sweep asks for it once more.
-const queueWithin = 30 * time.Second
+const queueWithin = 40 * time.Second
 
 // changeFile is the one way a file changes together with its audit event: it locks the case and the file, lets decide
 // change the file, writes it by compare-and-set and records what decide returns. A nil event means that nothing is to
