@@ -10,6 +10,7 @@ import (
 // casePage is one case with everything in it.
 type casePage struct {
 	ID, Number, Patient, Note string
+	Revision                  int64
 	Opened                    moment
 	OpenedBy                  string
 	CanWrite                  bool
@@ -62,7 +63,7 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 	}
 	summary := summarize(c, files, studies)
 	page := casePage{
-		ID: string(c.ID), Number: c.Number, Patient: c.Patient, Note: c.Note, Opened: l.when(c.CreatedAt, s.Now()),
+		ID: string(c.ID), Number: c.Number, Patient: c.Patient, Note: c.Note, Revision: c.Revision, Opened: l.when(c.CreatedAt, s.Now()),
 		OpenedBy: people[string(c.CreatedBy)], CanWrite: user.Role.CanWrite(), MaxFileSize: formatSize(s.Limits.MaxFileSize),
 		Summary: l.contents(summary), State: l.caseState(summary),
 		Studies: l.studies(studies, files), Groups: s.groups(l, files, people, r.URL.Query().Get("folder")),

@@ -1,1 +1,59 @@
-export {};
+// What every page gets: soft navigation and live fragments by htmx, the elements, and a few habits of the keyboard.
+import "htmx.org";
+import { CaseDrop } from "./case-drop.js";
+import { CaseLive } from "./case-live.js";
+import { listenToKeys } from "./keys.js";
+import { make, pageWords, say } from "./page.js";
+import { CaseUploader } from "./tray.js";
+import { tellZone } from "./zone.js";
+
+customElements.define("case-uploader", CaseUploader);
+customElements.define("case-drop", CaseDrop);
+customElements.define("case-live", CaseLive);
+
+interface Context {
+  target?: Element | string;
+  request: { method: string; body?: FormData | null };
+}
+
+const contextOf = (event: Event): Context => (event as CustomEvent<{ ctx: Context }>).detail.ctx;
+
+// Filters stand in the address; empty ones need not.
+document.addEventListener("htmx:config:request", (event) => {
+  const { method, body } = contextOf(event).request;
+  if (method !== "GET" || !(body instanceof FormData)) return;
+  for (const [name, value] of [...body]) if (value === "") body.delete(name);
+});
+
+// After a soft navigation the reader begins at the top of the content, as after a load.
+document.addEventListener("htmx:after:swap", () => {
+  enhance();
+  if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+});
+
+document.addEventListener("htmx:error", () => {
+  const words = pageWords();
+  document.getElementById("unreached")?.remove();
+  const sentence = make("p", { textContent: words.failedRequest ?? "" });
+  const notice = make("div", { className: "notice bad", id: "unreached" }, sentence);
+  notice.setAttribute("role", "alert");
+  document.getElementById("main")?.prepend(notice);
+});
+
+document.addEventListener("click", (event) => {
+  const button = (event.target as Element).closest<HTMLElement>("[data-copy]");
+  if (!button) return;
+  const copied = document.querySelector(button.dataset.copy!)?.textContent ?? "";
+  void navigator.clipboard.writeText(copied).then(() => {
+    button.textContent = pageWords().copied ?? "";
+    say(button.textContent);
+  });
+});
+
+function enhance(): void {
+  for (const button of document.querySelectorAll<HTMLElement>("[data-copy][hidden]")) button.hidden = false;
+}
+
+listenToKeys();
+tellZone();
+enhance();

@@ -1,0 +1,83 @@
+// <case-drop case="…" number="…">: makes the whole page a drop target for its case, and works the choose buttons. What
+// is dropped goes out as a "caseload-send" event; the tray takes it.
+import { fromDrop, fromInput, type Dropped } from "./dropped.js";
+import { text } from "./format.js";
+import { pageWords } from "./page.js";
+import type { SendDetail } from "./tray.js";
+
+export class CaseDrop extends HTMLElement {
+  #depth = 0; // of nested dragenter events
+
+  connectedCallback(): void {
+    this.setAttribute("message", text(pageWords(), "dropHere", { number: this.getAttribute("number") ?? "" }));
+    addEventListener("dragenter", this.#enter);
+    addEventListener("dragover", this.#over);
+    addEventListener("dragleave", this.#leave);
+    addEventListener("drop", this.#drop);
+    this.addEventListener("click", this.#choose);
+    this.addEventListener("change", this.#chosen);
+  }
+
+  disconnectedCallback(): void {
+    removeEventListener("dragenter", this.#enter);
+    removeEventListener("dragover", this.#over);
+    removeEventListener("dragleave", this.#leave);
+    removeEventListener("drop", this.#drop);
+  }
+
+  get #readonly(): boolean {
+    return this.hasAttribute("readonly");
+  }
+
+  #enter = (event: DragEvent): void => {
+    if (!hasFiles(event) || this.#readonly) return;
+    this.#depth++;
+    this.toggleAttribute("over", true);
+  };
+
+  #leave = (event: DragEvent): void => {
+    if (!hasFiles(event) || this.#readonly) return;
+    this.#depth = Math.max(0, this.#depth - 1);
+    if (this.#depth === 0) this.removeAttribute("over");
+  };
+
+  #over = (event: DragEvent): void => {
+    if (!hasFiles(event) || !event.dataTransfer) return;
+    event.preventDefault(); // else the browser would open the file in place of the page
+    event.dataTransfer.dropEffect = this.#readonly ? "none" : "copy";
+  };
+
+  #drop = async (event: DragEvent): Promise<void> => {
+    if (!hasFiles(event) || !event.dataTransfer) return;
+    event.preventDefault();
+    this.#depth = 0;
+    this.removeAttribute("over");
+    if (!this.#readonly) this.#send(await fromDrop(event.dataTransfer));
+  };
+
+  #choose = (event: Event): void => {
+    const button = (event.target as Element).closest<HTMLButtonElement>("[data-choose]");
+    if (button) this.querySelector<HTMLInputElement>(`[data-input="${button.dataset.choose}"]`)?.click();
+  };
+
+  #chosen = (event: Event): void => {
+    const input = event.target as HTMLInputElement;
+    if (!input.dataset.input || !input.files) return;
+    const dropped = fromInput(input.files);
+    input.value = ""; // so that the same files can be chosen again
+    this.#send(dropped);
+  };
+
+  #send(dropped: Dropped): void {
+    const detail: SendDetail = {
+      caseId: this.getAttribute("case") ?? "",
+      number: this.getAttribute("number") ?? "",
+      dropped,
+    };
+    document.dispatchEvent(new CustomEvent("caseload-send", { detail }));
+  }
+}
+
+function hasFiles(event: DragEvent): boolean {
+  return event.dataTransfer?.types.includes("Files") ?? false;
+}

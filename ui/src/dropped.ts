@@ -1,0 +1,89 @@
+// What a person dropped or chose, as a flat list of files with their folder paths; what systems leave behind is left out.
+import type { Source } from "./contract.js";
+
+export interface Dropped {
+  sources: Source[];
+  junk: number; // left out
+  unreadable: number;
+}
+
+/** Files that operating systems leave in folders and nobody means to send. */
+export function isJunk(path: string, name: string): boolean {
+  if (/(^|\/)(__MACOSX|\.Spotlight-V100|\.Trashes|\$RECYCLE\.BIN|System Volume Information)(\/|$)/.test(path)) return true;
+  return /^(\.DS_Store|\.localized|Thumbs\.db|ehthumbs\.db|desktop\.ini|\._.*)$/i.test(name);
+}
+
+export function sourceOf(file: File, path: string): Source {
+  return {
+    name: file.name,
+    path,
+    size: file.size,
+    type: file.type,
+    modified: file.lastModified,
+    slice: (start, end) => file.slice(start, end),
+  };
+}
+
+/** The files of an input; with webkitdirectory each tells its path. */
+export function fromInput(files: Iterable<File>): Dropped {
+  const dropped: Dropped = { sources: [], junk: 0, unreadable: 0 };
+  for (const file of files) take(dropped, file, folderOf(file.webkitRelativePath));
+  return dropped;
+}
+
+function folderOf(relative: string): string {
+  const slash = relative.lastIndexOf("/");
+  return slash < 0 ? "" : relative.slice(0, slash);
+}
+
+function take(dropped: Dropped, file: File, path: string): void {
+  if (isJunk(path, file.name)) dropped.junk++;
+  else dropped.sources.push(sourceOf(file, path));
+}
+
+/**
+ * The files of a drop, folders walked through. The entries must be taken from the event before anything is awaited:
+ * afterwards the browser forgets them.
+ */
+export async function fromDrop(transfer: DataTransfer): Promise<Dropped> {
+  const entries: FileSystemEntry[] = [];
+  const loose: File[] = [];
+  for (const item of transfer.items) {
+    if (item.kind !== "file") continue;
+    const entry = item.webkitGetAsEntry();
+    const file = entry ? null : item.getAsFile();
+    if (entry) entries.push(entry);
+    else if (file) loose.push(file);
+  }
+  const dropped = fromInput(loose);
+  for (const entry of entries) await walk(dropped, entry, "");
+  return dropped;
+}
+
+async function walk(dropped: Dropped, entry: FileSystemEntry, path: string): Promise<void> {
+  try {
+    if (entry.isFile) {
+      take(dropped, await fileOf(entry as FileSystemFileEntry), path);
+      return;
+    }
+    const below = path === "" ? entry.name : `${path}/${entry.name}`;
+    for (const child of await childrenOf(entry as FileSystemDirectoryEntry)) await walk(dropped, child, below);
+  } catch {
+    dropped.unreadable++;
+  }
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((resolve, reject) => entry.file(resolve, reject));
+}
+
+/** All children: readEntries gives at most a hundred at a time and then an empty list. */
+async function childrenOf(entry: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = entry.createReader();
+  const children: FileSystemEntry[] = [];
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (some.length === 0) return children;
+    children.push(...some);
+  }
+}
