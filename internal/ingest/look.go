@@ -95,6 +95,9 @@ const (
 	reasonLink   = "A link to another file is not followed."
 )
 
+// headReaders is how many ranges of a ZIP are asked for at once: with 20 ms to the store, 500 heads take 0.7 s.
+const headReaders = 16
+
 // lookIntoZIP reads the directory of a ZIP and the head of every entry.
 func lookIntoZIP(ctx context.Context, src *source, size int64) (caseload.Findings, content, error) {
 	zip, err := archive.Open(ctx, directReader{src}, size, archive.Limits{})
@@ -116,7 +119,7 @@ func lookIntoZIP(ctx context.Context, src *source, size int64) (caseload.Finding
 			entries[i].unread = reasonFor(err)
 		}
 	}
-	err = zip.Heads(ctx, archive.HeadOptions{}, func(h *archive.Head) error {
+	err = zip.Heads(ctx, archive.HeadOptions{Workers: headReaders}, func(h *archive.Head) error {
 		entries[h.Entry.Index] = readEntry(ctx, h)
 		if err := src.failed(); err != nil {
 			return err
