@@ -47,7 +47,8 @@ test-ui: ui/dist/app.js ## only the front end's types and unit tests
 
 .PHONY: test-browser
 test-browser: build e2e/node_modules/.installed ## only the browser journeys
-	$(GO) build -o bin/s3test ./e2e/s3server
+	$(GO) build -o bin/s3test ./internal/objectstore/s3test/cmd
+	$(GO) build -o bin/phantom ./e2e/phantom/cmd
 	cd e2e && node --test --test-concurrency=1 --test-reporter=spec
 
 .PHONY: fuzz

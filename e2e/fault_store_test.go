@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"dcdentals.com/caseload/e2e/phantom"
+	"dcdentals.com/caseload/internal/api"
+	"dcdentals.com/caseload/internal/objectstore/s3test"
+)
+
+// TestAStoreThatGoesAwayIsSaidAndSurvived kills the separate S3 server while Caseload serves: uploads, completions,
+// links and readiness say so at once, nothing acknowledged suffers, and when the store is back everything goes on
+// without a restart, the file that was being read included.
+func TestAStoreThatGoesAwayIsSaidAndSurvived(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	remote := s3test.Start(t, "http://"+s.address)
+	s.env = append(remote.Environment(), "CASELOAD_DIRECT_THRESHOLD=6MiB", "CASELOAD_PART_SIZE=5MiB", "CASELOAD_LOG_LEVEL=warn")
+	admin, l, ctx := s.newAdmin(), newLedger(), t.Context()
+	s.serve([]string{"serve"})
+	caseID := admin.newCase(t, "2026-0001", "Store Away")
+
+	read := phantom.Noise(1, 200_000)
+	before := mustUpload(t, admin, l, caseID, "before.bin", read)
+	admin.ready(t, before.ID, 30*time.Second)
+	small, direct := phantom.Noise(2, 300_000), phantom.Noise(3, 12<<20)
+	smallFile, directFile, unbegun := mustPlan(t, admin, caseID, "small.bin", small), mustPlan(t, admin, caseID, "direct.bin", direct), mustPlan(t, admin, caseID, "unbegun.bin", direct)
+	if err := admin.sendParts(ctx, directFile, direct); err != nil {
+		t.Fatal(err)
+	}
+	scan := &strings.Builder{}
+	if err := (phantom.Scan{Seed: 5, Patient: "Away^Store", ID: "A", Slices: 300, Size: 256}).WriteZIP(scan); err != nil {
+		t.Fatal(err)
+	}
+	reading := mustUpload(t, admin, l, caseID, "scan.zip", []byte(scan.String()))
+	remote.Kill(t) // in mid-file: 40 MB were stored a moment ago
+	if f, err := admin.file(ctx, reading.ID); err != nil || f.State == "ready" {
+		t.Fatalf("the scan is %s already (%v): send a larger one", f.State, err)
+	}
+
+	const within = 10 * time.Second
+	away := time.Now()
+	for range 2 { // the second time connections are known to be dead
+		a, err := admin.askPut(ctx, smallFile.ID, small, strings.NewReader(string(small)))
+		refused(t, "small upload", a, err, http.StatusServiceUnavailable, "unavailable", within)
+		a, err = admin.askJSON(ctx, "POST", "/api/v1/files/"+directFile.ID+"/complete", nil)
+		refused(t, "complete", a, err, http.StatusServiceUnavailable, "unavailable", within)
+		a, err = admin.askJSON(ctx, "GET", "/api/v1/files/"+directFile.ID+"/parts", nil)
+		refused(t, "parts held", a, err, http.StatusServiceUnavailable, "unavailable", within)
+		a, err = admin.askJSON(ctx, "POST", "/api/v1/files/"+unbegun.ID+"/parts", api.SignParts{Parts: []api.PartSpec{{Number: 1, CRC64NVME: crc64nvme(direct[:5<<20])}}})
+		refused(t, "first signature", a, err, http.StatusServiceUnavailable, "unavailable", within)
+		a, err = admin.askJSON(ctx, "GET", "/api/v1/files/"+before.ID+"/content", nil)
+		refused(t, "download", a, err, http.StatusServiceUnavailable, "unavailable", within)
+		a, err = admin.askJSON(ctx, "GET", "/api/v1/files/"+before.ID+"/link", nil)
+		refused(t, "link", a, err, http.StatusServiceUnavailable, "unavailable", within)
+	}
+	if ready := admin.readiness(t); ready.status != http.StatusServiceUnavailable || ready.header.Get("Retry-After") == "" || ready.failing() != "store" {
+		t.Errorf("/readyz: %d, Retry-After %q, failing %q; want 503 with Retry-After, failing \"store\"", ready.status, ready.header.Get("Retry-After"), ready.failing())
+	}
+	if status, _, err := get(ctx, s.url()+"/healthz"); err != nil || status != http.StatusOK {
+		t.Errorf("/healthz: %d, %v; want 200: a store that is away is no reason to restart us", status, err)
+	}
+	if f, err := admin.file(ctx, reading.ID); err != nil || f.State == "rejected" {
+		t.Errorf("a file being read is %s (%v): an outage of the store rejects nothing", f.State, err)
+	}
+
+	back := time.Now()
+	remote.Run(t)
+	await(t, 10*time.Second, "ready again", func() (bool, error) { return admin.readiness(t).status == http.StatusOK, nil })
+	if _, err := admin.put(ctx, smallFile.ID, small); err != nil {
+		t.Errorf("the small upload does not go on: %v", err)
+	}
+	l.keep(smallFile.ID, small)
+	if err := admin.sendParts(ctx, unbegun, direct); err != nil {
+		t.Errorf("the upload not begun does not begin: %v", err)
+	}
+	for _, f := range []api.File{directFile, unbegun} {
+		if _, err := admin.complete(ctx, f.ID); err != nil {
+			t.Errorf("complete does not go on: %v", err)
+		}
+		l.keep(f.ID, direct)
+	}
+	l.check(t, s, admin, remote.Dir+"/"+remote.Bucket)
+	t.Logf("the store was away for %s; everything was read %s after it was back", back.Sub(away).Round(time.Millisecond), time.Since(back).Round(time.Millisecond))
+	if f, err := admin.file(ctx, reading.ID); err != nil || f.Contents.Images != 300 {
+		t.Errorf("the scan that was being read has %d images (%v), want 300", f.Contents.Images, err)
+	}
+}
+
+func mustPlan(t *testing.T, p person, caseID, name string, content []byte) api.File {
+	t.Helper()
+	f, err := p.plan(t.Context(), caseID, name, len(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// mustUpload uploads a file while nothing is wrong.
+func mustUpload(t *testing.T, p person, l *ledger, caseID, name string, content []byte) api.File {
+	t.Helper()
+	f, err := p.upload(t.Context(), caseID, name, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.keep(f.ID, content)
+	return f
+}
+
+// readiness asks /readyz.
+func (p person) readiness(t *testing.T) readiness {
+	t.Helper()
+	a, err := p.ask(t.Context(), http.MethodGet, "/readyz", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readiness{a}
+}
+
+type readiness struct{ answered }
+
+// failing names the checks that failed, in order.
+func (r readiness) failing() string {
+	var health struct {
+		Checks []struct {
+			Name string `json:"name"`
+			OK   bool   `json:"ok"`
+		} `json:"checks"`
+	}
+	if err := json.Unmarshal(r.body, &health); err != nil {
+		return err.Error()
+	}
+	var names []string
+	for _, c := range health.Checks {
+		if !c.OK {
+			names = append(names, c.Name)
+		}
+	}
+	return strings.Join(names, ",")
+}

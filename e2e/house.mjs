@@ -1,0 +1,142 @@
+// What every browser journey needs: the built binary in a folder of its own, a separate S3 server when asked for, the
+// synthetic files, and Chromium. Nothing started here outlives the tests.
+import { spawn, execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const bin = join(here, "..", "bin");
+
+export const caseload = process.env.CASELOAD_TEST_BINARY ?? join(bin, "caseload");
+
+const browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const found = process.env.CASELOAD_TEST_CHROMIUM ?? browsers.find(existsSync);
+
+/** Why the journeys cannot run here, or false. Where CASELOAD_TEST_MUST_RUN names the browser they fail instead. */
+export const skip = (() => {
+  if (found) return false;
+  const must = (process.env.CASELOAD_TEST_MUST_RUN ?? "").split(",").map((s) => s.trim());
+  if (must.includes("browser")) throw new Error("Chromium is not installed, and CASELOAD_TEST_MUST_RUN names the browser");
+  return "SKIPPED: Chromium is not installed";
+})();
+
+/** A temporary folder that is removed when the test ends. */
+export function folder(t) {
+  const dir = mkdtempSync(join(tmpdir(), "caseload-journey-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** The synthetic files: large.zip (300 slices, 55 MB), small.zip (12 slices), lower.stl, photo.jpg, slice.dcm. */
+export function files(t) {
+  const dir = folder(t);
+  execFileSync(join(bin, "phantom"), [dir]);
+  return (name) => join(dir, name);
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+// start runs a program until the test ends and resolves at the first line of its standard output that says ready.
+async function start(t, program, args, options) {
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], ...options });
+  let log = "";
+  child.stderr.on("data", (chunk) => (log += chunk));
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  process.once("exit", () => child.kill("SIGKILL"));
+  t.after(async () => {
+    child.kill("SIGTERM");
+    const late = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    await ended;
+    clearTimeout(late);
+  });
+  await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).on("line", (line) => line.includes("ready") && resolve(line));
+    child.once("error", reject);
+    ended.then((code) => reject(new Error(`${program} ended with ${code}: ${log}`)));
+  });
+  return { log: () => log };
+}
+
+/** Starts caseload; settings are environment variables. separate: over an S3 server of its own, cross-origin. */
+export async function site(t, { settings = {}, separate = false } = {}) {
+  const address = `127.0.0.1:${await freePort()}`;
+  const origin = `http://${address}`;
+  const env = { PATH: process.env.PATH, CASELOAD_ADDR: address, ...settings };
+  let storeOrigin = origin;
+  if (separate) {
+    const storeAddress = `127.0.0.1:${await freePort()}`;
+    storeOrigin = `http://${storeAddress}`;
+    await start(t, join(bin, "s3test"), [
+      "-dir", folder(t), "-addr", storeAddress, "-bucket", "separate-bucket",
+      "-access-key", "test-access", "-secret-key", "test-secret", "-origins", origin,
+    ]);
+    Object.assign(env, {
+      USE_S3: "True", AWS_S3_ENDPOINT_URL: storeOrigin, AWS_S3_REGION_NAME: "us-east-1", AWS_STORAGE_BUCKET_NAME: "separate-bucket",
+      AWS_S3_ADDRESSING_STYLE: "path", AWS_ACCESS_KEY_ID: "test-access", AWS_SECRET_ACCESS_KEY: "test-secret",
+    });
+  }
+  const server = await start(t, caseload, ["serve"], { cwd: folder(t), env });
+  return { origin, storeOrigin, log: server.log };
+}
+
+/** Opens a page in a fresh profile. Errors on the page and refusals of its policy fail the test. */
+export async function open(t, { origin, mobile = false, dark = false, language = "en-US" }) {
+  const browser = await chromium.launch({ executablePath: found, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  t.after(() => browser.close());
+  const context = await browser.newContext({
+    baseURL: origin, locale: language, colorScheme: dark ? "dark" : "light", acceptDownloads: true,
+    viewport: mobile ? { width: 390, height: 844 } : { width: 1440, height: 900 },
+  });
+  const page = await context.newPage();
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  return { page, context, faults };
+}
+
+export const admin = { organization: "Seoul Dental", name: "Kim", email: "kim@clinic.example", password: "correct horse battery staple" };
+
+/** First run: makes the first administrator and ends at the list of cases. */
+export async function firstRun(page) {
+  await page.goto("/");
+  for (const [name, value] of Object.entries(admin)) await page.fill(`[name=${name}]`, value);
+  await page.click("main form button.primary");
+  await page.waitForURL("**/cases");
+}
+
+/** Opens a new case and returns its address. */
+export async function newCase(page, patient) {
+  await page.goto("/cases");
+  await page.fill("#new-patient", patient);
+  await page.click(".new-case button.primary");
+  await page.waitForURL(/\/cases\/[0-9a-v]{26}$/);
+  return page.url();
+}
+
+/** The row of a file on the page of its case, once it is in the given state. */
+export function row(page, name, state = "ready") {
+  return page.locator(`li.file[data-state="${state}"]`, { has: page.locator("a.row-link", { hasText: name }) });
+}
+
+/** Downloads the file whose row says name, through the page as a person does. */
+export async function download(page, name) {
+  await row(page, name).locator("a.row-link").click();
+  await page.waitForURL("**/files/*");
+  const [got] = await Promise.all([page.waitForEvent("download"), page.click("a[href$='/download']")]);
+  const path = await got.path();
+  return { name: got.suggestedFilename(), sum: sum(path) };
+}
+
+export const sum = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
