@@ -63,7 +63,7 @@ func (c *clock) advance(by time.Duration) { c.ahead.Add(int64(by)) }
 
 // house is a whole server on a database of its own, with two organizations.
 type house struct {
-	t        *testing.T
+	t        testing.TB
 	clock    *clock
 	database string
 	store    *store.Store
@@ -79,7 +79,7 @@ type house struct {
 var roles = map[string]caseload.Role{"viewer": caseload.Viewer, "member": caseload.Member, "admin": caseload.Admin}
 
 // open starts a server; change may alter its configuration.
-func open(t *testing.T, change ...func(*web.Config)) *house {
+func open(t testing.TB, change ...func(*web.Config)) *house {
 	t.Helper()
 	ctx := t.Context()
 	h := &house{t: t, clock: &clock{}, log: &safeBuffer{}, users: map[string]caseload.User{}, tokens: map[string]string{}}
@@ -209,7 +209,7 @@ func (h *house) ask(as, method, path, contentType, body string, header ...string
 
 var noRedirects = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-func send(t *testing.T, c *http.Client, r *http.Request) (*http.Response, string) {
+func send(t testing.TB, c *http.Client, r *http.Request) (*http.Response, string) {
 	t.Helper()
 	resp, err := c.Do(r)
 	must(t, err)
@@ -238,7 +238,7 @@ func (b *safeBuffer) String() string {
 	return b.text.String()
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func pattern(n int, seed byte) []byte {
 }
 
 // crcOf is the checksum of content as the API takes it.
-func crcOf(t *testing.T, content []byte) string {
+func crcOf(t testing.TB, content []byte) string {
 	t.Helper()
 	sum, err := api.Checksum(bytes.NewReader(content))
 	must(t, err)

@@ -95,14 +95,17 @@ func (h *hub) close() { h.once.Do(func() { close(h.closed) }) }
 func (h *hub) poll() {
 	tick := time.NewTicker(livePoll)
 	defer tick.Stop()
+	failing := false
 	for {
 		watching := h.current()
 		if watching == nil {
 			return
 		}
-		if err := h.tell(watching); err != nil {
-			h.log.Warn("live pages could not be told of changes", "error", err)
+		err := h.tell(watching)
+		if err != nil && !failing { // once, not three times a second
+			h.log.Warn("live pages cannot be told of changes for now", "error", err)
 		}
+		failing = err != nil
 		select {
 		case <-tick.C:
 		case <-h.closed:

@@ -19,7 +19,7 @@ import (
 )
 
 // loadDocument parses the OpenAPI document as of 3.1, for servers at the base.
-func loadDocument(t *testing.T, base string) (*openapi3.T, routers.Router) {
+func loadDocument(t testing.TB, base string) (*openapi3.T, routers.Router) {
 	t.Helper()
 	document, err := openapi3.NewLoader().LoadFromData(api.Document())
 	must(t, err)
@@ -33,14 +33,14 @@ func loadDocument(t *testing.T, base string) (*openapi3.T, routers.Router) {
 // checked holds every exchange with /api/v1 against the OpenAPI document: the request of our own client, when the
 // server takes it, and every answer.
 type checked struct {
-	t      *testing.T
+	t      testing.TB
 	base   string
 	router routers.Router
 }
 
 var covered sync.Map // operation ids seen with an answer below 400
 
-func checkedTransport(t *testing.T, base string) http.RoundTripper {
+func checkedTransport(t testing.TB, base string) http.RoundTripper {
 	_, router := loadDocument(t, base)
 	return &checked{t, base, router}
 }
