@@ -133,7 +133,7 @@ func (s *Service) finishParts(ctx context.Context, f caseload.File, actor string
 // finishUnlisted decides about an upload the store no longer knows: either it was completed (a lost answer, a process
 // that died before its commit), then the object is there; or the store ended it.
 func (s *Service) finishUnlisted(ctx context.Context, f caseload.File, actor string, manifest []caseload.Part, listErr error) (caseload.File, error) {
-	seen, err := s.headSoon(ctx, f.Object)
+	_, err := s.headSoon(ctx, f.Object)
 	if caseload.KindOf(err) == caseload.NotFound {
 		return f, uploadEnded(listErr)
 	}
@@ -146,11 +146,7 @@ func (s *Service) finishUnlisted(ctx context.Context, f caseload.File, actor str
 	}
 	ctx, cancel := outliving(ctx)
 	defer cancel()
-	want := wanted{size: f.Size, crc64nvme: whole}
-	if len(manifest) != f.Parts() || !want.matches(seen) {
-		return f, s.refuseOtherBytes(ctx, f, actor, seen)
-	}
-	return s.commit(ctx, f, actor, want)
+	return s.commit(ctx, f, actor, wanted{size: f.Size, crc64nvme: whole})
 }
 
 // finishSmall decides about a small file whose PUT was not answered: the object is there as declared, or not at all.
@@ -159,7 +155,7 @@ func (s *Service) finishSmall(ctx context.Context, f caseload.File, actor string
 	if len(manifest) != 1 {
 		return f, missing
 	}
-	seen, err := s.Objects.Head(ctx, f.Object, "")
+	_, err := s.Objects.Head(ctx, f.Object, "")
 	if caseload.KindOf(err) == caseload.NotFound {
 		return f, missing
 	}
@@ -168,11 +164,7 @@ func (s *Service) finishSmall(ctx context.Context, f caseload.File, actor string
 	}
 	ctx, cancel := outliving(ctx)
 	defer cancel()
-	want := wanted{size: f.Size, crc64nvme: manifest[0].CRC64NVME}
-	if !want.matches(seen) {
-		return f, s.refuseOtherBytes(ctx, f, actor, seen)
-	}
-	return s.commit(ctx, f, actor, want)
+	return s.commit(ctx, f, actor, wanted{size: f.Size, crc64nvme: manifest[0].CRC64NVME})
 }
 
 // wanted is what the object must be before its row may say stored.

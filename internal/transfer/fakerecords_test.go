@@ -68,8 +68,8 @@ func (m *memRecords) change(id caseload.FileID, act func(f *caseload.File) error
 	return f, nil
 }
 
-func (m *memRecords) PlanFiles(_ context.Context, user caseload.User, c caseload.CaseID, files []caseload.File) error {
-	return guardedErr(&m.faults, "PlanFiles", func() error {
+func (m *memRecords) PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, files []caseload.File) error {
+	return guardedErr(ctx, &m.faults, "PlanFiles", func() error {
 		defer m.locked()()
 		for _, f := range files {
 			m.files[f.ID] = f
@@ -79,8 +79,8 @@ func (m *memRecords) PlanFiles(_ context.Context, user caseload.User, c caseload
 	})
 }
 
-func (m *memRecords) File(_ context.Context, user caseload.User, id caseload.FileID) (caseload.File, error) {
-	return guarded(&m.faults, "File", func() (caseload.File, error) {
+func (m *memRecords) File(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error) {
+	return guarded(ctx, &m.faults, "File", func() (caseload.File, error) {
 		defer m.locked()()
 		f, ok := m.files[id]
 		if !ok || f.Organization != user.Organization {
@@ -93,8 +93,8 @@ func (m *memRecords) File(_ context.Context, user caseload.User, id caseload.Fil
 	})
 }
 
-func (m *memRecords) BeginSending(_ context.Context, id caseload.FileID, actor, uploadID string, deadline time.Time) (caseload.File, error) {
-	return guarded(&m.faults, "BeginSending", func() (caseload.File, error) {
+func (m *memRecords) BeginSending(ctx context.Context, id caseload.FileID, actor, uploadID string, deadline time.Time) (caseload.File, error) {
+	return guarded(ctx, &m.faults, "BeginSending", func() (caseload.File, error) {
 		defer m.locked()()
 		return m.change(id, func(f *caseload.File) error {
 			if !f.State.Arriving() {
@@ -113,8 +113,8 @@ func (m *memRecords) BeginSending(_ context.Context, id caseload.FileID, actor, 
 	})
 }
 
-func (m *memRecords) RecordParts(_ context.Context, id caseload.FileID, parts []caseload.Part, deadline time.Time) error {
-	return guardedErr(&m.faults, "RecordParts", func() error {
+func (m *memRecords) RecordParts(ctx context.Context, id caseload.FileID, parts []caseload.Part, deadline time.Time) error {
+	return guardedErr(ctx, &m.faults, "RecordParts", func() error {
 		defer m.locked()()
 		_, err := m.change(id, func(f *caseload.File) error {
 			if f.State != caseload.Sending {
@@ -133,8 +133,8 @@ func (m *memRecords) RecordParts(_ context.Context, id caseload.FileID, parts []
 	})
 }
 
-func (m *memRecords) Parts(_ context.Context, id caseload.FileID) ([]caseload.Part, error) {
-	return guarded(&m.faults, "Parts", func() ([]caseload.Part, error) {
+func (m *memRecords) Parts(ctx context.Context, id caseload.FileID) ([]caseload.Part, error) {
+	return guarded(ctx, &m.faults, "Parts", func() ([]caseload.Part, error) {
 		defer m.locked()()
 		var parts []caseload.Part
 		for _, n := range slices.Sorted(maps.Keys(m.parts[id])) {
@@ -144,12 +144,12 @@ func (m *memRecords) Parts(_ context.Context, id caseload.FileID) ([]caseload.Pa
 	})
 }
 
-func (m *memRecords) ReportProgress(_ context.Context, user caseload.User, progress []caseload.Progress) error {
-	return guardedErr(&m.faults, "ReportProgress", func() error { return nil })
+func (m *memRecords) ReportProgress(ctx context.Context, user caseload.User, progress []caseload.Progress) error {
+	return guardedErr(ctx, &m.faults, "ReportProgress", func() error { return nil })
 }
 
-func (m *memRecords) MarkStored(_ context.Context, id caseload.FileID, actor string, seen caseload.Object) (f caseload.File, won bool, err error) {
-	f, err = guarded(&m.faults, "MarkStored", func() (caseload.File, error) {
+func (m *memRecords) MarkStored(ctx context.Context, id caseload.FileID, actor string, seen caseload.Object) (f caseload.File, won bool, err error) {
+	f, err = guarded(ctx, &m.faults, "MarkStored", func() (caseload.File, error) {
 		defer m.locked()()
 		return m.change(id, func(f *caseload.File) error {
 			if f.State.Acknowledged() {
@@ -173,8 +173,8 @@ func (m *memRecords) intend(f caseload.File, due time.Time) {
 		File: f.ID, Object: f.Object, UploadID: f.UploadID, VersionID: f.VersionID}})
 }
 
-func (m *memRecords) MarkAbandoned(_ context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error) {
-	f, err = guarded(&m.faults, "MarkAbandoned", func() (caseload.File, error) {
+func (m *memRecords) MarkAbandoned(ctx context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error) {
+	f, err = guarded(ctx, &m.faults, "MarkAbandoned", func() (caseload.File, error) {
 		defer m.locked()()
 		return m.change(id, func(f *caseload.File) error {
 			if f.State == caseload.Abandoned {
@@ -193,8 +193,8 @@ func (m *memRecords) MarkAbandoned(_ context.Context, id caseload.FileID, actor,
 	return f, won && err == nil, err
 }
 
-func (m *memRecords) DeleteFile(_ context.Context, user caseload.User, id caseload.FileID, eraseAt time.Time) error {
-	return guardedErr(&m.faults, "DeleteFile", func() error {
+func (m *memRecords) DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, eraseAt time.Time) error {
+	return guardedErr(ctx, &m.faults, "DeleteFile", func() error {
 		defer m.locked()()
 		_, err := m.change(id, func(f *caseload.File) error {
 			if f.State == caseload.Deleted {
@@ -209,8 +209,8 @@ func (m *memRecords) DeleteFile(_ context.Context, user caseload.User, id caselo
 	})
 }
 
-func (m *memRecords) DeleteCase(_ context.Context, user caseload.User, id caseload.CaseID, eraseAt time.Time) error {
-	return guardedErr(&m.faults, "DeleteCase", func() error {
+func (m *memRecords) DeleteCase(ctx context.Context, user caseload.User, id caseload.CaseID, eraseAt time.Time) error {
+	return guardedErr(ctx, &m.faults, "DeleteCase", func() error {
 		defer m.locked()()
 		for fid, f := range m.files {
 			if f.Case == id && f.State != caseload.Deleted {
@@ -223,24 +223,24 @@ func (m *memRecords) DeleteCase(_ context.Context, user caseload.User, id caselo
 	})
 }
 
-func (m *memRecords) RecordLink(_ context.Context, user caseload.User, id caseload.FileID) error {
-	return guardedErr(&m.faults, "RecordLink", func() error {
+func (m *memRecords) RecordLink(ctx context.Context, user caseload.User, id caseload.FileID) error {
+	return guardedErr(ctx, &m.faults, "RecordLink", func() error {
 		defer m.locked()()
 		m.event(caseload.FileLinked, id, string(user.ID))
 		return nil
 	})
 }
 
-func (m *memRecords) RecordQuarantine(_ context.Context, id caseload.FileID, reason string) error {
-	return guardedErr(&m.faults, "RecordQuarantine", func() error {
+func (m *memRecords) RecordQuarantine(ctx context.Context, id caseload.FileID, reason string) error {
+	return guardedErr(ctx, &m.faults, "RecordQuarantine", func() error {
 		defer m.locked()()
 		m.event(caseload.FileQuarantined, id, caseload.SystemActor)
 		return nil
 	})
 }
 
-func (m *memRecords) DueUploads(_ context.Context, now time.Time, limit int) ([]caseload.File, error) {
-	return guarded(&m.faults, "DueUploads", func() ([]caseload.File, error) {
+func (m *memRecords) DueUploads(ctx context.Context, now time.Time, limit int) ([]caseload.File, error) {
+	return guarded(ctx, &m.faults, "DueUploads", func() ([]caseload.File, error) {
 		defer m.locked()()
 		var due []caseload.File
 		for _, id := range slices.Sorted(maps.Keys(m.files)) {
@@ -252,20 +252,20 @@ func (m *memRecords) DueUploads(_ context.Context, now time.Time, limit int) ([]
 	})
 }
 
-func (m *memRecords) Postpone(_ context.Context, id caseload.FileID, deadline time.Time) error {
-	return guardedErr(&m.faults, "Postpone", func() error {
+func (m *memRecords) Postpone(ctx context.Context, id caseload.FileID, deadline time.Time) error {
+	return guardedErr(ctx, &m.faults, "Postpone", func() error {
 		defer m.locked()()
 		_, err := m.change(id, func(f *caseload.File) error { f.Deadline = deadline; return nil })
 		return err
 	})
 }
 
-func (m *memRecords) RequeueLapsed(context.Context, time.Time, int) (int, error) {
-	return guarded(&m.faults, "RequeueLapsed", func() (int, error) { return 0, nil })
+func (m *memRecords) RequeueLapsed(ctx context.Context, _ time.Time, _ int) (int, error) {
+	return guarded(ctx, &m.faults, "RequeueLapsed", func() (int, error) { return 0, nil })
 }
 
-func (m *memRecords) ClaimIntent(_ context.Context, now time.Time) (in caseload.Intent, ok bool, err error) {
-	in, err = guarded(&m.faults, "ClaimIntent", func() (caseload.Intent, error) {
+func (m *memRecords) ClaimIntent(ctx context.Context, now time.Time) (in caseload.Intent, ok bool, err error) {
+	in, err = guarded(ctx, &m.faults, "ClaimIntent", func() (caseload.Intent, error) {
 		defer m.locked()()
 		for _, i := range m.intents {
 			if !i.done && !i.due.After(now) {
@@ -278,8 +278,8 @@ func (m *memRecords) ClaimIntent(_ context.Context, now time.Time) (in caseload.
 	return in, ok && err == nil, err
 }
 
-func (m *memRecords) FinishIntent(_ context.Context, id caseload.IntentID) error {
-	return guardedErr(&m.faults, "FinishIntent", func() error {
+func (m *memRecords) FinishIntent(ctx context.Context, id caseload.IntentID) error {
+	return guardedErr(ctx, &m.faults, "FinishIntent", func() error {
 		defer m.locked()()
 		for _, i := range m.intents {
 			if i.ID == id {

@@ -435,6 +435,61 @@ func TestAPartReplacedBetweenListingAndCompletingIsNotStored(t *testing.T) {
 	})
 }
 
+// While another process completes the upload, a listing can show what is left of it (seen on versitygw 1.8.0).
+func TestAListingThatShowsLessThanItShouldIsAskedOnceMore(t *testing.T) {
+	inFaultRig(t, func(t *testing.T, r *faultRig) {
+		id := r.sent()
+		uploadID := r.records.row(id).UploadID
+		third := r.objects.uploads[uploadID][3]
+		r.objects.set(func(c string, p phase) error {
+			if c == "ListParts" && p == before {
+				delete(r.objects.uploads[uploadID], 3)
+			}
+			if c == "ListParts" && p == after {
+				r.objects.uploads[uploadID][3] = third
+				r.objects.set(nil)
+			}
+			return nil
+		})
+		if err := r.complete(id); err != nil {
+			t.Fatal(err)
+		}
+		r.wantStored(id, body)
+	})
+}
+
+func TestAPartOfAnotherLengthIsSentAgainWhateverItsChecksum(t *testing.T) {
+	inFaultRig(t, func(t *testing.T, r *faultRig) {
+		id := r.sent()
+		r.objects.listed = func(p caseload.Part) caseload.Part {
+			if p.Number == 2 {
+				p.Size++
+			}
+			return p
+		}
+		err := r.complete(id)
+		wantKind(t, err, caseload.Conflict)
+		if !strings.Contains(err.Error(), "differ: 2.") || r.objects.complete != 0 {
+			t.Errorf("says %q after %d rounds to complete", err, r.objects.complete)
+		}
+	})
+}
+
+// A store that does not verify checksums gets no whole body to keep when the bytes are wrong.
+func TestWrongBytesDoNotReachEvenATrustingStore(t *testing.T) {
+	inFaultRig(t, func(t *testing.T, r *faultRig) {
+		r.objects.trusting = true
+		small, direct := r.plan(20), r.plan(len(body))
+		_, err := r.Receive(t.Context(), r.user, small, bytes.NewReader(body[1:21]), 20, checksum(body[:20]))
+		wantKind(t, err, caseload.Invalid)
+		_, err = r.Relay(t.Context(), r.user, direct, transfer.PartSpec{Number: 1, CRC64NVME: checksum(body[:10])}, bytes.NewReader(body[1:11]), 10)
+		wantKind(t, err, caseload.Invalid)
+		if n := len(r.objects.uploads[r.records.row(direct).UploadID]); n != 0 || len(r.objects.objects) != 0 {
+			t.Errorf("%d parts and %d objects were left behind", n, len(r.objects.objects))
+		}
+	})
+}
+
 func (r *faultRig) receive(id caseload.FileID, b []byte) error {
 	_, err := r.Receive(r.t.Context(), r.user, id, bytes.NewReader(b), int64(len(b)), checksum(b))
 	return err
