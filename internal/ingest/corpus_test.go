@@ -16,12 +16,15 @@ type corpusFile struct {
 	Truth  map[string]any `json:"truth"`
 }
 
+// here is taken before the embedded store moves the process's working directory.
+var here, _ = os.Getwd()
+
 // corpus returns the folder and files of the manifest at CASELOAD_CORPUS, or of the one beside a developer's checkout.
 func corpus(t *testing.T) (string, []corpusFile) {
 	t.Helper()
 	path := os.Getenv("CASELOAD_CORPUS")
 	if path == "" {
-		path = filepath.Join("..", "..", "..", "shared", "data", "dicom", "manifest.json")
+		path = filepath.Join(here, "..", "..", "..", "shared", "data", "dicom", "manifest.json")
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
