@@ -64,7 +64,7 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 	summary := summarize(c, files, studies)
 	page := casePage{
 		ID: string(c.ID), Number: c.Number, Patient: c.Patient, Note: c.Note, Revision: c.Revision, Opened: l.when(c.CreatedAt, s.Now()),
-		OpenedBy: people[string(c.CreatedBy)], CanWrite: user.Role.CanWrite(), MaxFileSize: formatSize(s.Limits.MaxFileSize),
+		OpenedBy: people[string(c.CreatedBy)], CanWrite: user.Role.CanWrite(), MaxFileSize: formatLimit(s.Limits.MaxFileSize),
 		Summary: l.contents(summary), State: l.caseState(summary),
 		Studies: l.studies(studies, files), Groups: s.groups(l, files, people, r.URL.Query().Get("folder")),
 		Activity: s.activity(l, events, files, people),

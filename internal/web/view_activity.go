@@ -28,42 +28,51 @@ var quietActions = map[caseload.Action]bool{
 // sameWithin is how far apart the same thing done by the same person is still one line.
 const sameWithin = 15 * time.Minute
 
-// activity tells events, newest first, in words. The same thing done to many files in a row is one line.
+// activity tells events, newest first, in words. The same thing done to many files by the same person is one line.
 func (s *Server) activity(l locale, events []caseload.Event, files []caseload.File, people map[string]string) []activityView {
 	names := map[caseload.FileID]string{}
 	for _, f := range files {
 		names[f.ID] = f.Name
 	}
 	var lines []activityView
-	for i := 0; i < len(events) && len(lines) < activityLines; {
-		e := events[i]
-		if quietActions[e.Action] {
-			i++
-			continue
+	for _, d := range gather(events) {
+		if len(lines) == activityLines {
+			break
 		}
-		number, next := s.run(events, i)
 		lines = append(lines, activityView{
-			At: l.when(e.At, s.Now()), Who: people[e.Actor], Text: l.told(e, number, names[e.File]),
+			At: l.when(d.last.At, s.Now()), Who: people[d.last.Actor], Text: l.told(d.last, d.files, names[d.last.File]),
 		})
-		i = next
 	}
 	return lines
 }
 
-// run counts how often what happened at events[i] happened in a row, quiet actions aside, and tells where the row ends.
-func (s *Server) run(events []caseload.Event, i int) (number, next int) {
-	first := events[i]
-	for next = i; next < len(events); next++ {
-		e := events[next]
-		switch {
-		case quietActions[e.Action]:
-		case e.Action != first.Action || e.Actor != first.Actor || first.At.Sub(e.At) > sameWithin:
-			return number, next
-		default:
-			number += filesOf(e)
-		}
+// deed is what one person did to some files within a short while.
+type deed struct {
+	last  caseload.Event
+	files int
+}
+
+// gather puts events, newest first, together to deeds in the order of their last event.
+func gather(events []caseload.Event) []deed {
+	type key struct {
+		action caseload.Action
+		actor  string
 	}
-	return number, next
+	var deeds []deed
+	open := map[key]int{} // index of the newest deed of its kind
+	for _, e := range events {
+		if quietActions[e.Action] {
+			continue
+		}
+		k := key{e.Action, e.Actor}
+		if i, ok := open[k]; ok && deeds[i].last.At.Sub(e.At) <= sameWithin {
+			deeds[i].files += filesOf(e)
+			continue
+		}
+		open[k] = len(deeds)
+		deeds = append(deeds, deed{e, filesOf(e)})
+	}
+	return deeds
 }
 
 // filesOf tells how many files an event is about: FilesPlanned says so itself, any other event is about one.

@@ -58,7 +58,7 @@ func (l locale) dicomDate(da string) string {
 	return l.date(t)
 }
 
-// formatSize tells bytes in decimal units with at most three digits: "812 B", "4.1 kB", "318 MB", "1.07 GB".
+// formatSize tells bytes in decimal units with two or three digits: "812 B", "4.1 kB", "318 MB", "1.1 GB".
 func formatSize(bytes int64) string {
 	if bytes < 1000 {
 		return strconv.FormatInt(bytes, 10) + " B"
@@ -72,6 +72,17 @@ func formatSize(bytes int64) string {
 		digits = 1
 	}
 	return strconv.FormatFloat(value, 'f', digits, 64) + " " + []string{"B", "kB", "MB", "GB", "TB"}[unit]
+}
+
+// formatLimit tells a limit in bytes with two digits after the point, rounded down: nobody is promised more than is taken.
+func formatLimit(bytes int64) string {
+	unit, name := int64(1_000_000), " MB"
+	if bytes >= 1_000_000_000 {
+		unit, name = 1_000_000_000, " GB"
+	}
+	hundredths := bytes / (unit / 100)
+	text := fmt.Sprintf("%d.%02d", hundredths/100, hundredths%100)
+	return strings.TrimRight(strings.TrimRight(text, "0"), ".") + name
 }
 
 // formatNumber groups thousands by comma, as both languages do.

@@ -61,6 +61,12 @@ export class CaseLive extends HTMLElement {
     const page = await response.text();
     const place = document.querySelector(target);
     if (!place) return;
-    await htmx.swap({ text: page, target: place, select: target, swap: "outerMorph ignoreTitle:true", sourceElement: this });
+    await htmx.swap({
+      text: page,
+      target: place,
+      select: target,
+      swap: "outerMorph ignoreTitle:true",
+      sourceElement: this,
+    });
   }
 }

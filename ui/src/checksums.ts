@@ -34,7 +34,8 @@ export function workerChecksum(address: URL): Checksum {
     new Promise((resolve, reject) => {
       const idle = workers.find(({ waiting }) => waiting.size === 0);
       const entry =
-        idle ?? (workers.length < WORKERS ? start() : workers.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a)));
+        idle ??
+        (workers.length < WORKERS ? start() : workers.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a)));
       entry.waiting.set(++id, { resolve, reject });
       entry.worker.postMessage({ id, blob } satisfies Question);
     });

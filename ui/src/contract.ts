@@ -67,7 +67,14 @@ export interface Transport {
   progress(files: { id: string; sent: number }[]): Promise<void>;
   putSmall(file: string, body: Blob, crc: string, onProgress: OnProgress, signal: AbortSignal): Promise<RemoteFile>;
   putPart(request: SignedRequest, body: Blob, onProgress: OnProgress, signal: AbortSignal): Promise<void>;
-  relayPart(file: string, part: number, body: Blob, crc: string, onProgress: OnProgress, signal: AbortSignal): Promise<void>;
+  relayPart(
+    file: string,
+    part: number,
+    body: Blob,
+    crc: string,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /** Base64 of the CRC-64/NVME of a blob. */

@@ -9,7 +9,8 @@ export interface Dropped {
 
 /** Files that operating systems leave in folders and nobody means to send. */
 export function isJunk(path: string, name: string): boolean {
-  if (/(^|\/)(__MACOSX|\.Spotlight-V100|\.Trashes|\$RECYCLE\.BIN|System Volume Information)(\/|$)/.test(path)) return true;
+  if (/(^|\/)(__MACOSX|\.Spotlight-V100|\.Trashes|\$RECYCLE\.BIN|System Volume Information)(\/|$)/.test(path))
+    return true;
   return /^(\.DS_Store|\.localized|Thumbs\.db|ehthumbs\.db|desktop\.ini|\._.*)$/i.test(name);
 }
 

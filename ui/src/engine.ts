@@ -1,6 +1,16 @@
 // The uploader's engine: plans in batches, keeps several parts and several files in flight, tries again what fails and
 // completes what is whole. It knows no DOM; transport, checksum and clock are given to it.
-import { Failure, type Checksum, type Clock, type FileSpec, type Item, type Planned, type Problem, type Source, type Transport } from "./contract.js";
+import {
+  Failure,
+  type Checksum,
+  type Clock,
+  type FileSpec,
+  type Item,
+  type Planned,
+  type Problem,
+  type Source,
+  type Transport,
+} from "./contract.js";
 import { asFailure, mayHelp, patience, Persistence, type Gate, type Patience } from "./persist.js";
 import { Signer } from "./signer.js";
 import { Upload, type Span } from "./upload.js";
@@ -262,8 +272,8 @@ export class Engine {
       this.#faster();
     } catch (error) {
       upload.dropped(span.number);
-      this.#fail(upload, asFailure(error));
-      if (upload.live) this.#enqueue(upload); // retried meanwhile
+      if (!signal.aborted) this.#fail(upload, asFailure(error));
+      else if (upload.live) this.#enqueue(upload); // failed by another part and retried meanwhile
       return;
     }
     if (upload.whole && upload.live) await this.#finish(upload);
@@ -285,10 +295,13 @@ export class Engine {
     const request = await this.#signer.sign(upload.id, span.number, crc);
     const elsewhere = this.#origin !== "" && !request.url.startsWith(this.#origin + "/");
     try {
-      await this.#inTurn(upload, span, (onProgress, signal) => this.#transport.putPart(request, blob, onProgress, signal));
+      await this.#inTurn(upload, span, (onProgress, signal) =>
+        this.#transport.putPart(request, blob, onProgress, signal),
+      );
       this.#storeReached = true;
     } catch (error) {
-      const unreachable = elsewhere && !this.#storeReached && asFailure(error).reason === "network" && this.gate === "open";
+      const unreachable =
+        elsewhere && !this.#storeReached && asFailure(error).reason === "network" && this.gate === "open";
       if (unreachable && ++this.#storeMissed >= RELAY_AFTER) this.relaying = true;
       throw error;
     }
@@ -315,17 +328,17 @@ export class Engine {
   // Finishing: the server looks for itself; where it misses parts, they are sent again.
 
   async #finish(upload: Upload): Promise<void> {
+    const signal = upload.stop.signal;
     try {
       if (upload.direct) {
         upload.state = "finishing";
         this.#changed();
-        const signal = upload.stop.signal;
         await this.#persistence.until(() => this.#transport.complete(upload.id), signal);
       }
       upload.state = "done";
       this.#changed();
     } catch (error) {
-      await this.#recover(upload, asFailure(error));
+      if (!signal.aborted) await this.#recover(upload, asFailure(error));
     }
   }
 
@@ -364,7 +377,13 @@ export class Engine {
   }
 
   #slower(failure: Failure): void {
-    if (failure.reason !== "network" && failure.reason !== "stalled" && failure.status !== 429 && failure.status !== 503) return;
+    if (
+      failure.reason !== "network" &&
+      failure.reason !== "stalled" &&
+      failure.status !== 429 &&
+      failure.status !== 503
+    )
+      return;
     this.#luck = 0;
     this.#turns.limit = Math.max(1, Math.floor(this.#turns.limit / 2));
   }

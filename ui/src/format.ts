@@ -35,7 +35,8 @@ export function size(bytes: number): string {
 
 /** Seconds in words, coarser the longer they are, so that it does not flicker. */
 export function duration(words: Words, seconds: number): string {
-  if (seconds < 55) return text(words, "seconds", { n: seconds < 10 ? Math.max(1, Math.ceil(seconds)) : Math.ceil(seconds / 5) * 5 });
+  if (seconds < 55)
+    return text(words, "seconds", { n: seconds < 10 ? Math.max(1, Math.ceil(seconds)) : Math.ceil(seconds / 5) * 5 });
   const minutes = Math.ceil(seconds / 60);
   if (minutes < 60) return text(words, "minutes", { n: minutes });
   return text(words, "hours", { h: Math.floor(minutes / 60), m: minutes % 60 });

@@ -22,7 +22,9 @@ export function mayHelp(failure: Failure): boolean {
     case "stalled":
       return true;
     case "answer":
-      return [408, 425, 429].includes(failure.status) || (failure.status >= 500 && ![501, 507].includes(failure.status));
+      return (
+        [408, 425, 429].includes(failure.status) || (failure.status >= 500 && ![501, 507].includes(failure.status))
+      );
     default:
       return false;
   }
@@ -54,8 +56,12 @@ export class Persistence {
   async open(signal: AbortSignal): Promise<void> {
     while (this.#gate !== "open" && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
+        const go = () => {
+          signal.removeEventListener("abort", go);
+          resolve();
+        };
+        this.#waiting.push(go);
+        signal.addEventListener("abort", go);
       });
     }
   }

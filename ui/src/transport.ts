@@ -1,6 +1,14 @@
 // The engine's requests as a browser makes them: fetch for questions, XMLHttpRequest for bytes (it tells upload
 // progress, fetch does not).
-import { Failure, type OnProgress, type Planned, type Problem, type RemoteFile, type SignedRequest, type Transport } from "./contract.js";
+import {
+  Failure,
+  type OnProgress,
+  type Planned,
+  type Problem,
+  type RemoteFile,
+  type SignedRequest,
+  type Transport,
+} from "./contract.js";
 
 const API = "/api/v1";
 const CRC_HEADER = "x-amz-checksum-crc64nvme";
@@ -72,7 +80,8 @@ function untyped(body: Blob): Blob {
 
 export const browserTransport: Transport = {
   plan: async (caseId, files) => (await ask<{ files: Planned[] }>("POST", `/cases/${caseId}/files`, { files })).files,
-  sign: async (file, parts) => (await ask<{ requests: SignedRequest[] }>("POST", `/files/${file}/parts`, { parts })).requests,
+  sign: async (file, parts) =>
+    (await ask<{ requests: SignedRequest[] }>("POST", `/files/${file}/parts`, { parts })).requests,
   held: async (file) =>
     (await ask<{ parts: { number: number; size: number; crc64nvme: string }[] }>("GET", `/files/${file}/parts`)).parts,
   complete: (file) => ask<RemoteFile>("POST", `/files/${file}/complete`),

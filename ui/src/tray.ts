@@ -38,7 +38,9 @@ export class CaseUploader extends HTMLElement {
   #words = pageWords();
   #rate = new Rate();
   #drawing = false;
-  #notes: string[] = [];
+  #junk = 0; // of this run
+  #unreadable = 0;
+  #nothing = false; // in the last drop
   #spoken = 0;
   #running = false;
   #ticker: number | undefined;
@@ -87,13 +89,12 @@ export class CaseUploader extends HTMLElement {
 
   #take = (event: CustomEvent<SendDetail>): void => {
     const { caseId, dropped } = event.detail;
-    this.#notes = [];
-    if (dropped.junk > 0) this.#notes.push(count(this.#words, "junk", dropped.junk));
-    if (dropped.unreadable > 0) this.#notes.push(count(this.#words, "unreadable", dropped.unreadable));
-    if (dropped.sources.length === 0) this.#notes.unshift(text(this.#words, "nothing"));
-    else say(count(this.#words, "sending", dropped.sources.length));
-    this.hidden = false;
     if (!this.#running) this.#begin();
+    this.#junk += dropped.junk;
+    this.#unreadable += dropped.unreadable;
+    this.#nothing = dropped.sources.length === 0;
+    if (!this.#nothing) say(count(this.#words, "sending", dropped.sources.length));
+    this.hidden = false;
     this.engine.add(caseId, dropped.sources);
     this.#draw();
   };
@@ -101,7 +102,7 @@ export class CaseUploader extends HTMLElement {
   #begin(): void {
     if (this.engine.totals.live === 0) this.engine.clear();
     this.#running = true;
-    this.#spoken = 0;
+    this.#junk = this.#unreadable = this.#spoken = 0;
     this.#rate.reset();
     this.#ticker = window.setInterval(() => {
       this.#rate.sample(this.engine.totals.sent, performance.now());
@@ -201,8 +202,11 @@ export class CaseUploader extends HTMLElement {
   }
 
   #tell(): void {
-    const notes = [...this.#notes];
-    if (this.engine.gate === "signIn") notes.unshift(text(this.#words, "signIn"));
+    const notes = [];
+    if (this.engine.gate === "signIn") notes.push(text(this.#words, "signIn"));
+    if (this.#nothing) notes.push(text(this.#words, "nothing"));
+    if (this.#junk > 0) notes.push(count(this.#words, "junk", this.#junk));
+    if (this.#unreadable > 0) notes.push(count(this.#words, "unreadable", this.#unreadable));
     if (this.engine.relaying) notes.push(text(this.#words, "relay"));
     this.#note.textContent = notes.join(" ");
     this.#note.hidden = notes.length === 0;
@@ -214,4 +218,3 @@ export class CaseUploader extends HTMLElement {
     return button;
   }
 }
-

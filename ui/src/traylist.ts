@@ -97,7 +97,9 @@ export class TrayList {
     const act = make("button", { type: "button" });
     const bar = make("progress", { className: "thin", max: 100 });
     bar.setAttribute("aria-label", item.source.name);
-    act.addEventListener("click", () => (item.state === "failed" ? this.actions.retry(item) : this.actions.cancel(item)));
+    act.addEventListener("click", () =>
+      item.state === "failed" ? this.actions.retry(item) : this.actions.cancel(item),
+    );
     return { element: make("li", { className: "tray-row" }, name, what, act, why, bar), name, what, why, act, bar };
   }
 }
