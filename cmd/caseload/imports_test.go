@@ -54,7 +54,7 @@ type listed struct {
 
 // TestImportsKeepTheRule holds the rule of imports against what go list says is really imported.
 func TestImportsKeepTheRule(t *testing.T) {
-	packages := list(t)
+	packages := packagesOf(t)
 	if len(packages) < len(known) {
 		t.Fatalf("go list found %d packages, fewer than the %d named here", len(packages), len(known))
 	}
@@ -135,7 +135,7 @@ func isOf(name string, list []string) bool {
 	return false
 }
 
-func list(t *testing.T) (packages []listed) {
+func packagesOf(t *testing.T) (packages []listed) {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", module+"...")
 	var stderr bytes.Buffer

@@ -22,19 +22,19 @@ func makeDataFolder(dir string) error {
 
 // lockData keeps a second serve or worker out of the data folder: the embedded store is one process, and SQLite's jobs
 // left running by a kill are handed out again at start. The lock ends with the process, however it ends. The returned
-// function gives it back.
+// function gives it back; it is never nil.
 func lockData(dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, caseload.Errorf(caseload.Invalid, "The data folder cannot be written to.").WithCause(err)
+		return func() {}, caseload.Errorf(caseload.Invalid, "The data folder cannot be written to.").WithCause(err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, caseload.Errorf(caseload.Conflict, "Another Caseload is running on this data folder.").
+			return func() {}, caseload.Errorf(caseload.Conflict, "Another Caseload is running on this data folder.").
 				WithHint("Stop it first, or give this one another CASELOAD_DATA. Several processes need PostgreSQL and an external store.")
 		}
-		return nil, caseload.Errorf(caseload.Invalid, "The data folder cannot be locked.").WithCause(err)
+		return func() {}, caseload.Errorf(caseload.Invalid, "The data folder cannot be locked.").WithCause(err)
 	}
 	return func() { _ = f.Close() }, nil
 }
