@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -220,9 +222,9 @@ func (t *tx) lockUsers(ctx context.Context, org caseload.OrganizationID) error {
 	return err
 }
 
-// SetPassword replaces the password's hash and ends every session of the user. actor is a user id, or "" for the
-// system. NotFound when there is no such user.
-func (s *Store) SetPassword(ctx context.Context, actor string, id caseload.UserID, passwordHash string) (err error) {
+// SetPassword replaces the password's hash and ends every session of the user but those with the token hashes in keep
+// (the one the password was changed in). actor is a user id, or "" for the system. NotFound when there is no such user.
+func (s *Store) SetPassword(ctx context.Context, actor string, id caseload.UserID, passwordHash string, keep ...[]byte) (err error) {
 	defer explain("set a password", &err)
 	if passwordHash == "" {
 		return errors.New("no password hash")
@@ -234,7 +236,12 @@ func (s *Store) SetPassword(ctx context.Context, actor string, id caseload.UserI
 		if err != nil {
 			return noRow(err, "user")
 		}
-		if _, err := t.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1`, string(id)); err != nil {
+		sessions, args := `DELETE FROM sessions WHERE user_id = $1`, []any{string(id)}
+		for _, hash := range keep {
+			args = append(args, hex.EncodeToString(hash))
+			sessions += ` AND token_hash <> $` + strconv.Itoa(len(args))
+		}
+		if _, err := t.ExecContext(ctx, sessions, args...); err != nil {
 			return err
 		}
 		return t.record(ctx, org, newEvent(actor, caseload.PasswordChanged, "", "", detail{"user": id}))

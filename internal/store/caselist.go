@@ -34,8 +34,13 @@ var stateWhere = map[string]string{
 }
 
 // fewHits is how many candidates are looked up one by one and sorted; with more of them it is cheaper to walk the list
-// from its newest case and try each.
-const fewHits = 5000
+// from its newest case and try each. With several conditions fewer of the candidates remain to be looked up, and a walk
+// may have to go far for conditions that seldom meet: fewHitsOfMany, which also counts for files, of which a case has
+// several.
+const (
+	fewHits       = 5000
+	fewHitsOfMany = 12_000
+)
 
 // Cases returns one page of the user's organization's cases, the last changed first. Invalid when State or Cursor is
 // not understood. A case that changes while somebody pages moves to the front; none is shown twice within one page.
@@ -107,55 +112,90 @@ func (l *listing) after(cursor string) error {
 	return nil
 }
 
-// plan writes the query. The narrowest word (or, without one, the state filter) with at most fewHits hits gives the
-// candidates; everything else is tried case by case.
+// condition is one thing a case must fulfil, in the two forms in which it can be asked.
+type condition struct {
+	hits  string                 // FROM and WHERE of the rows that fulfil it, in column h.case_id
+	tries func(id string) string // the condition on one case
+	few   int                    // up to how many hits it may give the candidates
+}
+
+// word is the condition that a case has a term beginning with w. Here and below a scalar subquery stands for EXISTS:
+// PostgreSQL would turn that into a join over everything the organization has.
+func (l *listing) word(org, w string) condition {
+	within := `.term >= ` + l.arg(w) + ` AND %[1]s.term < ` + l.arg(w+lastRune)
+	return condition{
+		hits: `FROM case_terms h WHERE h.organization_id = ` + org + ` AND h` + fmt.Sprintf(within, "h"),
+		tries: func(id string) string {
+			return ` AND (SELECT 1 FROM case_terms t WHERE t.case_id = ` + id + ` AND t` + fmt.Sprintf(within, "t") + ` LIMIT 1) IS NOT NULL`
+		},
+		few: fewHits,
+	}
+}
+
+// state is the condition of a state filter.
+func (l *listing) state(org, state string) condition {
+	where := stateWhere[state]
+	some := func(id, where string) string {
+		return ` AND (SELECT 1 FROM files f WHERE f.organization_id = ` + org + ` AND f.case_id = ` + id + ` AND ` + where + ` LIMIT 1)`
+	}
+	if state == "ready" { // nearly every case has something ready: never the candidates
+		return condition{tries: func(id string) string {
+			return some(id, where) + ` IS NOT NULL` + some(id, stateWhere["arriving"]) + ` IS NULL` + some(id, stateWhere["reading"]) + ` IS NULL`
+		}}
+	}
+	return condition{
+		hits:  `FROM files h WHERE h.organization_id = ` + org + ` AND ` + strings.ReplaceAll(where, "f.", "h."),
+		tries: func(id string) string { return some(id, where) + ` IS NOT NULL` },
+		few:   fewHitsOfMany,
+	}
+}
+
+// plan writes the query. The condition with the fewest hits, when they are few, gives the candidates; everything else
+// is tried case by case.
 func (s *Store) plan(ctx context.Context, l *listing, words []string, state string, limit int) (string, error) {
-	narrowest, least := -1, int64(fewHits+1)
-	for i, w := range words {
-		n, err := s.count(ctx, `SELECT 1 AS one FROM case_terms WHERE organization_id = $1 AND term >= $2 AND term < $3`,
-			string(l.org), w, w+lastRune)
+	var makers []func(l *listing, org string) condition
+	for _, w := range words {
+		makers = append(makers, func(l *listing, org string) condition { return l.word(org, w) })
+	}
+	if state != "" {
+		makers = append(makers, func(l *listing, org string) condition { return l.state(org, state) })
+	}
+	narrowest, least := -1, fewHitsOfMany+1
+	for i, make := range makers {
+		alone := &listing{}
+		c := make(alone, alone.arg(string(l.org)))
+		if c.hits == "" {
+			continue
+		}
+		if len(makers) > 1 {
+			c.few = fewHitsOfMany
+		}
+		n, err := s.count(ctx, c.few, `SELECT 1 AS one `+c.hits, alone.args...)
 		if err != nil {
 			return "", err
 		}
-		if n < least {
+		if n <= c.few && n < least {
 			narrowest, least = i, n
 		}
 	}
-	with, from := "", `FROM cases c`
 	org := l.arg(string(l.org))
-	candidates := ""
-	switch {
-	case narrowest >= 0:
-		w := words[narrowest]
-		candidates = `SELECT DISTINCT case_id FROM case_terms WHERE organization_id = ` + org + ` AND term >= ` + l.arg(w) + ` AND term < ` + l.arg(w+lastRune)
-		words = append(append([]string(nil), words[:narrowest]...), words[narrowest+1:]...)
-	case state != "" && state != "ready": // nearly every case has something ready
-		where := ` FROM files f WHERE f.organization_id = $1 AND ` + stateWhere[state]
-		n, err := s.count(ctx, `SELECT 1 AS one`+where, string(l.org))
-		if err != nil {
-			return "", err
-		}
-		if n <= fewHits {
-			candidates = `SELECT DISTINCT f.case_id` + strings.Replace(where, "$1", org, 1)
-			state = ""
-		}
-	}
-	if candidates != "" {
-		with, from = `WITH hit AS MATERIALIZED (`+candidates+`) `, `FROM hit JOIN cases c ON c.id = hit.case_id`
-	}
-	where := ` WHERE c.organization_id = ` + org + ` AND c.deleted_at = 0`
+	with, from, where := "", `FROM cases c`, ` WHERE c.organization_id = `+org+` AND c.deleted_at = 0`
 	if l.paging {
 		where += ` AND (c.changed_at, c.id) < (` + l.arg(l.atMS) + `, ` + l.arg(l.atID) + `)`
 	}
-	// A scalar subquery instead of EXISTS: PostgreSQL would turn that into a join over all of the organization's words.
-	for _, w := range words {
-		where += ` AND (SELECT 1 FROM case_terms t WHERE t.case_id = c.id AND t.term >= ` + l.arg(w) + ` AND t.term < ` + l.arg(w+lastRune) + ` LIMIT 1) IS NOT NULL`
+	tried, hits := "", ""
+	for i, make := range makers {
+		switch c := make(l, org); {
+		case i == narrowest:
+			hits = c.hits
+		case narrowest >= 0:
+			tried += c.tries("h.case_id")
+		default:
+			where += c.tries("c.id")
+		}
 	}
-	if state != "" {
-		where += ` AND (SELECT 1 FROM files f WHERE f.case_id = c.id AND ` + stateWhere[state] + ` LIMIT 1) IS NOT NULL`
-	}
-	if state == "ready" {
-		where += ` AND (SELECT 1 FROM files f WHERE f.case_id = c.id AND f.state IN ('planned', 'sending', 'stored', 'reading') LIMIT 1) IS NULL`
+	if hits != "" {
+		with, from = `WITH hit AS MATERIALIZED (SELECT DISTINCT h.case_id `+hits+tried+`) `, `FROM hit JOIN cases c ON c.id = hit.case_id`
 	}
 	return with + `SELECT ` + caseColumns + ` ` + from + where + ` ORDER BY c.changed_at DESC, c.id DESC LIMIT ` + l.arg(limit), nil
 }
@@ -163,9 +203,9 @@ func (s *Store) plan(ctx context.Context, l *listing, words []string, state stri
 // lastRune comes after every other character, byte by byte.
 const lastRune = "\U0010FFFF"
 
-// count returns how many rows the query has, counting no further than one more than fewHits.
-func (s *Store) count(ctx context.Context, query string, args ...any) (n int64, err error) {
-	err = s.reader.QueryRowContext(ctx, `SELECT count(*) FROM (`+query+` LIMIT `+strconv.Itoa(fewHits+1)+`) AS few`, args...).Scan(&n)
+// count returns how many rows the query has, counting no further than limit+1.
+func (s *Store) count(ctx context.Context, limit int, query string, args ...any) (n int, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT count(*) FROM (`+query+` LIMIT `+strconv.Itoa(limit+1)+`) AS few`, args...).Scan(&n)
 	return n, err
 }
 

@@ -52,7 +52,7 @@ func (s *Store) Session(ctx context.Context, tokenHash []byte, now time.Time, id
 		return caseload.User{}, unauthenticated()
 	}
 	if now.Sub(fromMS(seen)) >= touchEvery {
-		err = s.write(ctx, func(t *tx) error {
+		s.note(ctx, func(ctx context.Context, t *tx) error {
 			if _, err := t.ExecContext(ctx, `UPDATE sessions SET last_seen_at = $2 WHERE token_hash = $1`, key, toMS(now)); err != nil {
 				return err
 			}
@@ -60,7 +60,7 @@ func (s *Store) Session(ctx context.Context, tokenHash []byte, now time.Time, id
 			return err
 		})
 	}
-	return u, err
+	return u, nil
 }
 
 // EndSession removes the session and writes the SignedOut event; a session that is not there is no error.

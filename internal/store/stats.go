@@ -20,7 +20,7 @@ type FileCount struct {
 	Bytes int64
 }
 
-// Stats walks one index over all files: about a tenth of a second for a million of them. Ask every minute, not every second.
+// Stats walks one index over all files, a few tenths of a second for a million of them: ask every minute, not every second.
 func (s *Store) Stats(ctx context.Context) (stats Stats, err error) {
 	defer explain("count files", &err)
 	rows, err := s.reader.QueryContext(ctx, `SELECT state, route, count(*), sum(size) FROM files GROUP BY state, route ORDER BY state, route`)

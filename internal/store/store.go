@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,6 +42,7 @@ type Store struct {
 	log        *slog.Logger
 	enqueue    Enqueue
 	migrations fs.FS
+	notes      atomic.Int32 // being written
 }
 
 // Open opens the database and checks that it answers; it does not migrate. Invalid when the URL is not understood,

@@ -25,9 +25,19 @@ type tx struct {
 	now   time.Time // one moment for everything the transaction writes
 }
 
-// write runs do in a transaction: committed when do returns nil, rolled back otherwise.
+// turnWithin is how long a change waits for a connection. Behind SQLite's one writer, which itself waits 5 s for a lock
+// that another process holds, everybody in line would otherwise wait 5 s longer than the one before.
+const turnWithin = 10 * time.Second
+
+// write runs do in a transaction: committed when do returns nil, rolled back otherwise. Unavailable when its turn does
+// not come in time.
 func (s *Store) write(ctx context.Context, do func(t *tx) error) error {
-	conn, err := s.db.Conn(ctx)
+	waiting, cancel := context.WithTimeout(ctx, turnWithin)
+	conn, err := s.db.Conn(waiting)
+	cancel()
+	if err != nil && ctx.Err() == nil && waiting.Err() == context.DeadlineExceeded {
+		return caseload.Errorf(caseload.Unavailable, "The database is busy with other changes.").WithHint("Try again in a moment.").WithCause(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -41,6 +51,35 @@ func (s *Store) write(ctx context.Context, do func(t *tx) error) error {
 		return err
 	}
 	return begun.Commit()
+}
+
+// A note is not worth waiting for, nor worth refusing a request: that somebody was here at this minute.
+const (
+	noteWithin = 250 * time.Millisecond // what a request spends on it
+	mostNotes  = 8                      // being written at once; who comes on top is noted by his next request
+)
+
+// note writes in a transaction of its own that outlives the request. A failure is only logged: while the database cannot
+// be written to, people can still look.
+func (s *Store) note(ctx context.Context, do func(ctx context.Context, t *tx) error) {
+	if s.notes.Add(1) > mostNotes {
+		s.notes.Add(-1)
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer s.notes.Add(-1)
+		ctx := context.WithoutCancel(ctx)
+		if err := s.write(ctx, func(t *tx) error { return do(ctx, t) }); err != nil {
+			s.log.WarnContext(ctx, "the use of a session or token was not noted", "error", err)
+		}
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-time.After(noteWithin):
+	}
 }
 
 // locked appends the engine's way to keep the rows of a SELECT until the transaction ends. SQLite's single writer

@@ -146,7 +146,8 @@ CREATE TABLE files (
 );
 CREATE UNIQUE INDEX files_object ON files (object);
 CREATE INDEX files_case ON files
-  (case_id, state, size, warned, images, meshes, photos, documents, others, route);
+  (case_id, state, warned, size, images, meshes, photos, documents, others);
+CREATE INDEX files_stats ON files (state, route, size); -- Stats reads it in order, without a sort
 CREATE INDEX files_due ON files (deadline, id) WHERE state IN ('planned', 'sending');
 CREATE INDEX files_lapsed ON files (deadline, id) WHERE state IN ('stored', 'reading');
 CREATE INDEX files_arriving ON files (organization_id, case_id) WHERE state IN ('planned', 'sending');
