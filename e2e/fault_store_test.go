@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,19 +46,30 @@ func TestAStoreThatGoesAwayIsSaidAndSurvived(t *testing.T) {
 
 	const within = 10 * time.Second
 	away := time.Now()
+	sign := api.SignParts{Parts: []api.PartSpec{{Number: 1, CRC64NVME: crc64nvme(direct[:5<<20])}}}
+	calls := map[string]func() (answered, error){
+		"small upload": func() (answered, error) { return admin.askPut(ctx, smallFile.ID, small, bytes.NewReader(small)) },
+		"complete": func() (answered, error) {
+			return admin.askJSON(ctx, "POST", "/api/v1/files/"+directFile.ID+"/complete", nil)
+		},
+		"parts held": func() (answered, error) {
+			return admin.askJSON(ctx, "GET", "/api/v1/files/"+directFile.ID+"/parts", nil)
+		},
+		"first signature": func() (answered, error) {
+			return admin.askJSON(ctx, "POST", "/api/v1/files/"+unbegun.ID+"/parts", sign)
+		},
+		"download": func() (answered, error) { return admin.askJSON(ctx, "GET", "/api/v1/files/"+before.ID+"/content", nil) },
+		"link":     func() (answered, error) { return admin.askJSON(ctx, "GET", "/api/v1/files/"+before.ID+"/link", nil) },
+	}
 	for range 2 { // the second time connections are known to be dead
-		a, err := admin.askPut(ctx, smallFile.ID, small, strings.NewReader(string(small)))
-		refused(t, "small upload", a, err, http.StatusServiceUnavailable, "unavailable", within)
-		a, err = admin.askJSON(ctx, "POST", "/api/v1/files/"+directFile.ID+"/complete", nil)
-		refused(t, "complete", a, err, http.StatusServiceUnavailable, "unavailable", within)
-		a, err = admin.askJSON(ctx, "GET", "/api/v1/files/"+directFile.ID+"/parts", nil)
-		refused(t, "parts held", a, err, http.StatusServiceUnavailable, "unavailable", within)
-		a, err = admin.askJSON(ctx, "POST", "/api/v1/files/"+unbegun.ID+"/parts", api.SignParts{Parts: []api.PartSpec{{Number: 1, CRC64NVME: crc64nvme(direct[:5<<20])}}})
-		refused(t, "first signature", a, err, http.StatusServiceUnavailable, "unavailable", within)
-		a, err = admin.askJSON(ctx, "GET", "/api/v1/files/"+before.ID+"/content", nil)
-		refused(t, "download", a, err, http.StatusServiceUnavailable, "unavailable", within)
-		a, err = admin.askJSON(ctx, "GET", "/api/v1/files/"+before.ID+"/link", nil)
-		refused(t, "link", a, err, http.StatusServiceUnavailable, "unavailable", within)
+		var asked sync.WaitGroup
+		for what, call := range calls {
+			asked.Go(func() {
+				a, err := call()
+				refused(t, what, a, err, http.StatusServiceUnavailable, "unavailable", within)
+			})
+		}
+		asked.Wait()
 	}
 	if ready := admin.readiness(t); ready.status != http.StatusServiceUnavailable || ready.header.Get("Retry-After") == "" || ready.failing() != "store" {
 		t.Errorf("/readyz: %d, Retry-After %q, failing %q; want 503 with Retry-After, failing \"store\"", ready.status, ready.header.Get("Retry-After"), ready.failing())

@@ -72,7 +72,8 @@ func Start(ctx context.Context, target string, seed uint64) (*Proxy, error) {
 	return p, nil
 }
 
-// SetShare sets the share of requests that meet a fault, from 0 to 1.
+// SetShare sets the share of requests that meet a fault, from 0 to 1. A CompleteMultipartUpload, rare beside the other
+// calls and the one that matters most, meets five times as many.
 func (p *Proxy) SetShare(share float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,14 +99,18 @@ func (p *Proxy) draw(r *http.Request) (Fault, float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls++
-	if p.random.Float64() >= p.share {
+	share := p.share
+	if complete(r) {
+		share *= 5
+	}
+	if p.random.Float64() >= share {
 		return "", 0
 	}
 	choices := []Fault{Refused, LostRequest, LostAnswer, CutAnswer, Delay}
 	if r.ContentLength > 1 {
 		choices = append(choices, CutRequest, FlippedBit)
 	}
-	if complete(r) { // rare beside all other calls and the one that matters most
+	if complete(r) {
 		choices = []Fault{ErrorIn200, ErrorIn200, LostAnswer, Refused, CutAnswer, Delay}
 	}
 	fault := choices[p.random.IntN(len(choices))]
