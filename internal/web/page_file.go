@@ -106,7 +106,7 @@ func (s *Server) filePage(l locale, f caseload.File, people map[string]string) f
 		{"file.ignored", f.Contents.Ignored},
 	} {
 		if k.number > 0 {
-			page.Contents = append(page.Contents, countView{l.text(k.key), formatNumber(int64(k.number))})
+			page.Contents = append(page.Contents, countView{l.count(k.key, k.number), formatNumber(int64(k.number))})
 		}
 	}
 	return page

@@ -1,5 +1,5 @@
-// <case-live src="…" target="#…" revision="n">: hears of every change by server-sent events and fetches its part of the page again,
-// morphed in place: focus, scroll and what is open stay as they are.
+// <case-live src="…" target="#…" revision="n">: hears of every change by server-sent events and fetches its part of the
+// page again, morphed in place: focus, scroll and what is open stay as they are.
 import htmx from "htmx.org";
 
 /** Milliseconds between two fetches at least. */
@@ -13,6 +13,7 @@ export class CaseLive extends HTMLElement {
   #timer: number | undefined;
 
   connectedCallback(): void {
+    if (this.hasAttribute("idle")) return; // nothing moves here any more
     this.#seen = this.getAttribute("revision") ?? "";
     this.#source = new EventSource(this.getAttribute("src") ?? "");
     this.#source.addEventListener("change", this.#changed);

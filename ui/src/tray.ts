@@ -67,7 +67,7 @@ export class CaseUploader extends HTMLElement {
     const title = make("div", { className: "tray-title" }, this.#title, this.#percent);
     const line = make("div", { className: "tray-line" }, this.#amount, this.#left);
     const buttons = make("div", { className: "tray-do" }, this.#cancelAll, this.#retryAll, this.#fold, this.#close);
-    this.#fold.setAttribute("aria-expanded", "true");
+    this.#unfold(!matchMedia("(max-width: 44rem)").matches); // on a phone the list would cover the page
     this.replaceChildren(
       make("div", { className: "tray-head" }, title, this.#bar, line, this.#note, buttons),
       this.#list.element,
@@ -127,11 +127,14 @@ export class CaseUploader extends HTMLElement {
   #online = (): void => this.engine.setOnline(navigator.onLine);
 
   #toggle(): void {
-    const shown = this.#list.element.hidden;
+    this.#unfold(this.#list.element.hidden === true);
+    this.#draw();
+  }
+
+  #unfold(shown: boolean): void {
     this.#list.element.hidden = !shown;
     this.#fold.setAttribute("aria-expanded", String(shown));
     this.#fold.textContent = text(this.#words, shown ? "hide" : "show");
-    this.#draw();
   }
 
   #dismiss(): void {

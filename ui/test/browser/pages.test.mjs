@@ -236,6 +236,8 @@ test("a case fills while one looks; the tray survives navigation", { skip }, asy
   await page.getByRole("heading", { level: 1, name: "scan.zip" }).waitFor();
   await look(page, "file-rejected");
   await page.goBack();
+  await page.getByRole("heading", { level: 3, name: "Kim Minji CBCT" }).waitFor();
+  await page.getByRole("link", { name: "Show all" }).click();
   await page.getByRole("link", { name: "slice001.dcm" }).click();
   await page.getByRole("heading", { level: 1, name: "slice001.dcm" }).waitFor();
   await look(page, "file-dicom");
