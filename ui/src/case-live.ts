@@ -49,6 +49,7 @@ export class CaseLive extends HTMLElement {
 
   async #fetch(): Promise<void> {
     const target = this.getAttribute("target") ?? "";
+    const address = location.href;
     const response = await fetch(location.pathname + location.search, {
       headers: { "HX-Request": "true", Accept: "text/html" },
       credentials: "same-origin",
@@ -60,6 +61,10 @@ export class CaseLive extends HTMLElement {
     }
     if (!response.ok) return;
     const page = await response.text();
+    if (location.href !== address) {
+      this.#due = true; // searched or filtered meanwhile: this is the answer to another question
+      return;
+    }
     const place = document.querySelector(target);
     if (!place) return;
     await htmx.swap({
