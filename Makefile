@@ -62,7 +62,7 @@ fuzz: ui/dist/app.js ## every fuzz target for FUZZTIME (3s)
 .PHONY: bench
 bench: build ## the figures of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/...
-	CASELOAD_BENCH=1 $(GO) test -run '^TestFigure' -v -timeout 60m ./e2e/...
+	$(GO) test -tags bench -run '^TestFigure' -v -timeout 60m ./e2e
 
 .PHONY: lint
 lint: ui/dist/app.js $(LINT) ## the linters, the rule of imports among them
