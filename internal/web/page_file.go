@@ -76,6 +76,13 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
 	page := s.filePage(l, f, people)
 	page.Case, page.CaseNumber, page.CanWrite = string(c.ID), c.Number, user.Role.CanWrite()
 	page.Studies = l.studies(studies, []caseload.File{f})
+	for _, study := range page.Studies {
+		for i := range study.Series {
+			if study.Series[i].Images == "1" { // one slice says nothing of its series
+				study.Series[i].Complete, study.Series[i].Note = false, ""
+			}
+		}
+	}
 	page.Instances, page.InstancesHidden = instances(studies)
 	page.Activity = s.activity(l, events, []caseload.File{f}, people)
 	return s.render(w, r, http.StatusOK, "file.html", page)

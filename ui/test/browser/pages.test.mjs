@@ -211,7 +211,7 @@ test("a case fills while one looks; the tray survives navigation", { skip }, asy
   await tray.waitFor();
   await page.getByRole("link", { name: "Cases" }).first().click();
   await page.getByRole("heading", { level: 1, name: "Cases" }).waitFor();
-  if (pictures) await page.screenshot({ path: join(pictures, "tray-desk-light.png") });
+  if (pictures) await page.screenshot({ path: join(pictures, "tray-desk-dark.png") });
   assert.ok(
     await page.evaluate(() => globalThis.stays === document.querySelector("case-uploader")),
     "the tray was replaced",
