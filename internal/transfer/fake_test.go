@@ -105,6 +105,7 @@ type memObjects struct {
 	aborted  int
 	complete int // rounds of CompleteMultipart
 	replaced func(o caseload.Object) caseload.Object
+	pause    func() // between a Put's last byte and its taking effect
 	listed   func(p caseload.Part) caseload.Part
 }
 
@@ -221,6 +222,12 @@ func (m *memObjects) Put(ctx context.Context, key caseload.ObjectKey, body io.Re
 	return guardedErr(ctx, &m.faults, "Put", func() error {
 		p, err := readFor(ctx, body)
 		if err != nil {
+			return fmt.Errorf("put: %w", err)
+		}
+		if m.pause != nil {
+			m.pause()
+		}
+		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("put: %w", err)
 		}
 		defer m.locked()()

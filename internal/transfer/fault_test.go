@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -397,7 +398,7 @@ func TestAPartSentTwiceWithOtherBytesMustBeSentAgain(t *testing.T) {
 		}
 		err := r.complete(id)
 		wantKind(t, err, caseload.Conflict)
-		if !strings.Contains(err.Error(), "1 of 4 parts are missing or differ: 3.") {
+		if !strings.Contains(fmt.Sprint(err), "1 of 4 parts are missing or differ: 3.") {
 			t.Errorf("says %q", err)
 		}
 		if err := r.sendParts(id, body, 3); err != nil {
@@ -469,7 +470,7 @@ func TestAPartOfAnotherLengthIsSentAgainWhateverItsChecksum(t *testing.T) {
 		}
 		err := r.complete(id)
 		wantKind(t, err, caseload.Conflict)
-		if !strings.Contains(err.Error(), "differ: 2.") || r.objects.complete != 0 {
+		if !strings.Contains(fmt.Sprint(err), "differ: 2.") || r.objects.complete != 0 {
 			t.Errorf("says %q after %d rounds to complete", err, r.objects.complete)
 		}
 	})
@@ -612,10 +613,63 @@ func TestASenderWhoLeavesAfterTheLastByteIsStillHeard(t *testing.T) {
 	inFaultRig(t, func(t *testing.T, r *faultRig) {
 		id := r.plan(len(small))
 		ctx, leave := context.WithCancel(t.Context())
+		r.objects.pause = synctest.Wait // the store takes its time; whatever follows from leaving has happened by then
 		if _, err := r.Receive(ctx, r.user, id, &hangsUp{bytes.NewReader(small), leave, io.EOF}, 20, checksum(small)); err != nil {
 			t.Fatal(err)
 		}
 		r.wantStored(id, small)
+	})
+}
+
+func TestBytesThatAnotherProcessStoredAreNotTakenForOurs(t *testing.T) {
+	small := body[:20]
+	inFaultRig(t, func(t *testing.T, r *faultRig) {
+		id := r.plan(len(small))
+		second := r.another()
+		r.objects.set(func(c string, p phase) error {
+			if c == "Put" && p == before {
+				r.objects.set(nil)
+				if _, err := second.Receive(t.Context(), r.user, id, bytes.NewReader(small), 20, checksum(small)); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		})
+		wantKind(t, r.receive(id, body[1:21]), caseload.Conflict)
+		r.wantStored(id, small)
+	})
+}
+
+func TestWhatWasReceivedIsNotAbortedButDeleted(t *testing.T) {
+	inFaultRig(t, func(t *testing.T, r *faultRig) {
+		id := r.sent()
+		if err := r.complete(id); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.Abort(t.Context(), r.user, id)
+		wantKind(t, err, caseload.Conflict)
+		if e := new(caseload.Error); !errors.As(err, &e) || !strings.Contains(e.Hint, "Delete it") {
+			t.Errorf("the way out is not named: %v", err)
+		}
+		r.wantStored(id, body)
+	})
+}
+
+func TestSweepLeavesAFileThatCameToLifeAfterItWasListed(t *testing.T) {
+	inFaultRig(t, func(t *testing.T, r *faultRig) {
+		id := r.plan(len(body))
+		r.records.set(func(c string, p phase) error {
+			if c == "DueUploads" && p == after {
+				return r.sendParts(id, body, 1)
+			}
+			return nil
+		})
+		if report := r.sweepUntil(30 * 24 * time.Hour); report != (transfer.SweepReport{}) {
+			t.Errorf("sweep: %+v", report)
+		}
+		if s := r.records.row(id).State; s != caseload.Sending {
+			t.Errorf("row is %s", s)
+		}
 	})
 }
 
@@ -624,6 +678,9 @@ func TestLinkNeverHandsOutAnotherObject(t *testing.T) {
 		"missing":     func(r *faultRig, key caseload.ObjectKey) { delete(r.objects.objects, key) },
 		"longer":      func(r *faultRig, key caseload.ObjectKey) { r.objects.objects[key] = append(body, 'x') },
 		"other bytes": func(r *faultRig, key caseload.ObjectKey) { r.objects.objects[key] = bytes.ToUpper(body) },
+		"the same bytes put there again": func(r *faultRig, _ caseload.ObjectKey) {
+			r.objects.replaced = func(o caseload.Object) caseload.Object { o.ETag = "another"; return o }
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inFaultRig(t, func(t *testing.T, r *faultRig) {
