@@ -39,6 +39,10 @@ func TestSmallUploadsUnderWayOutliveSIGTERM(t *testing.T) {
 	if _, err := feed.Write(content[:1<<20]); err != nil {
 		t.Fatal(err)
 	}
+	await(t, 10*time.Second, "the upload under way", func() (bool, error) {
+		now, err := admin.file(t.Context(), f.ID)
+		return now.State == "sending", err
+	})
 	ended := make(chan error, 1)
 	go func() { ended <- p.stop() }()
 	await(t, 10*time.Second, "new connections refused", func() (bool, error) {

@@ -13,6 +13,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
+	"dcdentals.com/caseload/e2e/phantom"
 	"dcdentals.com/caseload/internal/pgtest"
 )
 
@@ -51,14 +52,27 @@ func (s *site) database() *sql.DB {
 func (k *killRun) oracle(t *testing.T) {
 	t.Helper()
 	db := k.site.database()
-	if n := k.wrongBytes.Load(); n > 0 {
-		t.Errorf("%d downloads under fire gave other bytes", n)
-	}
 	k.nothingStuck(t, db)
-	k.nothingLost(t)
-	k.noPhantom(t, db)
-	k.oneEventEach(t, db)
+	for _, fault := range k.faults(t, db) {
+		t.Error(fault)
+	}
+	if k.acknowledged() == 0 {
+		t.Error("nothing was acknowledged: the run proves nothing")
+	}
 	k.site.run("", "audit", "verify") // fails the test unless the chain holds
+}
+
+// faults returns everything that does not fit.
+func (k *killRun) faults(t *testing.T, db *sql.DB) (found []string) {
+	t.Helper()
+	wrong := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	if n := k.wrongBytes.Load(); n > 0 {
+		wrong("%d downloads under fire gave other bytes", n)
+	}
+	k.nothingLost(t, wrong)
+	k.noPhantom(t, db, wrong)
+	k.oneEventEach(t, db, wrong)
+	return found
 }
 
 // nothingStuck waits until no file is stored or being read any more, and looks at the deadlines of the rest (I5).
@@ -78,7 +92,7 @@ func (k *killRun) nothingStuck(t *testing.T, db *sql.DB) {
 }
 
 // nothingLost reads every acknowledged file back (I1, I3).
-func (k *killRun) nothingLost(t *testing.T) {
+func (k *killRun) nothingLost(t *testing.T, wrong func(string, ...any)) {
 	t.Helper()
 	lost := 0
 	for id, want := range k.sent {
@@ -87,23 +101,20 @@ func (k *killRun) nothingLost(t *testing.T) {
 		}
 		f, err := k.admin.file(t.Context(), id)
 		if err != nil || f.State != "ready" || f.SHA256 != want.sum || f.Size != int64(want.size) {
-			t.Errorf("acknowledged file %s: state %q, size %d of %d, SHA-256 %q of %q (%v)", id, f.State, f.Size, want.size, f.SHA256, want.sum, err)
+			wrong("acknowledged file %s: state %q, size %d of %d, SHA-256 %q of %q (%v)", id, f.State, f.Size, want.size, f.SHA256, want.sum, err)
 			lost++
 			continue
 		}
 		if content, _, err := k.admin.download(t.Context(), id); err != nil || sha256hex(content) != want.sum {
-			t.Errorf("acknowledged file %s gives other bytes or none (%v)", id, err)
+			wrong("acknowledged file %s gives other bytes or none (%v)", id, err)
 			lost++
 		}
-	}
-	if k.acknowledged() == 0 {
-		t.Error("nothing was acknowledged: the run proves nothing")
 	}
 	t.Logf("oracle: %d acknowledged, %d lost", k.acknowledged(), lost)
 }
 
 // noPhantom holds the rows from stored on against the store's listing, both ways (I2, I6).
-func (k *killRun) noPhantom(t *testing.T, db *sql.DB) {
+func (k *killRun) noPhantom(t *testing.T, db *sql.DB, wrong func(string, ...any)) {
 	t.Helper()
 	held := map[string]int64{}
 	objects := filepath.Join(k.site.data(), "store", "objects", "caseload-files")
@@ -131,10 +142,10 @@ func (k *killRun) noPhantom(t *testing.T, db *sql.DB) {
 		known[object] = true
 		if state == "ready" {
 			if got, ok := held[object]; !ok || got != size {
-				t.Errorf("phantom: file %s is %s, but the store holds %d bytes of %d (there: %v)", id, state, got, size, ok)
+				wrong("phantom: file %s is %s, but the store holds %d bytes of %d (there: %v)", id, state, got, size, ok)
 			}
 			if want, ok := k.sent[id]; ok && want.sum != sum {
-				t.Errorf("file %s was read as %s, sent as %s", id, sum, want.sum)
+				wrong("file %s was read as %s, sent as %s", id, sum, want.sum)
 			}
 		}
 	}
@@ -143,20 +154,81 @@ func (k *killRun) noPhantom(t *testing.T, db *sql.DB) {
 	}
 	for object := range held {
 		if !known[object] {
-			t.Errorf("the store holds %s, which no row knows", object)
+			wrong("the store holds %s, which no row knows", object)
 		}
 	}
 }
 
 // oneEventEach: being stored and becoming ready happened exactly once to each file that is ready (I7, I8).
-func (k *killRun) oneEventEach(t *testing.T, db *sql.DB) {
+func (k *killRun) oneEventEach(t *testing.T, db *sql.DB, wrong func(string, ...any)) {
 	t.Helper()
 	for _, action := range []string{"file.stored", "file.ready"} {
 		n, err := number(t.Context(), db, `SELECT count(*) FROM files f WHERE f.state = 'ready' AND
 			(SELECT count(*) FROM events e WHERE e.organization_id = f.organization_id AND e.file_id = f.id AND e.action = '`+action+`') <> 1`)
 		if err != nil || n > 0 {
-			t.Errorf("%d ready files do not have exactly one %s event (%v)", n, action, err)
+			wrong("%d ready files do not have exactly one %s event (%v)", n, action, err)
 		}
+	}
+}
+
+// TestTheOracleSeesLossPhantomsAndOrphans does to an untouched installation what must never happen, and looks whether the
+// oracle says so.
+func TestTheOracleSeesLossPhantomsAndOrphans(t *testing.T) {
+	s := newSite(t)
+	k := &killRun{site: s, sent: map[string]sentFile{}, admin: s.newAdmin()}
+	s.serve([]string{"serve"})
+	k.caseID = k.admin.newCase(t, "2026-0001", "Oracle")
+	for seed := range uint64(3) {
+		k.sendOne(t.Context(), seed, phantom.Noise(seed, 50_000))
+	}
+	for id := range k.sent {
+		k.admin.ready(t, id, 30*time.Second)
+	}
+	db := s.database()
+	if found := k.faults(t, db); k.acknowledged() != 3 || len(found) > 0 {
+		t.Fatalf("%d acknowledged; faults before anything was done: %q", k.acknowledged(), found)
+	}
+
+	objects := filepath.Join(s.data(), "store", "objects", "caseload-files")
+	entries, err := os.ReadDir(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			kept = append(kept, filepath.Join(objects, e.Name()))
+		}
+	}
+	for what, do := range map[string]struct{ do, undo func() error }{
+		"an object is gone": {
+			func() error { return os.Rename(kept[0], filepath.Join(s.dir, "taken")) },
+			func() error { return os.Rename(filepath.Join(s.dir, "taken"), kept[0]) },
+		},
+		"an object is cut short": {
+			func() error { return os.Truncate(kept[1], 49_999) }, nil,
+		},
+		"an object nobody knows": {
+			func() error { return os.WriteFile(filepath.Join(objects, "stranger"), []byte("x"), 0o600) },
+			func() error { return os.Remove(filepath.Join(objects, "stranger")) },
+		},
+	} {
+		before := len(k.faults(t, db))
+		if err := do.do(); err != nil {
+			t.Fatal(err)
+		}
+		if after := len(k.faults(t, db)); after <= before {
+			t.Errorf("%s: the oracle saw nothing", what)
+		}
+		if do.undo != nil {
+			if err := do.undo(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	k.wrongBytes.Add(1)
+	if !strings.Contains(strings.Join(k.faults(t, db), "\n"), "under fire") {
+		t.Error("wrong bytes under fire: the oracle saw nothing")
 	}
 }
 
