@@ -51,7 +51,10 @@ func (c *patientConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *patientConn) Write(b []byte) (int, error) {
+func (c *patientConn) Write(b []byte) (int, error) { return c.write(b, c.sending.Load()) }
+
+// write hands b on; within says that it belongs to a request already begun.
+func (c *patientConn) write(b []byte, within bool) (int, error) {
 	if !c.deaf {
 		n, err := c.Conn.Write(b)
 		if err == nil {
@@ -59,7 +62,7 @@ func (c *patientConn) Write(b []byte) (int, error) {
 			return n, nil
 		}
 		var timeout net.Error
-		if errors.Is(err, net.ErrClosed) || (errors.As(err, &timeout) && timeout.Timeout()) || !c.sending.Load() {
+		if errors.Is(err, net.ErrClosed) || (errors.As(err, &timeout) && timeout.Timeout()) || !within {
 			return n, err
 		}
 		c.deaf = true
@@ -70,7 +73,8 @@ func (c *patientConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// ReadFrom is what the transport's copying of a body ends in.
+// ReadFrom is what the transport's copying of a body ends in, after the headers and the body's begin were written. The
+// answer may have come meanwhile: the rest still belongs to the request.
 func (c *patientConn) ReadFrom(r io.Reader) (int64, error) {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
@@ -78,7 +82,7 @@ func (c *patientConn) ReadFrom(r io.Reader) (int64, error) {
 	for {
 		n, err := r.Read(*buffer)
 		if n > 0 {
-			if _, err := c.Write((*buffer)[:n]); err != nil {
+			if _, err := c.write((*buffer)[:n], true); err != nil {
 				return moved, err
 			}
 			moved += int64(n)

@@ -209,6 +209,7 @@ func TestHandler(t *testing.T) {
 		_, err = writer.Write(u.bytes(1)[:mib])
 		must(t, err)
 		cancel()
+		must(t, writer.CloseWithError(context.Canceled)) // Go's client waits for the body's reader before it gives up
 		if err := <-done; err == nil {
 			t.Fatal("an upload that was cut off succeeded")
 		}
@@ -258,6 +259,30 @@ func TestCloseLetsUploadsFinish(t *testing.T) {
 		t.Errorf("the upload under way ended with status %d", got)
 	}
 	must(t, <-closed)
+}
+
+// Even when the time for an orderly stop has run out, what the gateway is writing is written to its end.
+func TestTheGatewaysEndDoesNotCutAWrite(t *testing.T) {
+	e, err := objectstore.StartEmbedded(t.Context(), t.TempDir(), nil)
+	must(t, err)
+	data := randomBytes(4 * mib)
+	reader, writer := io.Pipe()
+	kept := make(chan error, 1)
+	go func() {
+		kept <- e.Store().Put(context.Background(), caseload.NewObjectKey(), reader, int64(len(data)), crc(data))
+	}()
+	_, err = writer.Write(data[:2*mib]) // more than the socket holds: the gateway is reading
+	must(t, err)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := e.Close(over); err == nil {
+		t.Error("the gateway ended at once though it was writing")
+	}
+	go func() {
+		_, _ = writer.Write(data[2*mib:])
+		_ = writer.Close()
+	}()
+	must(t, <-kept)
 }
 
 // announcedBody tells when its first byte is read.

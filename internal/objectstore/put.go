@@ -14,7 +14,8 @@ import (
 
 // Put streams size bytes into a new object, in constant memory; the store verifies the checksum (base64 of the 8 bytes
 // of CRC-64/NVME) before the object appears. It answers Conflict when the key exists already, Invalid when length or
-// checksum are not as said or the body breaks off, Full or Unavailable when the store cannot take it.
+// checksum are not as said or the body breaks off, Full or Unavailable when the store cannot take it. It returns only when the body's Read does:
+// whoever hands in a body from the network gives it a read deadline.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 func (s *Store) Put(ctx context.Context, key caseload.ObjectKey, body io.Reader, size int64, crc64nvme string) error {
 	ctx, guard := guardSource(ctx, body, size, s.pace.Stall)

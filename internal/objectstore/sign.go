@@ -89,12 +89,6 @@ func (s *Store) presigner(origin string) (*s3.PresignClient, error) {
 		}
 	}
 	return s3.NewPresignClient(s.client,
-		func(o *s3.PresignOptions) {
-			// Headers stay headers: hoisted into the query, length and checksum would not bind the body.
-			o.Presigner = v4.NewSigner(func(o *v4.SignerOptions) {
-				o.DisableURIPathEscaping, o.DisableHeaderHoisting = true, true
-			})
-		},
 		s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
 			if endpoint != "" {
 				o.BaseEndpoint = &endpoint
