@@ -49,9 +49,10 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer p.work.Done()
 	answer, err := p.transport.RoundTrip(p.outgoing(r))
 	if err != nil {
-		if r.Context().Err() == nil {
-			unavailable(w)
+		if r.Context().Err() != nil { // the body broke off or the client left; saying nothing would be an empty 200
+			panic(http.ErrAbortHandler)
 		}
+		unavailable(w)
 		return
 	}
 	defer answer.Body.Close()

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
@@ -148,6 +149,13 @@ type uploadBody struct {
 	begun    time.Time
 	received int64
 	count    func(n int)
+	due      atomic.Int64 // when the read under way is ended, in nanoseconds since 1970
+}
+
+// late tells whether the body was ended, or should be, because it came too slowly. Safe while it is read.
+func (b *uploadBody) late() bool {
+	due := b.due.Load()
+	return due > 0 && time.Now().UnixNano() >= due
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
@@ -159,10 +167,14 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	if stall := now.Add(uploadStall); stall.Before(due) {
 		due = stall
 	}
+	b.due.Store(due.UnixNano())
 	_ = b.control.SetReadDeadline(due) // refused only by connections that have none (tests)
 	n, err := b.body.Read(p)
 	b.received += int64(n)
 	b.count(n)
+	if err == nil || errors.Is(err, io.EOF) {
+		b.due.Store(0)
+	}
 	if errors.Is(err, io.EOF) {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
@@ -170,3 +182,16 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 }
 
 func (b *uploadBody) Close() error { return b.body.Close() }
+
+// takenAnswer is an answer of bytes that is ended when the client does not take the next piece within the stall.
+type takenAnswer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (a *takenAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *takenAnswer) Write(p []byte) (int, error) {
+	_ = a.control.SetWriteDeadline(time.Now().Add(uploadStall)) // refused only by connections that have none (tests)
+	return a.ResponseWriter.Write(p)
+}

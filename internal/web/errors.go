@@ -57,12 +57,12 @@ func problemOf(err error) api.Problem {
 	case errors.As(err, &tooLarge):
 		p.Status, p.Kind = http.StatusRequestEntityTooLarge, caseload.TooLarge.String()
 		p.Detail = "The body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes."
+	case tooSlow(err):
+		p.Status, p.Kind = http.StatusRequestTimeout, caseload.Unavailable.String()
+		p.Detail, p.Hint = "The bytes came too slowly.", "Try again over a better line."
 	case errors.As(err, &known) && known.Kind != caseload.Internal:
 		p.Status, p.Kind = statuses[known.Kind], known.Kind.String()
 		p.Detail, p.Hint, p.Field = known.Message, known.Hint, known.Field
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		p.Status, p.Kind = http.StatusRequestTimeout, caseload.Unavailable.String()
-		p.Detail, p.Hint = "The bytes came too slowly.", "Try again over a better line."
 	case errors.Is(err, context.DeadlineExceeded):
 		p.Status, p.Kind = http.StatusServiceUnavailable, caseload.Unavailable.String()
 		p.Detail, p.Hint = "The answer took too long.", "Try again in a moment."
@@ -72,6 +72,13 @@ func problemOf(err error) api.Problem {
 	}
 	p.Title = http.StatusText(p.Status)
 	return p
+}
+
+// tooSlow tells whether a body was ended because it came too slowly: an expired deadline of ours, by itself or as the
+// cause of a body found cut off. Below an Unavailable it is the store's or the database's.
+func tooSlow(err error) bool {
+	kind := caseload.KindOf(err)
+	return errors.Is(err, os.ErrDeadlineExceeded) && (kind == caseload.Internal || kind == caseload.Invalid)
 }
 
 // problem is problemOf with the reference of this request.

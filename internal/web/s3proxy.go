@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"os"
 	"strings"
 )
 
@@ -15,7 +16,8 @@ func (s *Server) forStore(r *http.Request) bool {
 }
 
 // passToStore hands the request to the embedded store with Host and path unchanged and without our cookies. The store's
-// handler refuses what is not signed and sandboxes every answer; what is added here is that a body may not stand still.
+// handler refuses what is not signed and sandboxes every answer; what is added here is that a body may not stand still, on
+// its way in or out.
 func (s *Server) passToStore(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(r)
 	x.pattern, x.kind = gatewayPattern, asUpload
@@ -24,8 +26,23 @@ func (s *Server) passToStore(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Header.Del("Cookie")
+	control := http.NewResponseController(w)
 	if r.ContentLength > 0 {
-		r.Body = &uploadBody{body: r.Body, control: http.NewResponseController(w), count: s.metrics.received}
+		body := &uploadBody{body: r.Body, control: control, count: s.metrics.received}
+		r.Body = body
+		defer s.sayTooSlow(w, r, body)
 	}
-	s.Gateway.ServeHTTP(w, r)
+	s.Gateway.ServeHTTP(&takenAnswer{w, control}, r)
+}
+
+// sayTooSlow answers for a store that cut the connection because the body did.
+func (s *Server) sayTooSlow(w http.ResponseWriter, r *http.Request, body *uploadBody) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if rec, ok := w.(*recorder); cause != http.ErrAbortHandler || !body.late() || ok && rec.status != 0 { //nolint:errorlint // as net/http compares it
+		panic(cause)
+	}
+	s.fail(w, r, os.ErrDeadlineExceeded)
 }
