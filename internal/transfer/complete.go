@@ -53,12 +53,15 @@ func (s *Service) Complete(ctx context.Context, user caseload.User, id caseload.
 }
 
 // orStored looks at the row once more before an error is answered: another process may have stored the file meanwhile,
-// or only the answer to our own commit was lost.
+// or only the answer to our own commit was lost. Of a file that was deleted meanwhile that is all there is to say.
 func (s *Service) orStored(ctx context.Context, user caseload.User, f caseload.File, failure error) (caseload.File, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 	defer cancel()
-	if row, err := s.Records.File(ctx, user, f.ID); err == nil && row.State.Acknowledged() {
+	switch row, err := s.Records.File(ctx, user, f.ID); {
+	case err == nil && row.State.Acknowledged():
 		return row, nil
+	case caseload.KindOf(err) == caseload.Gone:
+		return f, err
 	}
 	return f, failure
 }
