@@ -214,7 +214,7 @@ func refused(t *testing.T, what string, a answered, err error, status int, kind 
 		t.Errorf("%s: no answer after %s: %v, want %d %s", what, a.took.Round(time.Millisecond), err, status, kind)
 	case a.status != status || a.problem.Kind != kind:
 		t.Errorf("%s: answered %d %q: %s; want %d %q", what, a.status, a.problem.Kind, a.body, status, kind)
-	case a.problem.Detail == "" || a.problem.Hint == "":
+	case a.problem.Detail == "" || a.problem.Hint == "" && status != http.StatusGone: // nothing can be done about a deletion
 		t.Errorf("%s: the problem does not say what happened or what to do: %s", what, a.body)
 	case a.took > within:
 		t.Errorf("%s: answered after %s, want ≤ %s", what, a.took.Round(time.Millisecond), within)
@@ -233,4 +233,45 @@ func skip(t *testing.T, thing, why string) {
 		t.Fatalf("%s must run (CASELOAD_TEST_MUST_RUN), but %s", thing, why)
 	}
 	t.Skipf("SKIPPED: %s: %s", thing, why)
+}
+
+// sendPartFrom signs a part and sends it to the store from a body of its own pace.
+func (p person) sendPartFrom(ctx context.Context, id string, n int, piece []byte, body io.Reader) error {
+	signed, err := p.signPart(ctx, id, n, piece)
+	if err != nil {
+		return err
+	}
+	status, text, err := putSigned(ctx, signed, body, len(piece))
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("the store answered %d: %s", status, text)
+	}
+	return err
+}
+
+func (p person) signPart(ctx context.Context, id string, n int, piece []byte) (api.SignedRequest, error) {
+	var signed api.SignedParts
+	in := api.SignParts{Parts: []api.PartSpec{{Number: n, CRC64NVME: crc64nvme(piece)}}}
+	if err := p.call(ctx, "POST", "/files/"+id+"/parts", in, &signed); err != nil {
+		return api.SignedRequest{}, err
+	}
+	return signed.Requests[0], nil
+}
+
+// putSigned carries out a signed request and returns the store's answer.
+func putSigned(ctx context.Context, signed api.SignedRequest, body io.Reader, length int) (int, string, error) {
+	r, err := http.NewRequestWithContext(ctx, signed.Method, signed.URL, body)
+	if err != nil {
+		return 0, "", err
+	}
+	r.ContentLength = int64(length)
+	for name, value := range signed.Headers {
+		r.Header.Set(name, value)
+	}
+	answer, err := patient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return answer.StatusCode, string(text), err
 }
