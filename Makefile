@@ -50,6 +50,12 @@ test-browser: build e2e/node_modules/.installed ## only the browser journeys
 	$(GO) build -o bin/s3test ./internal/objectstore/s3test/cmd
 	$(GO) build -o bin/phantom ./e2e/phantom/cmd
 	cd e2e && node --test --test-concurrency=1 --test-reporter=spec
+	cd ui && npm run test:browser
+
+.PHONY: screenshot
+screenshot: build e2e/node_modules/.installed ## draw docs/screenshot.png from the real program
+	$(GO) build -o bin/phantom ./e2e/phantom/cmd
+	cd e2e && node --test screenshot.mjs
 
 .PHONY: fuzz
 fuzz: ui/dist/app.js ## every fuzz target for FUZZTIME (3s)
