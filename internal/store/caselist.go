@@ -196,6 +196,9 @@ func (s *Store) plan(ctx context.Context, l *listing, words []string, state stri
 	}
 	if hits != "" {
 		with, from = `WITH hit AS MATERIALIZED (SELECT DISTINCT h.case_id `+hits+tried+`) `, `FROM hit JOIN cases c ON c.id = hit.case_id`
+		if s.engine == Postgres { // which would rather hash all cases than look up a few thousand; OFFSET keeps it from that
+			from = `FROM hit CROSS JOIN LATERAL (SELECT ` + caseColumns + ` FROM cases c WHERE c.id = hit.case_id OFFSET 0) c`
+		}
 	}
 	return with + `SELECT ` + caseColumns + ` ` + from + where + ` ORDER BY c.changed_at DESC, c.id DESC LIMIT ` + l.arg(limit), nil
 }

@@ -83,6 +83,9 @@ func (s *Store) openPostgres(url string) error {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "caseload"
 	}
+	if cfg.RuntimeParams["jit"] == "" {
+		cfg.RuntimeParams["jit"] = "off" // it takes longer to compile our short queries than to run them
+	}
 	s.engine = Postgres
 	s.db = stdlib.OpenDB(*cfg)
 	s.db.SetMaxOpenConns(16)
