@@ -1,6 +1,11 @@
 package dicom
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // PersonName is a value of representation PN: up to three writings of the same name (PS3.5 6.2.1.1). Each is a
 // component group "family^given^middle^prefix^suffix".
@@ -27,46 +32,66 @@ func (n PersonName) String() string {
 	return strings.TrimRight(n.Alphabetic+"="+n.Ideographic+"="+n.Phonetic, "=")
 }
 
-// Display is the name as people read it: "Müller, Jürgen"; with other writings in parentheses, "Hong, Gildong (洪 吉洞,
-// 홍 길동)". Prefix and suffix follow their customary places.
+// Display is the name as people read it. Western names stand as "Müller, Jürgen", prefix and suffix in their customary
+// places. Korean and Chinese names stand as they are written, family before given without a comma ("임대석", "王小明"), a
+// name with kana with a space ("山田 太郎"). Other writings follow in parentheses: "Hong, Gildong (홍길동)", "Yamada, Tarou
+// (山田 太郎, やまだ たろう)". Hanja beside Hangul are left out: the Hangul is how the person is called.
 func (n PersonName) Display() string {
-	first := displayAlphabetic(n.Alphabetic)
-	var others []string
-	for _, group := range []string{n.Ideographic, n.Phonetic} {
-		if words := strings.Join(strings.FieldsFunc(group, isCaret), " "); words != "" {
-			others = append(others, words)
+	groups := []string{n.Alphabetic, n.Ideographic, n.Phonetic}
+	if written(n.Phonetic, unicode.Hangul) {
+		groups[1] = ""
+	}
+	spaced := written(strings.Join(groups, ""), unicode.Hiragana, unicode.Katakana)
+	var shown []string
+	for _, group := range groups {
+		if text := displayGroup(group, spaced); text != "" && !slices.Contains(shown, text) {
+			shown = append(shown, text)
 		}
 	}
-	switch {
-	case len(others) == 0:
-		return first
-	case first == "":
-		return strings.Join(others, ", ")
+	if len(shown) < 2 {
+		return strings.Join(shown, "")
 	}
-	return first + " (" + strings.Join(others, ", ") + ")"
+	return shown[0] + " (" + strings.Join(shown[1:], ", ") + ")"
 }
 
-func isCaret(r rune) bool { return r == '^' }
-
-func displayAlphabetic(group string) string {
+// displayGroup is one writing; spaced puts a space between family and given name of one that has no comma.
+func displayGroup(group string, spaced bool) string {
 	parts := strings.Split(group, "^")
 	for len(parts) < 5 {
 		parts = append(parts, "")
 	}
 	for i := range parts {
-		parts[i] = strings.TrimSpace(parts[i])
+		parts[i] = strings.Join(strings.Fields(parts[i]), " ")
 	}
 	family, given, middle, prefix, suffix := parts[0], parts[1], parts[2], parts[3], parts[4]
-	rest := strings.Join(strings.Fields(prefix+" "+given+" "+middle), " ")
+	if written(family, eastern...) || family == "" && written(given, eastern...) {
+		name := joinEastern(joinEastern(family, given, spaced), middle, spaced)
+		return strings.Join(strings.Fields(prefix+" "+name+" "+suffix), " ")
+	}
 	name := family
-	if rest != "" {
-		if name != "" {
+	for _, next := range []string{strings.Join(strings.Fields(prefix+" "+given+" "+middle), " "), suffix} {
+		if name != "" && next != "" {
 			name += ", "
 		}
-		name += rest
+		name += next
 	}
-	if suffix != "" {
-		name += ", " + suffix
+	return name
+}
+
+// eastern are the scripts whose names put the family first and take no comma.
+var eastern = []*unicode.RangeTable{unicode.Hangul, unicode.Han, unicode.Hiragana, unicode.Katakana}
+
+// joinEastern puts two parts of a name together, with a space where it is wanted or where another script meets.
+func joinEastern(a, b string, spaced bool) string {
+	last, _ := utf8.DecodeLastRuneInString(a)
+	first, _ := utf8.DecodeRuneInString(b)
+	if a == "" || b == "" || !spaced && unicode.In(last, eastern...) && unicode.In(first, eastern...) {
+		return a + b
 	}
-	return strings.TrimPrefix(name, ", ")
+	return a + " " + b
+}
+
+// written tells whether a letter of one of the scripts stands in the text.
+func written(text string, scripts ...*unicode.RangeTable) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return unicode.In(r, scripts...) }) >= 0
 }
