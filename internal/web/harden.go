@@ -96,20 +96,12 @@ func newHostList(publicURL string, allowed []string) hostList {
 	return l
 }
 
-// allows tells whether we answer under this Host. A name that others can point at us (DNS rebinding) is refused;
-// loopback addresses are ours by nature.
+// allows tells whether we answer under this Host. A name that others can point at us (DNS rebinding) is refused unless
+// it is configured. An IP address is no name: a page that carries it as its host was served from that address.
 func (l hostList) allows(host string) bool {
 	host = strings.ToLower(host)
 	name := bareHost(host)
-	return l.names[host] || l.names[name] || loopback(name)
-}
-
-func loopback(name string) bool {
-	if name == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(name)
-	return ip != nil && ip.IsLoopback()
+	return l.names[host] || l.names[name] || name == "localhost" || net.ParseIP(name) != nil
 }
 
 // bareHost is the host without port and brackets.

@@ -56,10 +56,11 @@ func TestOnlyOurHostsAreAnswered(t *testing.T) {
 		c.PublicURL, c.AllowedHosts = "https://caseload.example:8443", []string{"clinic.local", "exact.example:81"}
 	})
 	for host, want := range map[string]int{
-		"localhost:8080": 200, "127.0.0.1": 200, "127.8.8.8:1": 200, "[::1]:9": 200, "caseload.example:8443": 200, "CASELOAD.example:8443": 200,
+		"localhost:8080": 200, "127.0.0.1": 200, "127.8.8.8:1": 200, "[::1]:9": 200,
+		"192.168.1.5:8080": 200, "10.0.0.1": 200, "[fd00::5]:8080": 200, "[2001:db8::1]": 200, "caseload.example:8443": 200, "CASELOAD.example:8443": 200,
 		"clinic.local": 200, "clinic.local:8080": 200, "exact.example:81": 200,
 		"exact.example": 400, "caseload.example": 400, "evil.example": 400, "127.0.0.1.evil.example": 400, "localhost.evil.example": 400,
-		"10.0.0.1": 400, "evil.example:8443": 400,
+		"192.168.1.5.evil.example": 400, "10.0.0": 400, "0x7f.1": 400, "evil.example:8443": 400,
 	} {
 		r, err := http.NewRequest("GET", h.http.URL+"/api/v1/openapi.json", nil)
 		must(t, err)
