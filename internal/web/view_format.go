@@ -74,8 +74,15 @@ func formatSize(bytes int64) string {
 	return strconv.FormatFloat(value, 'f', digits, 64) + " " + []string{"B", "kB", "MB", "GB", "TB"}[unit]
 }
 
-// formatLimit tells a limit in bytes with two digits after the point, rounded down: nobody is promised more than is taken.
+// formatLimit tells a limit in bytes: a whole number of GiB or MiB as such, anything else in decimal units with two
+// digits after the point, rounded down: nobody is promised more than is taken.
 func formatLimit(bytes int64) string {
+	switch {
+	case bytes > 0 && bytes%(1<<30) == 0:
+		return formatNumber(bytes>>30) + " GiB"
+	case bytes > 0 && bytes%(1<<20) == 0:
+		return formatNumber(bytes>>20) + " MiB"
+	}
 	unit, name := int64(1_000_000), " MB"
 	if bytes >= 1_000_000_000 {
 		unit, name = 1_000_000_000, " GB"

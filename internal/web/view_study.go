@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"dcdentals.com/caseload/internal/caseload"
@@ -12,7 +13,7 @@ type studyView struct {
 	ID, Title, Patient, PatientID, Birth, Sex string
 	Date, Machine, UID, Accession             string
 	Series                                    []seriesView
-	Reading                                   bool // a file that belongs to it is still being read or sent
+	Reading                                   bool // a file that may belong to it is still being sent, or not known yet
 }
 
 // seriesView is one line of the card.
@@ -24,15 +25,12 @@ type seriesView struct {
 
 // studies tells the studies of a case or of a file.
 func (l locale) studies(studies []caseload.Study, files []caseload.File) []studyView {
-	inWork := map[caseload.FileID]bool{}
-	for _, f := range files {
-		inWork[f.ID] = !f.State.Terminal()
-	}
+	unknown := slices.ContainsFunc(files, func(f caseload.File) bool { return !f.State.Terminal() && f.MetadataAt.IsZero() })
 	views := make([]studyView, 0, len(studies))
 	for _, study := range studies {
 		v := studyView{
 			ID: string(study.ID), Title: study.Description, Patient: study.PatientName, PatientID: study.PatientID,
-			Sex: l.sex(study.PatientSex), UID: study.StudyInstanceUID, Accession: study.AccessionNumber,
+			Sex: l.sex(study.PatientSex), UID: study.StudyInstanceUID, Accession: study.AccessionNumber, Reading: unknown,
 		}
 		if study.PatientBirthDate != "" {
 			v.Birth = l.dicomDate(study.PatientBirthDate)
@@ -48,9 +46,6 @@ func (l locale) studies(studies []caseload.Study, files []caseload.File) []study
 				v.Machine = strings.TrimSpace(series.Manufacturer + " " + series.Model)
 			}
 			v.Series = append(v.Series, l.series(series))
-			for _, id := range series.Files {
-				v.Reading = v.Reading || inWork[id]
-			}
 		}
 		views = append(views, v)
 	}

@@ -153,7 +153,10 @@ func TestNumbersReadWell(t *testing.T) {
 			t.Errorf("formatSize(%d) = %q, want %q", bytes, got, want)
 		}
 	}
-	limits := map[int64]string{1 << 30: "1.07 GB", 50_000_000: "50 MB", 2_000_000_000: "2 GB", 1_999_999_999: "1.99 GB"}
+	limits := map[int64]string{
+		1 << 30: "1 GiB", 5 << 30: "5 GiB", 100 << 20: "100 MiB", 3 << 29: "1,536 MiB", 1<<30 - 1: "1.07 GB", 50_000_000: "50 MB",
+		2_000_000_000: "2 GB", 1_999_999_999: "1.99 GB", 0: "0 MB",
+	}
 	for bytes, want := range limits {
 		if got := formatLimit(bytes); got != want {
 			t.Errorf("formatLimit(%d) = %q, want %q", bytes, got, want)
@@ -228,5 +231,32 @@ func TestFoldersFoldAndWhatNeedsAPersonStaysInSight(t *testing.T) {
 	}
 	if open := s.groups(l, files, nil, groups[0].Key); len(open[0].Rows) != 40 || open[0].Hidden != 0 {
 		t.Errorf("open: %d rows, %d hidden", len(open[0].Rows), open[0].Hidden)
+	}
+}
+
+func TestMoreMayFollowOnlyWhileAFileIsUnknown(t *testing.T) {
+	l := locale{words: catalogue()["en"], lang: "en", zone: time.UTC}
+	seen := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	scan := caseload.File{ID: "a", State: caseload.Ready, MetadataAt: seen}
+	studies := []caseload.Study{{ID: "s", Series: []caseload.Series{{Files: []caseload.FileID{"a"}}}}}
+	for _, c := range []struct {
+		name  string
+		other caseload.File
+		want  bool
+	}{
+		{"announced", caseload.File{State: caseload.Planned}, true},
+		{"being sent", caseload.File{State: caseload.Sending}, true},
+		{"received", caseload.File{State: caseload.Stored}, true},
+		{"its first look", caseload.File{State: caseload.Reading}, true},
+		{"known, in its whole pass", caseload.File{State: caseload.Reading, MetadataAt: seen}, false},
+		{"ready", caseload.File{State: caseload.Ready, MetadataAt: seen}, false},
+		{"cannot be read", caseload.File{State: caseload.Rejected}, false},
+		{"never came", caseload.File{State: caseload.Abandoned}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := l.studies(studies, []caseload.File{scan, c.other})[0].Reading; got != c.want {
+				t.Errorf("more may follow: %v, want %v", got, c.want)
+			}
+		})
 	}
 }
