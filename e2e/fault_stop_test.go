@@ -22,7 +22,7 @@ const stopsWithin = 40 * time.Second
 // code 0, and the next start finds everything right.
 func TestAStopUnderLoadLosesNoAcknowledgement(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "CASELOAD_DIRECT_THRESHOLD=6MiB", "CASELOAD_PART_SIZE=5MiB", "CASELOAD_LOG_LEVEL=info")
+	s := newSite(t, "CASELOAD_DIRECT_THRESHOLD=6MiB", "CASELOAD_PART_SIZE=5MiB", "CASELOAD_LOG_LEVEL=info", "CASELOAD_WORKERS=1")
 	admin, l := s.newAdmin(), newLedger()
 	p := s.serve([]string{"serve"})
 	caseID := admin.newCase(t, "2026-0001", "Stop Load")
@@ -62,10 +62,14 @@ func TestAStopUnderLoadLosesNoAcknowledgement(t *testing.T) {
 		t.Fatal(err)
 	}
 	var scan strings.Builder
-	if err := (phantom.Scan{Seed: 9, Patient: "Stop^Load", ID: "S", Slices: 300, Size: 256}).WriteZIP(&scan); err != nil {
+	if err := (phantom.Scan{Seed: 9, Patient: "Stop^Load", ID: "S", Slices: 3000, Size: 16}).WriteZIP(&scan); err != nil {
 		t.Fatal(err)
 	}
-	reading := mustUpload(t, admin, l, caseID, "scan.zip", []byte(scan.String()))
+	const scans = 6 // of many small slices each, so that the one worker is in the middle of one when the last upload has ended
+	var reading api.File
+	for range scans {
+		reading = mustUpload(t, admin, l, caseID, "scan.zip", []byte(scan.String()))
+	}
 
 	begun := time.Now()
 	ended := make(chan error, 1)
@@ -94,14 +98,17 @@ func TestAStopUnderLoadLosesNoAcknowledgement(t *testing.T) {
 		t.Errorf("the process ended with %v, want exit code 0\n%s", err, s.logged())
 	}
 	t.Logf("stopped in %s with %d small uploads, one part and one reading under way", time.Since(begun).Round(time.Millisecond), uploads)
-	if n := len(l.all()); n != uploads+1 {
-		t.Errorf("%d acknowledged, want %d", n, uploads+1)
+	if n := len(l.all()); n != uploads+scans {
+		t.Errorf("%d acknowledged, want %d", n, uploads+scans)
 	}
 	if log := s.logged(); strings.Contains(log, "not everything stopped in order") {
 		t.Errorf("not everything stopped in order\n%s", log)
 	}
 	if n, err := number(t.Context(), s.database(), `SELECT count(*) FROM files WHERE state = 'reading'`); err != nil || n != 0 {
 		t.Errorf("%d files are still being read by nobody (%v): the reading was not handed back", n, err)
+	}
+	if n, err := number(t.Context(), s.database(), `SELECT count(*) FROM files WHERE state = 'stored'`); err != nil || n == 0 {
+		t.Errorf("everything was read before the stop (%v): send more scans", err)
 	}
 
 	s.serve([]string{"serve"})
@@ -117,8 +124,8 @@ func TestAStopUnderLoadLosesNoAcknowledgement(t *testing.T) {
 	}
 	l.keep(directFile.ID, direct)
 	l.check(t, s, admin, s.embeddedObjects())
-	if f, err := admin.file(t.Context(), reading.ID); err != nil || f.Contents.Images != 300 {
-		t.Errorf("the scan has %d images (%v), want 300", f.Contents.Images, err)
+	if f, err := admin.file(t.Context(), reading.ID); err != nil || f.Contents.Images != 3000 {
+		t.Errorf("the scan has %d images (%v), want 3,000", f.Contents.Images, err)
 	}
 }
 
