@@ -37,6 +37,9 @@ func TestAnExpiredAddressIsSignedAnew(t *testing.T) {
 		}
 		return n
 	}
+	if left := time.Until(signed.ExpiresAt); left > 3*time.Second {
+		t.Fatalf("the address is good for %s more, want 1 s", left)
+	}
 	time.Sleep(time.Until(signed.ExpiresAt) + 1100*time.Millisecond) // the fault itself: too late, by the store's whole seconds
 	if status, text, err := putSigned(ctx, signed, bytes.NewReader(second), len(second)); err != nil || status != http.StatusForbidden {
 		t.Errorf("an expired address: %d %s (%v), want 403", status, text, err)
