@@ -1,9 +1,12 @@
 // <case-live src="…" target="#…" revision="n">: hears of every change by server-sent events and fetches its part of the
-// page again, morphed in place: focus, scroll and what is open stay as they are.
+// page again, morphed in place: focus, scroll and what is open stay as they are. Only the tab that is looked at listens:
+// browsers open six connections to one host, and hidden tabs must not take them from uploads.
 import htmx from "htmx.org";
 
 /** Milliseconds between two fetches at least. */
 const PAUSE = 700;
+/** Milliseconds until a stream that the server refused is asked for again; a broken line the browser mends itself. */
+const AGAIN = 15_000;
 
 export class CaseLive extends HTMLElement {
   #source: EventSource | undefined;
@@ -11,19 +14,34 @@ export class CaseLive extends HTMLElement {
   #due = false;
   #fetching = false;
   #timer: number | undefined;
+  #again: number | undefined;
 
   connectedCallback(): void {
     if (this.hasAttribute("idle")) return; // nothing moves here any more
     this.#seen = this.getAttribute("revision") ?? "";
-    this.#source = new EventSource(this.getAttribute("src") ?? "");
-    this.#source.addEventListener("change", this.#changed);
-    document.addEventListener("visibilitychange", this.#visible);
+    document.addEventListener("visibilitychange", this.#looked);
+    if (!document.hidden) this.#listen();
   }
 
   disconnectedCallback(): void {
-    this.#source?.close();
-    document.removeEventListener("visibilitychange", this.#visible);
+    this.#deaf();
+    document.removeEventListener("visibilitychange", this.#looked);
     clearTimeout(this.#timer);
+  }
+
+  #listen(): void {
+    this.#deaf();
+    this.#source = new EventSource(this.getAttribute("src") ?? "");
+    this.#source.addEventListener("change", this.#changed);
+    this.#source.addEventListener("error", () => {
+      if (this.#source?.readyState === EventSource.CLOSED) this.#again = window.setTimeout(this.#looked, AGAIN);
+    });
+  }
+
+  #deaf(): void {
+    clearTimeout(this.#again);
+    this.#source?.close();
+    this.#source = undefined;
   }
 
   #changed = (event: MessageEvent<string>): void => {
@@ -33,7 +51,16 @@ export class CaseLive extends HTMLElement {
     this.#soon();
   };
 
-  #visible = (): void => this.#soon();
+  /** Somebody looks at the tab again, or no longer. */
+  #looked = (): void => {
+    if (document.hidden) {
+      this.#deaf();
+      return;
+    }
+    this.#due = true; // whatever happened meanwhile
+    this.#soon();
+    this.#listen();
+  };
 
   #soon(): void {
     if (!this.#due || this.#fetching || document.hidden) return;
@@ -56,7 +83,7 @@ export class CaseLive extends HTMLElement {
     }).catch(() => undefined); // the next event tries again
     if (!response || response.redirected || !this.isConnected) return;
     if (response.headers.has("HX-Redirect")) {
-      this.#source?.close(); // signed out: the next click says so
+      this.#deaf(); // signed out: the next click says so
       return;
     }
     if (!response.ok) return;

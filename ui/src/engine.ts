@@ -20,7 +20,7 @@ export interface EngineOptions {
   transport: Transport;
   checksum: Checksum;
   clock?: Clock;
-  atOnce?: number; // requests with bytes in flight at most; browsers open six connections to one host
+  atOnce?: number; // transfers and completions in flight at most; browsers open six connections to one host
   origin?: string; // of the page: what is elsewhere may be out of reach
   patience?: Partial<Patience>;
   onChange?: () => void;
@@ -80,9 +80,9 @@ export class Engine {
     this.#checksum = options.checksum;
     this.#clock = options.clock ?? realClock;
     this.#changed = options.onChange ?? (() => {});
-    this.#most = options.atOnce ?? 4;
+    this.#most = options.atOnce ?? 3;
     this.#origin = options.origin ?? "";
-    this.#turns = new Turns(Math.min(3, this.#most));
+    this.#turns = new Turns(Math.min(2, this.#most));
     this.#signer = new Signer(this.#transport, this.#clock);
     this.#persistence = new Persistence(
       this.#clock,
@@ -333,12 +333,23 @@ export class Engine {
       if (upload.direct) {
         upload.state = "finishing";
         this.#changed();
-        await this.#persistence.until(() => this.#transport.complete(upload.id), signal);
+        await this.#persistence.until(() => this.#complete(upload), signal);
       }
       upload.state = "done";
       this.#changed();
     } catch (error) {
       if (!signal.aborted) await this.#recover(upload, asFailure(error));
+    }
+  }
+
+  /** Takes a turn: some stores copy a large file to complete it, which holds a connection long. */
+  async #complete(upload: Upload): Promise<void> {
+    await this.#turns.take();
+    try {
+      if (upload.stop.signal.aborted) throw new Failure(0, undefined, undefined, "aborted");
+      await this.#transport.complete(upload.id);
+    } finally {
+      this.#turns.give();
     }
   }
 

@@ -9,13 +9,29 @@ import {
   type SignedRequest,
   type Transport,
 } from "./contract.js";
+import { Turns } from "./wait.js";
 
 const API = "/api/v1";
 const CRC_HEADER = "x-amz-checksum-crc64nvme";
 /** Milliseconds an answer without bytes may take. Complete of a large file copies it in some stores. */
 const ASK_WITHIN = 180_000;
 
+/**
+ * Questions go one at a time. With the engine's three transfers that makes four connections; browsers open six to one
+ * host, and the page's own clicks and its live stream must find a free one.
+ */
+const questions = new Turns(1);
+
 async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  await questions.take();
+  try {
+    return await request<T>(method, path, body);
+  } finally {
+    questions.give();
+  }
+}
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
   let text: string;
   try {
@@ -84,7 +100,7 @@ export const browserTransport: Transport = {
     (await ask<{ requests: SignedRequest[] }>("POST", `/files/${file}/parts`, { parts })).requests,
   held: async (file) =>
     (await ask<{ parts: { number: number; size: number; crc64nvme: string }[] }>("GET", `/files/${file}/parts`)).parts,
-  complete: (file) => ask<RemoteFile>("POST", `/files/${file}/complete`),
+  complete: (file) => request<RemoteFile>("POST", `/files/${file}/complete`), // it holds a turn of the engine
   abort: async (file) => ask<void>("POST", `/files/${file}/abort`),
   progress: async (files) => ask<void>("POST", "/progress", { files }),
   putSmall: async (file, body, crc, onProgress, signal) =>
