@@ -31,6 +31,7 @@ type filePage struct {
 	Studies           []studyView
 	Instances         []instanceView
 	InstancesHidden   int
+	InstancesAll      string // how many there are
 	Activity          []activityView
 	CanWrite          bool
 	Live              bool // it still moves
@@ -84,6 +85,7 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	page.Instances, page.InstancesHidden = instances(studies)
+	page.InstancesAll = formatNumber(int64(len(page.Instances) + page.InstancesHidden))
 	page.Activity = s.activity(l, events, []caseload.File{f}, people)
 	return s.render(w, r, http.StatusOK, "file.html", page)
 }

@@ -51,6 +51,7 @@ document.addEventListener("click", (event) => {
 });
 
 function enhance(): void {
+  if (!navigator.clipboard) return; // plain http from another computer: people copy by hand
   for (const button of document.querySelectorAll<HTMLElement>("[data-copy][hidden]")) button.hidden = false;
 }
 

@@ -240,17 +240,57 @@ test("a case fills while one looks; the tray survives navigation", { skip }, asy
   await page.getByRole("link", { name: "Show all" }).click();
   await page.getByRole("link", { name: "slice001.dcm" }).click();
   await page.getByRole("heading", { level: 1, name: "slice001.dcm" }).waitFor();
+  assert.equal(await page.locator("table.instances").isVisible(), false, "the instances are not folded");
+  await page.getByRole("heading", { name: "Instances" }).click();
+  await page.locator("table.instances").waitFor();
   await look(page, "file-dicom");
   assert.deepEqual(complaints, []);
   await context.close();
 });
+
+/** Lets a page be told that nobody looks at it: headless Chromium shows every tab. */
+const coverable = () => {
+  let hidden = false;
+  Object.defineProperty(Document.prototype, "hidden", { get: () => hidden });
+  globalThis.cover = (covered) => {
+    hidden = covered;
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+};
+
+test(
+  "ten tabs of one case leave room to work; a covered tab sends, and is fresh when looked at",
+  { skip },
+  async () => {
+    const { context, page, complaints } = await open({ storageState: state });
+    await context.addInitScript(coverable);
+    await page.goto("/cases");
+    await page.getByLabel("Patient").fill("Ten tabs");
+    await page.getByRole("button", { name: "New case" }).click();
+    await page.waitForURL("**/cases/*");
+    let last = page;
+    for (let tab = 2; tab <= 10; tab++) {
+      await last.evaluate(() => globalThis.cover(true));
+      last = await context.newPage();
+      await last.goto(page.url(), { timeout: 10_000 });
+    }
+    await page.locator('[data-input="files"]').setInputFiles(await written({ "covered.stl": mesh() }));
+    await page.locator('case-uploader[data-state="done"]').waitFor();
+    await last.getByRole("link", { name: "covered.stl" }).waitFor();
+    assert.equal(await page.getByRole("link", { name: "covered.stl" }).count(), 0, "a covered tab holds a stream");
+    await page.evaluate(() => globalThis.cover(false));
+    await page.getByRole("link", { name: "covered.stl" }).waitFor();
+    assert.deepEqual(complaints, []);
+    await context.close();
+  },
+);
 
 test("the list is searched as one types and walked by the arrows", { skip }, async () => {
   const { context, page, complaints } = await open({ storageState: state });
   await page.goto("/cases");
   await look(page, "cases");
   const rows = page.locator("table.cases tbody tr");
-  assert.equal(await rows.count(), 3);
+  assert.equal(await rows.count(), 4);
   await page.keyboard.press("/");
   await page.keyboard.type("seojun");
   await page.waitForURL("**/cases?q=seojun");
