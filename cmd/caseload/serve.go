@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -63,6 +64,10 @@ func workerCommand() *cobra.Command {
 	return dataFlag(cmd)
 }
 
+// webGCPercent makes a process that only answers requests collect garbage early: what it keeps is small and what a
+// burst of a thousand connections throws away is not (docs/benchmarks.md, memory of the web process).
+const webGCPercent = 25
+
 // serve runs until a signal or a failure of one of the listeners.
 func serve(cmd *cobra.Command, r role) error {
 	c, err := loadFor(cmd)
@@ -71,6 +76,9 @@ func serve(cmd *cobra.Command, r role) error {
 	}
 	if err := c.checkRole(r); err != nil {
 		return err
+	}
+	if r == roleWeb && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(webGCPercent)
 	}
 	log := newLog(c)
 	signals := make(chan os.Signal, 2)

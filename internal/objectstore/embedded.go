@@ -148,6 +148,7 @@ func (e *Embedded) Close(ctx context.Context) error {
 
 func (s *Store) closeIdle() {
 	s.slow.CloseIdleConnections()
+	s.bulk.CloseIdleConnections()
 	if c, ok := s.client.Options().HTTPClient.(*http.Client); ok {
 		c.CloseIdleConnections()
 	}

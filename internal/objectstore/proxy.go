@@ -20,7 +20,7 @@ type proxy struct {
 }
 
 func newProxy(dial dialFunc) *proxy {
-	p := &proxy{transport: newTransport(dial, answerTimeout)}
+	p := &proxy{transport: newTransport(dial, answerTimeout, bulkBuffer)}
 	p.transport.Proxy = nil
 	return p
 }

@@ -28,7 +28,7 @@ func (s *Store) Put(ctx context.Context, key caseload.ObjectKey, body io.Reader,
 		ContentType:       aws.String(opaqueType),
 		ChecksumCRC64NVME: &crc64nvme,
 		IfNoneMatch:       aws.String("*"),
-	}, once, unsigned)
+	}, once, unsigned, s.inBulk)
 	return s.sorted("PutObject", guard.blame(err))
 }
 
@@ -46,7 +46,7 @@ func (s *Store) PutPart(ctx context.Context, key caseload.ObjectKey, uploadID st
 		Body:              guard,
 		ContentLength:     &p.Size,
 		ChecksumCRC64NVME: &p.CRC64NVME,
-	}, once, unsigned)
+	}, once, unsigned, s.inBulk)
 	return s.sorted("UploadPart", guard.blame(err))
 }
 

@@ -144,7 +144,7 @@ func (s *Store) open(ctx context.Context, o caseload.Object, first, last int64) 
 		in.VersionId = &o.VersionID
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	out, err := s.client.GetObject(ctx, in)
+	out, err := s.client.GetObject(ctx, in, s.inBulk)
 	if err != nil {
 		cancel(nil)
 		return nil, s.sorted("GetObject", err)

@@ -25,6 +25,14 @@ const (
 	completeTimeout = 10 * time.Minute // a store may assemble the parts before it answers
 	checkTimeout    = 5 * time.Second
 	attempts        = 3 // of a request that may be repeated
+
+	briefConns = 48 // to the store at once for requests without bulk: a thousand clients signing need no thousand
+)
+
+// What a connection keeps for reading and for writing, each, in bytes.
+const (
+	briefBuffer = 4 << 10
+	bulkBuffer  = 64 << 10
 )
 
 // Config says which store to use. Bucket and Region are required.
@@ -49,7 +57,8 @@ type Config struct {
 // Store is one bucket. It is safe for use by many goroutines at once.
 type Store struct {
 	bucket   string
-	client   *s3.Client
+	client   *s3.Client   // through few connections with small buffers; bulk and slow are for the calls that need more
+	bulk     *http.Client // for objects and parts on their way
 	public   string       // endpoint that signed URLs name; "" with perOrigin, and for AWS
 	slow     *http.Client // for Complete, which may take minutes to answer
 	cdn      *cloudFront  // nil: downloads come from the store itself
@@ -107,9 +116,12 @@ func newStore(bucket string, log *slog.Logger, c aws.Config,
 		log = slog.Default()
 	}
 	s := &Store{bucket: bucket, pace: defaultPace, log: log}
-	s.slow = &http.Client{Transport: newTransport(dial, completeTimeout)}
+	s.slow = &http.Client{Transport: newTransport(dial, completeTimeout, briefBuffer)}
+	s.bulk = &http.Client{Transport: newTransport(dial, answerTimeout, bulkBuffer)}
+	brief := newTransport(dial, answerTimeout, briefBuffer)
+	brief.MaxConnsPerHost = briefConns
 	s.client = s3.NewFromConfig(c, func(o *s3.Options) {
-		o.HTTPClient = &http.Client{Transport: newTransport(dial, answerTimeout)}
+		o.HTTPClient = &http.Client{Transport: brief}
 		// Compatible stores refuse the checksums newer SDKs add on their own; ours are set by hand.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -119,22 +131,25 @@ func newStore(bucket string, log *slog.Logger, c aws.Config,
 	return s
 }
 
-func newTransport(dial dialFunc, answer time.Duration) *http.Transport {
+func newTransport(dial dialFunc, answer time.Duration, buffer int) *http.Transport {
 	return &http.Transport{
 		DialContext:           patient(dial),
 		Proxy:                 http.ProxyFromEnvironment,
 		ForceAttemptHTTP2:     false,
-		MaxIdleConns:          256,
-		MaxIdleConnsPerHost:   256,
+		MaxIdleConns:          64,
+		MaxIdleConnsPerHost:   64,
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: answer,
 		ExpectContinueTimeout: time.Second,
-		WriteBufferSize:       64 << 10,
-		ReadBufferSize:        64 << 10,
+		WriteBufferSize:       buffer,
+		ReadBufferSize:        buffer,
 		DisableCompression:    true,
 	}
 }
+
+// inBulk sends a call's bytes through the connections meant for them.
+func (s *Store) inBulk(o *s3.Options) { o.HTTPClient = s.bulk }
 
 // Bucket returns the bucket's name.
 func (s *Store) Bucket() string { return s.bucket }

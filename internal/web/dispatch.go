@@ -16,6 +16,7 @@ type exchange struct {
 	pattern string // of the route; "" while unknown
 	kind    kind   // of the route; by the path while unknown
 	caller  caller
+	turn    turn
 }
 
 type exchangeKey struct{}
@@ -84,22 +85,43 @@ const bodyWait = time.Minute
 func (s *Server) handle(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(r)
-		x.pattern, x.kind = rt.pattern, rt.kind
+		x.pattern, x.kind, x.turn.places = rt.pattern, rt.kind, s.turnsFor(rt.kind)
+		defer x.turn.leave()
+		if err := x.turn.take(r.Context()); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		if err := s.admit(rt, r); err != nil {
 			s.fail(w, r, err)
 			return
+		}
+		if rt.kind == asStream || rt.kind == asUpload { // they go on as long as the client does
+			x.turn.leave()
 		}
 		control := http.NewResponseController(w)
 		if rt.kind != asStream && rt.kind != asUpload {
 			_ = control.SetWriteDeadline(time.Now().Add(bodyWait)) // refused only by writers without a connection (tests)
 		}
 		if r.Body != nil && r.Body != http.NoBody && rt.kind != asUpload {
-			r.Body = &timedBody{body: http.MaxBytesReader(w, r.Body, bodyLimit(rt)), control: control, until: time.Now().Add(bodyWait)}
+			timed := &timedBody{body: http.MaxBytesReader(w, r.Body, bodyLimit(rt)), control: control, until: time.Now().Add(bodyWait)}
+			r.Body = &turnBody{timed, r.Context(), &x.turn}
 		}
 		if err := rt.handle(w, r); err != nil {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// turnsFor returns the queue of a kind of route; nil: it waits in none.
+func (s *Server) turnsFor(k kind) chan struct{} {
+	switch k {
+	case asProbe, asAsset:
+		return nil
+	case asStored:
+		return s.storeTurns
+	default:
+		return s.pageTurns
+	}
 }
 
 // admit says who is calling and refuses who may not.

@@ -18,7 +18,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		begun := time.Now()
 		x := &exchange{id: newReference(), kind: kindByPath(r.URL.Path)}
 		r = withExchange(r, x)
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, turn: &x.turn}
 		rec.Header().Set("X-Request-Id", x.id)
 		defer func() {
 			if cause := recover(); cause != nil {
@@ -81,11 +81,13 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	turn   *turn // given back when the answer begins: the client may take it slowly
 }
 
 func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 
 func (rec *recorder) WriteHeader(status int) {
+	rec.turn.leave()
 	if rec.status == 0 && status >= 200 {
 		rec.status = status
 	}
@@ -93,6 +95,7 @@ func (rec *recorder) WriteHeader(status int) {
 }
 
 func (rec *recorder) Write(p []byte) (int, error) {
+	rec.turn.leave()
 	if rec.status == 0 {
 		rec.status = http.StatusOK
 	}

@@ -18,6 +18,7 @@ type kind int
 const (
 	asPage   kind = iota // HTML; errors are pages, a missing session leads to /sign-in. Bearer tokens are not taken
 	asJSON               // JSON; errors are problem details
+	asStored             // like asJSON, and the object store is asked, which may take its time
 	asUpload             // like asJSON, with a body of bytes that is streamed
 	asStream             // server-sent events; errors are problem details
 	asProbe              // health checks: any Host, no session
@@ -91,13 +92,13 @@ func (s *Server) routeTable() []route {
 		{"GET /api/v1/files/{file}", forReader, asJSON, s.apiShowFile},
 		{"DELETE /api/v1/files/{file}", forWriter, asJSON, s.apiDeleteFile},
 		{"PUT /api/v1/files/{file}/content", forWriter, asUpload, s.apiReceiveFile},
-		{"GET /api/v1/files/{file}/content", forReader, asJSON, s.apiDownloadFile},
-		{"GET /api/v1/files/{file}/link", forReader, asJSON, s.apiLinkFile},
-		{"POST /api/v1/files/{file}/parts", forWriter, asJSON, s.apiSignParts},
-		{"GET /api/v1/files/{file}/parts", forReader, asJSON, s.apiListParts},
+		{"GET /api/v1/files/{file}/content", forReader, asStored, s.apiDownloadFile},
+		{"GET /api/v1/files/{file}/link", forReader, asStored, s.apiLinkFile},
+		{"POST /api/v1/files/{file}/parts", forWriter, asStored, s.apiSignParts},
+		{"GET /api/v1/files/{file}/parts", forReader, asStored, s.apiListParts},
 		{"PUT /api/v1/files/{file}/parts/{number}", forWriter, asUpload, s.apiRelayPart},
-		{"POST /api/v1/files/{file}/complete", forWriter, asJSON, s.apiCompleteFile},
-		{"POST /api/v1/files/{file}/abort", forWriter, asJSON, s.apiAbortFile},
+		{"POST /api/v1/files/{file}/complete", forWriter, asStored, s.apiCompleteFile},
+		{"POST /api/v1/files/{file}/abort", forWriter, asStored, s.apiAbortFile},
 		{"POST /api/v1/progress", forWriter, asJSON, s.apiReportProgress},
 		{"GET /api/v1/users", forAdmin, asJSON, s.apiListUsers},
 		{"POST /api/v1/users", forAdmin, asJSON, s.apiCreateUser},

@@ -59,6 +59,8 @@ type Server struct {
 	live    *hub
 	metrics *metrics
 	handler http.Handler
+
+	pageTurns, storeTurns chan struct{}
 }
 
 // New returns the server for the configuration. It panics when the route table contradicts itself.
@@ -79,6 +81,8 @@ func New(c Config) *Server {
 		policy: contentPolicy(c.StoreOrigins),
 		rates:  newRateLimiter(c.RequestRate),
 		live:   newHub(c.Store, c.Log),
+
+		pageTurns: make(chan struct{}, turnsOfPages), storeTurns: make(chan struct{}, turnsOfStore),
 	}
 	s.metrics = newMetrics(c.Store, s.live, c.Collectors, c.Log)
 	s.routes = s.routeTable()
@@ -114,7 +118,7 @@ type Route struct {
 // Routes returns the route table in order.
 func (s *Server) Routes() []Route {
 	needs := map[need]string{forAnyone: "anyone", forReader: "reader", forWriter: "writer", forAdmin: "admin"}
-	answers := map[kind]string{asPage: "page", asJSON: "json", asUpload: "upload", asStream: "stream", asProbe: "probe", asAsset: "asset"}
+	answers := map[kind]string{asPage: "page", asJSON: "json", asStored: "json", asUpload: "upload", asStream: "stream", asProbe: "probe", asAsset: "asset"}
 	out := make([]Route, 0, len(s.routes))
 	for _, rt := range s.routes {
 		out = append(out, Route{rt.pattern, needs[rt.needs], answers[rt.kind]})
