@@ -91,6 +91,7 @@ func (s *Server) handle(rt route) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
+		s.setHeaders(w, r)
 		if err := s.admit(rt, r); err != nil {
 			s.fail(w, r, err)
 			return

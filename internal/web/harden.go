@@ -10,7 +10,7 @@ import (
 )
 
 // hardened holds the stations every request passes before its route is looked for: is the Host one of ours, is it a
-// signed request for the embedded store, the headers of every answer, and is it a forged request of another site.
+// signed request for the embedded store, and is it a forged request of another site.
 func (s *Server) hardened(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		probed := r.URL.Path == "/healthz" || r.URL.Path == "/readyz" // a balancer asks by the machine's own address
@@ -23,7 +23,6 @@ func (s *Server) hardened(next http.Handler) http.Handler {
 			s.passToStore(w, r)
 			return
 		}
-		s.setHeaders(w, r)
 		if _, byToken := bearer(r); !byToken || exchangeOf(r).kind == asPage {
 			if err := s.csrf.Check(r); err != nil {
 				s.fail(w, r, caseload.Errorf(caseload.Forbidden, "The request came from another site.").
@@ -35,7 +34,8 @@ func (s *Server) hardened(next http.Handler) http.Handler {
 	})
 }
 
-// setHeaders gives every answer of ours what browsers need to know to be strict.
+// setHeaders gives every answer of ours what browsers need to know to be strict: those of handlers when their turn has
+// come (a waiting request holds nothing it does not need yet) and errors.
 func (s *Server) setHeaders(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", s.policy)
