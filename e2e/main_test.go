@@ -155,7 +155,7 @@ func (s *site) start(args []string, extra ...string) (*process, error) {
 		p.ready = time.Since(begun)
 		if !strings.Contains(line, "ready") {
 			<-p.ended
-			return nil, fmt.Errorf("caseload %s did not start (%v): %q\n%s", strings.Join(args, " "), p.err, line, s.logged())
+			return nil, fmt.Errorf("caseload %s did not start (%w): %q\n%s", strings.Join(args, " "), p.err, line, s.logged())
 		}
 		return p, nil
 	case <-time.After(startWithin):

@@ -120,12 +120,12 @@ func (c *Client) Download(ctx context.Context, id string) (io.ReadCloser, error)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
-	resp, err := c.http().Do(r)
+	resp, err := c.http().Do(r) //nolint:bodyclose // the caller closes it
 	if err != nil {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		defer drain(resp.Body)
+		defer drain(resp)
 		return nil, readProblem(resp)
 	}
 	return resp.Body, nil

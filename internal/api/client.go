@@ -69,7 +69,7 @@ func (c *Client) send(r *http.Request, out any) error {
 	if err != nil {
 		return err
 	}
-	defer drain(resp.Body)
+	defer drain(resp)
 	if resp.StatusCode >= 300 {
 		return readProblem(resp)
 	}
@@ -116,9 +116,9 @@ func readProblem(resp *http.Response) error {
 }
 
 // drain lets the connection be used again.
-func drain(body io.ReadCloser) {
-	_, _ = io.Copy(io.Discard, io.LimitReader(body, maxAnswer))
-	_ = body.Close()
+func drain(resp *http.Response) {
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
+	_ = resp.Body.Close()
 }
 
 // try calls f until it succeeds, fails for good, or the attempts are used up. What nobody knows the outcome of is only

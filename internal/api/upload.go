@@ -157,7 +157,7 @@ func (s *sending) putSigned(ctx context.Context, signed SignedRequest, offset, l
 		body.settle(err)
 		return err
 	}
-	defer drain(resp.Body)
+	defer drain(resp)
 	if resp.StatusCode < 300 {
 		return nil
 	}

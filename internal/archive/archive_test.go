@@ -178,7 +178,7 @@ func TestAHeadGrowsWhenMoreIsAsked(t *testing.T) {
 				got := make([]byte, 1000)
 				n, err := h.ReadAt(got, at)
 				want := body[at:min(int64(len(body)), at+1000)]
-				if !bytes.Equal(got[:n], want) || n < 1000 && err != io.EOF || n == 1000 && err != nil {
+				if !bytes.Equal(got[:n], want) || n < 1000 && !errors.Is(err, io.EOF) || n == 1000 && err != nil {
 					t.Errorf("at %d: %d, %v", at, n, err)
 				}
 			}
@@ -213,7 +213,7 @@ func TestHeadsStopsWithTheFirstErrorAndLeavesNobodyBehind(t *testing.T) {
 	a := open(t, pack(t, zip.Deflate, files...))
 	stop := errors.New("enough")
 	n := 0
-	if err := a.Heads(context.Background(), archive.HeadOptions{}, func(*archive.Head) error { n++; return stop }); err != stop || n != 1 {
+	if err := a.Heads(context.Background(), archive.HeadOptions{}, func(*archive.Head) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
 		t.Error(n, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -274,7 +274,7 @@ func directory(b []byte) []byte { return b[bytes.Index(b, []byte("PK\x01\x02")):
 
 func TestWhatIsNoZipIsSaidSo(t *testing.T) {
 	for _, b := range [][]byte{nil, []byte("PK"), noise(1, 100_000), pack(t, zip.Store, named{"a", noise(1, 9000)})[:5000]} {
-		if _, err := archive.Open(context.Background(), bytes.NewReader(b), int64(len(b)), archive.Limits{}); err != archive.ErrNotZip {
+		if _, err := archive.Open(context.Background(), bytes.NewReader(b), int64(len(b)), archive.Limits{}); !errors.Is(err, archive.ErrNotZip) {
 			t.Errorf("%d bytes: %v", len(b), err)
 		}
 	}

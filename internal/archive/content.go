@@ -137,7 +137,7 @@ func (c *checkedReader) atEnd() error {
 	switch {
 	case n > 0:
 		return refuse(SizeWrong, "The entry is longer than the list of contents says.")
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return damaged(err)
 	case c.sum.Sum32() != c.e.CRC32:
 		return refuse(ChecksumWrong, "The entry's checksum is wrong: it was damaged on the way or on the disk.")
@@ -150,7 +150,7 @@ func damaged(err error) error {
 	var corrupt flate.CorruptInputError
 	var internal flate.InternalError
 	switch {
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return refuse(SizeWrong, "The entry is shorter than the list of contents says.")
 	case errors.As(err, &corrupt) || errors.As(err, &internal) || errors.Is(err, errDeflate64):
 		return refuse(EntryDamaged, "The entry's compressed data are damaged.")

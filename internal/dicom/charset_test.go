@@ -16,12 +16,21 @@ func TestNamesAreReadInTheirCharacterSet(t *testing.T) {
 		want        string
 		flagged     bool
 	}{
-		{"PS3.5 H.3.1, Japanese", "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
-			[]string{"", "ISO 2022 IR 87"}, "Yamada^Tarou=山田^太郎=やまだ^たろう", false},
-		{"PS3.5 H.3.2, half-width katakana first", "\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J=\x1b$B$d$^$@\x1b(J^\x1b$B$?$m$&\x1b(J",
-			[]string{"ISO 2022 IR 13", "ISO 2022 IR 87"}, "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう", false},
-		{"PS3.5 I.2, Korean", "Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
-			[]string{"", "ISO 2022 IR 149"}, "Hong^Gildong=洪^吉洞=홍^길동", false},
+		{
+			"PS3.5 H.3.1, Japanese", "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
+			[]string{"", "ISO 2022 IR 87"},
+			"Yamada^Tarou=山田^太郎=やまだ^たろう", false,
+		},
+		{
+			"PS3.5 H.3.2, half-width katakana first", "\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J=\x1b$B$d$^$@\x1b(J^\x1b$B$?$m$&\x1b(J",
+			[]string{"ISO 2022 IR 13", "ISO 2022 IR 87"},
+			"ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう", false,
+		},
+		{
+			"PS3.5 I.2, Korean", "Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
+			[]string{"", "ISO 2022 IR 149"},
+			"Hong^Gildong=洪^吉洞=홍^길동", false,
+		},
 		{"Korean, escape not repeated", "\x1b$)C\xc8\xab^\xb1\xe6\xb5\xbf", []string{"", "ISO 2022 IR 149"}, "홍^길동", false},
 		{"Korean, no escape at all", "\xc8\xab^\xb1\xe6\xb5\xbf", []string{"ISO 2022 IR 149"}, "홍^길동", false},
 		{"PS3.5 J.1, UTF-8", "Wang^XiaoDong=王^小東", []string{"ISO_IR 192"}, "Wang^XiaoDong=王^小東", false},

@@ -49,12 +49,26 @@ var escapes = []struct {
 	sequence string
 	set      codeSet
 }{
-	{"(B", ascii}, {"(J", ascii}, {")I", codeSets["13"]},
-	{"-A", codeSets["100"]}, {"-B", codeSets["101"]}, {"-C", codeSets["109"]}, {"-D", codeSets["110"]},
-	{"-F", codeSets["126"]}, {"-G", codeSets["127"]}, {"-H", codeSets["138"]}, {"-L", codeSets["144"]},
-	{"-M", codeSets["148"]}, {"-T", codeSets["166"]}, {"-b", codeSets["203"]},
-	{"$B", codeSets["87"]}, {"$(D", codeSets["159"]}, {"$)C", codeSets["149"]}, {"$)A", codeSets["58"]},
-	{"$@", codeSets["87"]}, {"$(B", codeSets["87"]}, // older forms of JIS X 0208
+	{"(B", ascii},
+	{"(J", ascii},
+	{")I", codeSets["13"]},
+	{"-A", codeSets["100"]},
+	{"-B", codeSets["101"]},
+	{"-C", codeSets["109"]},
+	{"-D", codeSets["110"]},
+	{"-F", codeSets["126"]},
+	{"-G", codeSets["127"]},
+	{"-H", codeSets["138"]},
+	{"-L", codeSets["144"]},
+	{"-M", codeSets["148"]},
+	{"-T", codeSets["166"]},
+	{"-b", codeSets["203"]},
+	{"$B", codeSets["87"]},
+	{"$(D", codeSets["159"]},
+	{"$)C", codeSets["149"]},
+	{"$)A", codeSets["58"]},
+	{"$@", codeSets["87"]},
+	{"$(B", codeSets["87"]}, // older forms of JIS X 0208
 }
 
 func singleByte(table *charmap.Charmap) codeSet {

@@ -138,11 +138,32 @@ func strictHead(b []byte, e encoding) (elementHead, bool) {
 
 // polyglots are the magic numbers other formats put where DICOM has its free preamble (PS3.10 7.1; CVE-2019-11687).
 var polyglots = []struct{ magic, name string }{
-	{"MZ", "PE"}, {"\x7fELF", "ELF"}, {"\xca\xfe\xba\xbe", "Mach-O"}, {"\xcf\xfa\xed\xfe", "Mach-O"},
-	{"\xfe\xed\xfa\xcf", "Mach-O"}, {"#!", "script"}, {"II*\x00", "TIFF"}, {"MM\x00*", "TIFF"}, {"II+\x00", "TIFF"},
-	{"MM\x00+", "TIFF"}, {"%PDF", "PDF"}, {"PK\x03\x04", "ZIP"}, {"<!", "HTML"}, {"<?", "XML"}, {"<h", "HTML"},
-	{"<H", "HTML"}, {"<s", "HTML"}, {"\x89PNG", "PNG"}, {"GIF8", "GIF"}, {"\xff\xd8\xff", "JPEG"}, {"BM", "BMP"},
-	{"RIFF", "RIFF"}, {"\x1f\x8b", "gzip"}, {"Rar!", "RAR"}, {"7z\xbc\xaf", "7z"}, {"\xd0\xcf\x11\xe0", "OLE"},
+	{"MZ", "PE"},
+	{"\x7fELF", "ELF"},
+	{"\xca\xfe\xba\xbe", "Mach-O"},
+	{"\xcf\xfa\xed\xfe", "Mach-O"},
+	{"\xfe\xed\xfa\xcf", "Mach-O"},
+	{"#!", "script"},
+	{"II*\x00", "TIFF"},
+	{"MM\x00*", "TIFF"},
+	{"II+\x00", "TIFF"},
+	{"MM\x00+", "TIFF"},
+	{"%PDF", "PDF"},
+	{"PK\x03\x04", "ZIP"},
+	{"<!", "HTML"},
+	{"<?", "XML"},
+	{"<h", "HTML"},
+	{"<H", "HTML"},
+	{"<s", "HTML"},
+	{"\x89PNG", "PNG"},
+	{"GIF8", "GIF"},
+	{"\xff\xd8\xff", "JPEG"},
+	{"BM", "BMP"},
+	{"RIFF", "RIFF"},
+	{"\x1f\x8b", "gzip"},
+	{"Rar!", "RAR"},
+	{"7z\xbc\xaf", "7z"},
+	{"\xd0\xcf\x11\xe0", "OLE"},
 }
 
 // polyglotOf names the other format whose magic begins the preamble, "" when there is none.

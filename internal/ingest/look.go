@@ -35,7 +35,7 @@ func (a *attempt) look(ctx context.Context) (caseload.Findings, content, error) 
 func (a *attempt) lookAt(ctx context.Context, src *source) (caseload.Findings, content, error) {
 	size := a.file.Size
 	head := make([]byte, min(headSize, size))
-	if n, err := src.ReadAt(head, 0); err != nil && !(err == io.EOF && n == len(head)) {
+	if n, err := src.ReadAt(head, 0); err != nil && !(errors.Is(err, io.EOF) && n == len(head)) {
 		return caseload.Findings{}, content{}, err
 	}
 	kind, advice := kindOf(head, size)

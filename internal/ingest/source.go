@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 
@@ -102,7 +103,7 @@ func (s *source) ask(b []byte, off int64) (int, error) {
 	n, err := s.objects.ReadRange(s.ctx, s.object, b, off)
 	if n == len(b) {
 		err = nil
-	} else if err == nil || err == io.EOF {
+	} else if err == nil || errors.Is(err, io.EOF) {
 		err = caseload.Errorf(caseload.Unavailable, "The store returned less than was asked for.")
 	}
 	s.mu.Lock()

@@ -367,7 +367,7 @@ func TestCloudFront(t *testing.T) {
 		if err := rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA1, sum[:], signature); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if until := r.ExpiresAt.Sub(time.Now()).Round(time.Second); until != time.Minute || fmt.Sprint(r.ExpiresAt.Unix()) != q.Get("Expires") {
+		if until := time.Until(r.ExpiresAt).Round(time.Second); until != time.Minute || fmt.Sprint(r.ExpiresAt.Unix()) != q.Get("Expires") {
 			t.Errorf("ends in %v, says %s", until, q.Get("Expires"))
 		}
 		if got := s.Origins(); len(got) != 2 || got[0] != "https://cdn.example.com" || !strings.HasPrefix(got[1], "https://bucket.s3.eu-west-1.") {

@@ -527,8 +527,14 @@ func ranged(t *testing.T, w world) {
 		off, length, want int
 		err               error
 	}{
-		{0, 10, 10, nil}, {99_990, 10, 10, nil}, {99_991, 10, 9, io.EOF}, {100_000, 1, 0, io.EOF}, {200_000, 1, 0, io.EOF},
-		{0, 100_000, 100_000, nil}, {0, 100_001, 100_000, io.EOF}, {50, 0, 0, nil},
+		{0, 10, 10, nil},
+		{99_990, 10, 10, nil},
+		{99_991, 10, 9, io.EOF},
+		{100_000, 1, 0, io.EOF},
+		{200_000, 1, 0, io.EOF},
+		{0, 100_000, 100_000, nil},
+		{0, 100_001, 100_000, io.EOF},
+		{50, 0, 0, nil},
 	} {
 		p := make([]byte, c.length)
 		n, err := w.store.ReadRange(t.Context(), o, p, int64(c.off))

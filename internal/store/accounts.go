@@ -34,7 +34,7 @@ func (s *Store) CreateFirstAdmin(ctx context.Context, organization string, u cas
 			return err
 		}
 		if n > 0 {
-			return conflict("The first account was made already.").(*caseload.Error).WithHint("Sign in, or ask an administrator for an account.")
+			return conflict("The first account was made already.").WithHint("Sign in, or ask an administrator for an account.")
 		}
 		org, err := t.createOrganization(ctx, organization)
 		if err != nil {
@@ -123,7 +123,7 @@ func (t *tx) createUser(ctx context.Context, actor string, u caseload.User, pass
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		string(u.ID), string(u.Organization), u.Email, u.Name, string(u.Role), passwordHash, toMS(u.CreatedAt))
 	if duplicate(err) {
-		return u, conflict("This e-mail address has an account already.").(*caseload.Error).WithField("email")
+		return u, conflict("This e-mail address has an account already.").WithField("email")
 	}
 	if err != nil {
 		return u, err
@@ -190,7 +190,7 @@ func (s *Store) ChangeUser(ctx context.Context, admin caseload.User, id caseload
 			return err
 		}
 		if others == 0 && u.Role == caseload.Admin && !u.Disabled && (role != caseload.Admin || disabled) {
-			return conflict("This is the organization's last administrator.").(*caseload.Error).
+			return conflict("This is the organization's last administrator.").
 				WithHint("Make someone else an administrator first.")
 		}
 		disabledAt := int64(0)

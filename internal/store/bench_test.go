@@ -26,8 +26,10 @@ func benchSize(b *testing.B) (cases, files int) {
 	return read("CASELOAD_BENCH_CASES", 5000), read("CASELOAD_BENCH_FILES", 50000)
 }
 
-var families = []string{"김", "이", "박", "최", "정", "Kim", "Lee", "Garcia", "Müller", "Nguyen", "Smith", "Okafor", "Иванов", "Rossi", "Silva"}
-var givens = []string{"철수", "영희", "민준", "Anna", "Bruno", "Chloé", "Dmitri", "Elena", "Femi", "Grace", "Hugo", "Ines", "Jonas"}
+var (
+	families = []string{"김", "이", "박", "최", "정", "Kim", "Lee", "Garcia", "Müller", "Nguyen", "Smith", "Okafor", "Иванов", "Rossi", "Silva"}
+	givens   = []string{"철수", "영희", "민준", "Anna", "Bruno", "Chloé", "Dmitri", "Elena", "Femi", "Grace", "Hugo", "Ines", "Jonas"}
+)
 
 // fillList writes cases, files, studies and terms in bulk, as the verbs would have left them: one file in a hundred needs
 // attention, one in two hundred is arriving.
@@ -83,9 +85,11 @@ func (b *bench) fillList(cases, files int) {
 				changed_at, stored_at, metadata_at, ready_at)`, "", to-from, 29, func(i int) []any {
 				i += from
 				at := toMS(start)
-				row := []any{string(caseload.NewID[caseload.FileID](start)), org, ids[i%cases], fmt.Sprintf("IM%06d.dcm", i), "DICOM/SER1", 524288, "application/dicom", at,
+				row := []any{
+					string(caseload.NewID[caseload.FileID](start)), org, ids[i%cases], fmt.Sprintf("IM%06d.dcm", i), "DICOM/SER1", 524288, "application/dicom", at,
 					"fp" + strconv.Itoa(i), "ready", "", "small", string(caseload.NewObjectKey()), 0, 524288, 0, "AAAAAAAAAAA=", "etag", string(make64()), "dicom", 0, "[]", 1,
-					user, at, at, at, at, at}
+					user, at, at, at, at, at,
+				}
 				switch j := i * 7919 % 1000; { // spread over the cases
 				case j < 5:
 					row[9], row[14], row[15] = "sending", 1000, at

@@ -268,12 +268,18 @@ func (s *Store) summaries(ctx context.Context, found []caseload.Case) ([]caseloa
 		query string
 		into  func(c *caseload.CaseSummary, n int64)
 	}{
-		{`SELECT case_id, sum(sent_bytes) FROM files WHERE state IN ('planned', 'sending') AND case_id` + in + `GROUP BY case_id`,
-			func(c *caseload.CaseSummary, n int64) { c.SentBytes = n }},
-		{`SELECT case_id, count(*) FROM studies WHERE case_id` + in + `GROUP BY case_id`,
-			func(c *caseload.CaseSummary, n int64) { c.Studies = int(n) }},
-		{`SELECT case_id, count(*) FROM series WHERE case_id` + in + `GROUP BY case_id`,
-			func(c *caseload.CaseSummary, n int64) { c.Series = int(n) }},
+		{
+			`SELECT case_id, sum(sent_bytes) FROM files WHERE state IN ('planned', 'sending') AND case_id` + in + `GROUP BY case_id`,
+			func(c *caseload.CaseSummary, n int64) { c.SentBytes = n },
+		},
+		{
+			`SELECT case_id, count(*) FROM studies WHERE case_id` + in + `GROUP BY case_id`,
+			func(c *caseload.CaseSummary, n int64) { c.Studies = int(n) },
+		},
+		{
+			`SELECT case_id, count(*) FROM series WHERE case_id` + in + `GROUP BY case_id`,
+			func(c *caseload.CaseSummary, n int64) { c.Series = int(n) },
+		},
 	} {
 		err := each(part.query, func(scan func(...any) error) (struct{}, error) {
 			var id caseload.CaseID

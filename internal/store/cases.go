@@ -171,7 +171,7 @@ func tidyCase(c caseload.Case) (caseload.Case, error) {
 
 func usedNumber(err error) error {
 	if duplicate(err) {
-		return conflict("This case number is used already.").(*caseload.Error).WithHint("Choose another one.").WithField("number")
+		return conflict("This case number is used already.").WithHint("Choose another one.").WithField("number")
 	}
 	return err
 }

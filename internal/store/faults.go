@@ -93,6 +93,6 @@ func gone(what string) error {
 	return caseload.Errorf(caseload.Gone, "This %s was deleted.", what)
 }
 
-func conflict(format string, args ...any) error {
+func conflict(format string, args ...any) *caseload.Error {
 	return caseload.Errorf(caseload.Conflict, format, args...)
 }

@@ -127,9 +127,11 @@ func (s *Store) PlanFiles(ctx context.Context, user caseload.User, c caseload.Ca
 				if !f.CreatedAt.IsZero() {
 					created = toMS(f.CreatedAt)
 				}
-				return []any{string(f.ID), string(live.Organization), string(live.ID), text(f.Name), text(f.Path), f.Size,
+				return []any{
+					string(f.ID), string(live.Organization), string(live.ID), text(f.Name), text(f.Path), f.Size,
 					text(f.ContentType), toMS(f.ModifiedAt), text(f.Fingerprint), string(caseload.Planned), string(f.Route),
-					string(f.Object), f.UploadID, f.PartSize, toMS(f.Deadline), string(user.ID), created, now}
+					string(f.Object), f.UploadID, f.PartSize, toMS(f.Deadline), string(user.ID), created, now,
+				}
 			})
 		if duplicate(err) {
 			return conflict("One of these files is planned already.")

@@ -18,8 +18,10 @@ func (t *tx) insertIntents(ctx context.Context, files []caseload.File, reason st
 		(id, organization_id, file_id, object, upload_id, version_id, reason, state, due_at, created_at)`, "", len(files), 10,
 		func(i int) []any {
 			f := files[i]
-			return []any{string(caseload.NewID[caseload.IntentID](t.now)), string(f.Organization), string(f.ID), string(f.Object),
-				f.UploadID, f.VersionID, reason, "open", toMS(dueAt), toMS(t.now)}
+			return []any{
+				string(caseload.NewID[caseload.IntentID](t.now)), string(f.Organization), string(f.ID), string(f.Object),
+				f.UploadID, f.VersionID, reason, "open", toMS(dueAt), toMS(t.now),
+			}
 		})
 }
 

@@ -191,8 +191,10 @@ func TestAnEarlierAttemptIsFenced(t *testing.T) {
 			t.Error("the first attempt's instances were kept")
 		}
 		must(t, b.s.Renew(ctx, f.ID, 2, b.now().Add(time.Hour), 5, 10))
-		must(t, b.s.FinishReading(ctx, f.ID, 2, caseload.Receipt{SHA256: strings.Repeat("b", 64), Warnings: []string{"late"},
-			Unread: []caseload.Unread{{Entry: "a", Reason: "encrypted"}}}))
+		must(t, b.s.FinishReading(ctx, f.ID, 2, caseload.Receipt{
+			SHA256: strings.Repeat("b", 64), Warnings: []string{"late"},
+			Unread: []caseload.Unread{{Entry: "a", Reason: "encrypted"}},
+		}))
 		done, err := b.s.File(ctx, b.admin, f.ID)
 		must(t, err)
 		if done.State != caseload.Ready || done.EntriesDone != 10 || len(done.Warnings) != 1 || len(done.Contents.Unread) != 1 || !done.Deadline.IsZero() {

@@ -111,7 +111,7 @@ func (s *Store) CheckSchema(ctx context.Context) (err error) {
 		return err
 	}
 	if wants := steps[len(steps)-1].version; has < wants {
-		return conflict("The database's schema is version %d; this caseload needs version %d.", has, wants).(*caseload.Error).
+		return conflict("The database's schema is version %d; this caseload needs version %d.", has, wants).
 			WithHint("Make a backup, then run `caseload migrate`.")
 	}
 	return nil

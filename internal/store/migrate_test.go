@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -92,7 +93,7 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 			older := unmigrated(t, url)
 			for name, err := range map[string]error{"Migrate": older.Migrate(t.Context()), "CheckSchema": older.CheckSchema(t.Context())} {
 				wantKind(t, err, caseload.Conflict)
-				if !strings.Contains(err.Error(), "version 2") || err.(*caseload.Error).Hint == "" {
+				if e, ok := errors.AsType[*caseload.Error](err); !ok || !strings.Contains(e.Message, "version 2") || e.Hint == "" {
 					t.Errorf("%s says %q", name, err)
 				}
 			}

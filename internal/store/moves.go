@@ -68,7 +68,7 @@ func (t *tx) saveFile(ctx context.Context, before, after caseload.File) error {
 		after.Contents.Others, after.EntriesDone, after.EntriesTotal, after.BytesRead, after.Attempt, after.Tries, after.Owner,
 		toMS(after.ReadingUntil), toMS(t.now), toMS(after.StoredAt), toMS(after.MetadataAt), toMS(after.ReadyAt))
 	if err == nil && n != 1 {
-		err = conflict("The file was changed by someone else meanwhile.").(*caseload.Error).WithHint("Look again, then try again.")
+		err = conflict("The file was changed by someone else meanwhile.").WithHint("Look again, then try again.")
 	}
 	return err
 }
@@ -131,7 +131,7 @@ func (s *Store) MarkStored(ctx context.Context, id caseload.FileID, actor string
 				return nil, cannotMove(f.State, caseload.Stored)
 			}
 			if seen.Key != f.Object || seen.Size != f.Size || seen.CRC64NVME == "" || seen.ETag == "" && seen.VersionID == "" {
-				return nil, conflict("The store does not hold the file as it was planned.").(*caseload.Error).WithCause(
+				return nil, conflict("The store does not hold the file as it was planned.").WithCause(
 					fmt.Errorf("seen %d bytes, planned %d; checksum %q, etag %q", seen.Size, f.Size, seen.CRC64NVME, seen.ETag))
 			}
 			won = true

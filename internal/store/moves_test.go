@@ -189,12 +189,14 @@ func TestBeginSendingKeepsTheFirstUpload(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		ctx := t.Context()
 		c := b.newCase("1", "")
-		f := caseload.File{ID: caseload.NewID[caseload.FileID](b.now()), Name: "a.zip", Size: 60_000_000, Route: caseload.Direct,
-			PartSize: 16 << 20, Object: caseload.NewObjectKey(), Deadline: b.now().Add(time.Hour)}
+		f := caseload.File{
+			ID: caseload.NewID[caseload.FileID](b.now()), Name: "a.zip", Size: 60_000_000, Route: caseload.Direct,
+			PartSize: 16 << 20, Object: caseload.NewObjectKey(), Deadline: b.now().Add(time.Hour),
+		}
 		must(t, b.s.PlanFiles(ctx, b.admin, c.ID, []caseload.File{f}))
-		got, err := b.s.BeginSending(ctx, f.ID, "", "", b.now().Add(time.Hour))
+		_, err := b.s.BeginSending(ctx, f.ID, "", "", b.now().Add(time.Hour))
 		must(t, err)
-		got, err = b.s.BeginSending(ctx, f.ID, "", "first", b.now().Add(time.Hour))
+		got, err := b.s.BeginSending(ctx, f.ID, "", "first", b.now().Add(time.Hour))
 		must(t, err)
 		if got.UploadID != "first" || got.State != caseload.Sending {
 			t.Errorf("got upload %q in state %s", got.UploadID, got.State)

@@ -51,8 +51,10 @@ func (b *bench) randomLife(t *testing.T, rt *rapid.T) {
 	must(t, err)
 	files := make([]caseload.File, 3)
 	for i := range files {
-		files[i] = caseload.File{ID: caseload.NewID[caseload.FileID](b.now()), Name: "a", Size: 100, Route: caseload.Small,
-			Object: caseload.NewObjectKey(), Deadline: b.now().Add(time.Hour)}
+		files[i] = caseload.File{
+			ID: caseload.NewID[caseload.FileID](b.now()), Name: "a", Size: 100, Route: caseload.Small,
+			Object: caseload.NewObjectKey(), Deadline: b.now().Add(time.Hour),
+		}
 	}
 	must(t, b.s.PlanFiles(ctx, b.admin, c.ID, files))
 	pick := rapid.IntRange(0, len(files)-1)

@@ -37,8 +37,10 @@ var scoped = []struct {
 		return err
 	}},
 	{"PlanFiles", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
-		return s.PlanFiles(ctx, u, c.ID, []caseload.File{{ID: caseload.NewID[caseload.FileID](time.Now()), Name: "a", Size: 1,
-			Route: caseload.Small, Object: caseload.NewObjectKey(), Deadline: time.Now()}})
+		return s.PlanFiles(ctx, u, c.ID, []caseload.File{{
+			ID: caseload.NewID[caseload.FileID](time.Now()), Name: "a", Size: 1,
+			Route: caseload.Small, Object: caseload.NewObjectKey(), Deadline: time.Now(),
+		}})
 	}},
 	{"PlanFiles of nothing", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
 		return s.PlanFiles(ctx, u, c.ID, nil)

@@ -2,11 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"time"
-
-	"database/sql"
 
 	"dcdentals.com/caseload/internal/caseload"
 )

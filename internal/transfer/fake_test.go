@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc64"
 	"io"
@@ -249,7 +250,7 @@ func readFor(ctx context.Context, body io.Reader) ([]byte, error) {
 	for {
 		n, err := body.Read(buffer)
 		all = append(all, buffer[:n]...)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err == nil {

@@ -169,8 +169,10 @@ func (m *memRecords) MarkStored(ctx context.Context, id caseload.FileID, actor s
 }
 
 func (m *memRecords) intend(f caseload.File, due time.Time) {
-	m.intents = append(m.intents, &memIntent{due: due, Intent: caseload.Intent{ID: caseload.NewID[caseload.IntentID](m.now()),
-		File: f.ID, Object: f.Object, UploadID: f.UploadID, VersionID: f.VersionID}})
+	m.intents = append(m.intents, &memIntent{due: due, Intent: caseload.Intent{
+		ID:   caseload.NewID[caseload.IntentID](m.now()),
+		File: f.ID, Object: f.Object, UploadID: f.UploadID, VersionID: f.VersionID,
+	}})
 }
 
 func (m *memRecords) MarkAbandoned(ctx context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error) {

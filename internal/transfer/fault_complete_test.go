@@ -44,9 +44,17 @@ func TestCompleteCanBeRepeatedAfterAnyFault(t *testing.T) {
 		p    phase
 	}
 	for _, f := range []trouble{
-		{"objects", "ListParts", before}, {"objects", "CompleteMultipart", before}, {"objects", "Head", before}, {"objects", "Sync", before},
-		{"objects", "Sync", after}, {"records", "File", before}, {"records", "Parts", before}, {"records", "Postpone", before},
-		{"records", "Postpone", after}, {"records", "MarkStored", before}, {"records", "MarkStored", after},
+		{"objects", "ListParts", before},
+		{"objects", "CompleteMultipart", before},
+		{"objects", "Head", before},
+		{"objects", "Sync", before},
+		{"objects", "Sync", after},
+		{"records", "File", before},
+		{"records", "Parts", before},
+		{"records", "Postpone", before},
+		{"records", "Postpone", after},
+		{"records", "MarkStored", before},
+		{"records", "MarkStored", after},
 	} {
 		t.Run(f.call+" "+string(f.p), func(t *testing.T) {
 			inFaultRig(t, func(t *testing.T, r *faultRig) {

@@ -26,8 +26,10 @@ var body = []byte("The quick brown fox jumps over the dog")
 func inFaultRig(t *testing.T, test func(t *testing.T, r *faultRig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &faultRig{records: newMemRecords(time.Now), objects: newMemObjects(), t: t,
-			user: caseload.User{ID: "user", Organization: "clinic", Role: caseload.Member}}
+		r := &faultRig{
+			records: newMemRecords(time.Now), objects: newMemObjects(), t: t,
+			user: caseload.User{ID: "user", Organization: "clinic", Role: caseload.Member},
+		}
 		r.Service = r.another()
 		test(t, r)
 	})

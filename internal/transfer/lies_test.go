@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func TestPlanAnswersEachBadFileWithItsOwnError(t *testing.T) {
 			c := cases[i/2]
 			t.Run(c.what, func(t *testing.T) {
 				wantKind(t, p.Err, c.kind)
-				if e, ok := p.Err.(*caseload.Error); !ok || e.Field != c.field || !strings.Contains(e.Message, c.says) {
+				if e, ok := errors.AsType[*caseload.Error](p.Err); !ok || e.Field != c.field || !strings.Contains(e.Message, c.says) {
 					t.Errorf("got %#v, want field %q and words %q", p.Err, c.field, c.says)
 				}
 				if p.File.ID != "" {

@@ -150,8 +150,10 @@ func TestEveryCallOfTheClientHasItsAnswer(t *testing.T) {
 	if _, err := member.Case(ctx, c.ID); caseload.KindOf(err) != caseload.Gone {
 		t.Fatalf("the deleted case answers %v", err)
 	}
-	for _, id := range []string{"showMe", "listCases", "createCase", "changeCase", "planFiles", "receiveFile", "listStudies", "listEvents",
-		"signParts", "listParts", "abortFile", "reportProgress", "createUser", "changeUser", "createToken", "revokeToken", "deleteCase"} {
+	for _, id := range []string{
+		"showMe", "listCases", "createCase", "changeCase", "planFiles", "receiveFile", "listStudies", "listEvents",
+		"signParts", "listParts", "abortFile", "reportProgress", "createUser", "changeUser", "createToken", "revokeToken", "deleteCase",
+	} {
 		if _, ok := covered.Load(id); !ok {
 			t.Errorf("%s was never held against the document", id)
 		}

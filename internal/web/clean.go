@@ -10,8 +10,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"dcdentals.com/caseload/internal/caseload"
 	"golang.org/x/text/unicode/norm"
+
+	"dcdentals.com/caseload/internal/caseload"
 )
 
 // Longest values taken from people, in characters.

@@ -173,9 +173,12 @@ func bodyLimit(rt route) int64 {
 }
 
 // caseID, fileID and the others take an identifier out of the address. A malformed one names nothing: NotFound.
-func caseID(r *http.Request) (caseload.CaseID, error)   { return pathID[caseload.CaseID](r, "case") }
-func fileID(r *http.Request) (caseload.FileID, error)   { return pathID[caseload.FileID](r, "file") }
-func userID(r *http.Request) (caseload.UserID, error)   { return pathID[caseload.UserID](r, "user") }
+func caseID(r *http.Request) (caseload.CaseID, error) { return pathID[caseload.CaseID](r, "case") }
+
+func fileID(r *http.Request) (caseload.FileID, error) { return pathID[caseload.FileID](r, "file") }
+
+func userID(r *http.Request) (caseload.UserID, error) { return pathID[caseload.UserID](r, "user") }
+
 func tokenID(r *http.Request) (caseload.TokenID, error) { return pathID[caseload.TokenID](r, "token") }
 
 func pathID[T ~string](r *http.Request, noun string) (T, error) {

@@ -76,8 +76,6 @@ type house struct {
 	tokens map[string]string
 }
 
-var roles = map[string]caseload.Role{"viewer": caseload.Viewer, "member": caseload.Member, "admin": caseload.Admin}
-
 // open starts a server; change may alter its configuration.
 func open(t testing.TB, change ...func(*web.Config)) *house {
 	t.Helper()

@@ -7,10 +7,11 @@ import (
 	"strconv"
 	"time"
 
-	"dcdentals.com/caseload/internal/store"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"dcdentals.com/caseload/internal/store"
 )
 
 // metrics is what /metrics tells. Labels are route patterns, methods, statuses and states: never what people typed.

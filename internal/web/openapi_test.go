@@ -11,11 +11,12 @@ import (
 	"sync"
 	"testing"
 
-	"dcdentals.com/caseload/internal/api"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
+
+	"dcdentals.com/caseload/internal/api"
 )
 
 // loadDocument parses the OpenAPI document as of 3.1, for servers at the base.

@@ -110,8 +110,12 @@ func (s *Server) filePage(l locale, f caseload.File, people map[string]string) f
 		key    string
 		number int
 	}{
-		{"file.entries", f.Contents.Entries}, {"file.images", f.Contents.Images}, {"file.meshes", f.Contents.Meshes},
-		{"file.photos", f.Contents.Photos}, {"file.documents", f.Contents.Documents}, {"file.others", f.Contents.Others},
+		{"file.entries", f.Contents.Entries},
+		{"file.images", f.Contents.Images},
+		{"file.meshes", f.Contents.Meshes},
+		{"file.photos", f.Contents.Photos},
+		{"file.documents", f.Contents.Documents},
+		{"file.others", f.Contents.Others},
 		{"file.ignored", f.Contents.Ignored},
 	} {
 		if k.number > 0 {

@@ -11,9 +11,10 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"dcdentals.com/caseload/internal/caseload"
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
+
+	"dcdentals.com/caseload/internal/caseload"
 )
 
 // The cost of a password: OWASP's first choice for argon2id (Password Storage Cheat Sheet), about 20 ms of one core.

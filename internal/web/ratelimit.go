@@ -4,8 +4,9 @@ import (
 	"sync"
 	"time"
 
-	"dcdentals.com/caseload/internal/caseload"
 	"golang.org/x/time/rate"
+
+	"dcdentals.com/caseload/internal/caseload"
 )
 
 // rateLimiter bounds how often one user, or one address that nobody is signed in from, asks. It is generous: a thousand

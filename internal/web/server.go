@@ -10,10 +10,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/store"
 	"dcdentals.com/caseload/internal/transfer"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config is what a Server needs. Store, Transfer, Limits, Log and Now are required.

@@ -62,8 +62,11 @@ func (l locale) contents(c caseload.CaseSummary) string {
 		key    string
 		number int
 	}{
-		{"contents.series", c.Series}, {"contents.meshes", c.Meshes}, {"contents.photos", c.Photos},
-		{"contents.documents", c.Documents}, {"contents.others", c.Others},
+		{"contents.series", c.Series},
+		{"contents.meshes", c.Meshes},
+		{"contents.photos", c.Photos},
+		{"contents.documents", c.Documents},
+		{"contents.others", c.Others},
 	} {
 		if k.number > 0 {
 			kinds = append(kinds, l.count(k.key, k.number))

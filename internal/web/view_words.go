@@ -10,8 +10,9 @@ import (
 	"time"
 	_ "time/tzdata" // the zones of people's browsers, also where the machine has no database of them
 
-	"dcdentals.com/caseload/ui"
 	"golang.org/x/text/language"
+
+	"dcdentals.com/caseload/ui"
 )
 
 // languages are those of the catalogue; the first is the one for everybody else.
