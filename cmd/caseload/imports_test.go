@@ -36,7 +36,6 @@ var homes = map[string][]string{
 	"github.com/riverqueue/":          {"internal/jobs"},
 	"github.com/jackc/":               {"internal/store", "internal/jobs"}, // jobs: River's own pool and transaction on PostgreSQL
 	"modernc.org/sqlite":              {"internal/store"},
-	"github.com/pressly/":             {"internal/store"},
 	"github.com/joho/godotenv":        {"cmd/caseload"},
 	"github.com/spf13/":               {"cmd/caseload"},
 	"github.com/prometheus/":          {"internal/web", "cmd/caseload"},
