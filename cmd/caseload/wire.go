@@ -93,7 +93,7 @@ func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *applica
 			return a, err
 		}
 	}
-	return a, a.startAdmin(c)
+	return a, a.startAdmin(c, objects)
 }
 
 func openStore(ctx context.Context, c *config, log *slog.Logger) (*store.Store, error) {
@@ -172,18 +172,30 @@ func (a *application) checks(ctx context.Context, objects *objectstore.Store) []
 }
 
 // startAdmin opens the listener of the monitoring, when there is to be one.
-func (a *application) startAdmin(c *config) error {
-	if c.AdminAddr == "" || a.pages == nil {
+func (a *application) startAdmin(c *config, objects *objectstore.Store) error {
+	if c.AdminAddr == "" {
 		return nil
 	}
+	monitor := a.monitor(objects)
 	l, err := listen(c.AdminAddr, "CASELOAD_ADMIN_ADDR")
 	if err != nil {
 		return err
 	}
 	a.log.Info("monitoring", "address", l.Addr().String())
-	a.admin = newServer(a.pages.AdminHandler(), a.log)
+	a.admin = newServer(monitor.Handler(), a.log)
 	go serveOn(a.admin, l, a.failed)
 	return nil
+}
+
+// monitor returns that of the web server, which counts requests besides; a worker's stands alone.
+func (a *application) monitor(objects *objectstore.Store) *web.Monitor {
+	if a.pages != nil {
+		return a.pages.Monitor()
+	}
+	return web.NewMonitor(web.MonitorConfig{
+		Store: a.store, Ready: func(ctx context.Context) []web.Check { return a.checks(ctx, objects) },
+		Collectors: []prometheus.Collector{queueMetrics{a.jobs}}, Version: version(), Log: a.log,
+	})
 }
 
 // ownerName names this process in leases.
@@ -227,14 +239,19 @@ func (a *application) address() string { return "http://" + a.listener.Addr().St
 // they read, then the store and the database close. It goes on after a failure and returns all of them.
 func (a *application) stop(ctx context.Context) error {
 	var failures []error
+	handedBack := make(chan error, 1) // beside the server: uploads may take all the time there is
+	go func() {
+		if a.working {
+			handedBack <- a.jobs.Stop(ctx)
+		}
+		close(handedBack)
+	}()
 	if a.server != nil {
 		failures = append(failures, a.server.Shutdown(ctx))
 	} else if a.listener != nil {
 		failures = append(failures, a.listener.Close())
 	}
-	if a.working {
-		failures = append(failures, a.jobs.Stop(ctx))
-	}
+	failures = append(failures, <-handedBack)
 	if a.admin != nil {
 		failures = append(failures, a.admin.Shutdown(ctx))
 	}

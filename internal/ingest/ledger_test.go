@@ -221,6 +221,11 @@ func newBenchOf(readers []io.ReaderAt, sizes []int64) *bench {
 	var files []caseload.File
 	for i, r := range readers {
 		f := caseload.File{ID: caseload.FileID(fmt.Sprintf("file%02d", i)), Object: caseload.ObjectKey(fmt.Sprintf("key%02d", i)), Size: sizes[i]}
+		var sum caseload.CRC64NVME
+		if _, err := io.CopyBuffer(&sum, struct{ io.Reader }{io.NewSectionReader(r, 0, sizes[i])}, make([]byte, 1<<20)); err != nil {
+			panic(err)
+		}
+		f.CRC64NVME = sum.String()
 		b.shelf.objects[f.Object] = r
 		b.ids = append(b.ids, f.ID)
 		files = append(files, f)

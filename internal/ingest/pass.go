@@ -11,8 +11,11 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// pass reads the whole file once, in order and in constant memory: the SHA-256 of every byte, and of a ZIP in the same
-// go each entry's size and CRC-32.
+// errDamaged: a bit was flipped on the way here, and the next try reads it right; or it was at rest, and no try does.
+var errDamaged = errors.New("ingest: the bytes read are not those that were received")
+
+// pass reads the whole file once, in order and in constant memory: the SHA-256 of every byte, the CRC-64/NVME that must
+// be the one the file was received with, and of a ZIP in the same go each entry's size and CRC-32.
 func (a *attempt) pass(ctx context.Context, c content, lease *lease) (caseload.Receipt, error) {
 	body, err := a.Objects.Stream(ctx, objectOf(a.file))
 	if err != nil {
@@ -20,12 +23,13 @@ func (a *attempt) pass(ctx context.Context, c content, lease *lease) (caseload.R
 	}
 	defer body.Close()
 	whole := &wholeReader{r: body}
-	sum := sha256.New()
+	sum, received := sha256.New(), caseload.CRC64NVME(0)
+	both := io.MultiWriter(sum, &received)
 	receipt := caseload.Receipt{}
 	if c.zip == nil {
-		_, err = io.CopyBuffer(struct{ io.Writer }{sum}, whole, make([]byte, 256<<10))
+		_, err = io.CopyBuffer(both, whole, make([]byte, 256<<10))
 	} else {
-		receipt, err = a.checkEntries(ctx, io.TeeReader(whole, sum), c, lease)
+		receipt, err = a.checkEntries(ctx, io.TeeReader(whole, both), c, lease)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -36,6 +40,9 @@ func (a *attempt) pass(ctx context.Context, c content, lease *lease) (caseload.R
 		return caseload.Receipt{}, err
 	case whole.n != a.file.Size:
 		return caseload.Receipt{}, &objectError{caseload.Errorf(caseload.Unavailable, "The store gave %d bytes of %d.", whole.n, a.file.Size)}
+	case received.String() != a.file.CRC64NVME:
+		a.alarm(ctx, "object_damaged")
+		return caseload.Receipt{}, errDamaged
 	}
 	receipt.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	receipt.BytesRead = whole.n

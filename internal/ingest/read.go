@@ -187,6 +187,8 @@ func reasonOf(err error) string {
 		return "its contents make the reader fail."
 	case errors.Is(err, context.DeadlineExceeded):
 		return "reading it takes too long."
+	case errors.Is(err, errDamaged):
+		return "the bytes in the store are no longer those that were received. Tell your administrator, and send the file again."
 	}
 	return "the reader met an error of its own."
 }

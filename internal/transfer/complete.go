@@ -101,7 +101,7 @@ func (s *Service) finishParts(ctx context.Context, f caseload.File, actor string
 	if err := partsMissing(f, manifest, held); err != nil {
 		return f, err
 	}
-	whole, err := wholeChecksum(manifest)
+	whole, err := caseload.WholeChecksum(manifest)
 	if err != nil {
 		return f, fmt.Errorf("combine checksums of %s: %w", f.ID, err)
 	}
@@ -143,7 +143,7 @@ func (s *Service) finishUnlisted(ctx context.Context, f caseload.File, actor str
 	if err != nil {
 		return f, fmt.Errorf("look for %s: %w", f.ID, err)
 	}
-	whole, err := wholeChecksum(manifest)
+	whole, err := caseload.WholeChecksum(manifest)
 	if err != nil {
 		return f, fmt.Errorf("combine checksums of %s: %w", f.ID, err)
 	}

@@ -156,7 +156,7 @@ type verifiedReader struct {
 }
 
 func newVerifiedReader(body io.Reader, length int64, crc64nvme string) (*verifiedReader, error) {
-	want, err := parseCRC64NVME(crc64nvme)
+	want, err := caseload.ParseCRC64NVME(crc64nvme)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (r *verifiedReader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	n, err := r.body.Read(p[:min(int64(len(p)), r.left)])
-	r.crc = updateCRC64NVME(r.crc, p[:n])
+	r.crc = caseload.UpdateCRC64NVME(r.crc, p[:n])
 	r.left -= int64(n)
 	switch {
 	case r.left > 0 && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)):

@@ -138,7 +138,7 @@ func checkParts(f caseload.File, specs []PartSpec) ([]caseload.Part, error) {
 			return nil, caseload.Errorf(caseload.Invalid, "Part %d is named twice.", spec.Number).WithField("number")
 		}
 		seen[spec.Number] = true
-		if _, err := parseCRC64NVME(spec.CRC64NVME); err != nil {
+		if _, err := caseload.ParseCRC64NVME(spec.CRC64NVME); err != nil {
 			return nil, err
 		}
 		parts = append(parts, caseload.Part{Number: spec.Number, Size: length, CRC64NVME: spec.CRC64NVME})

@@ -1,11 +1,9 @@
-package transfer
+package caseload
 
 import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc64"
-
-	"dcdentals.com/caseload/internal/caseload"
 )
 
 // nvmePolynomial is the polynomial of CRC-64/NVME, reflected (NVM Express NVM Command Set 1.0, section 5.2.1.3.4; S3
@@ -26,8 +24,8 @@ var nvmeTables = func() (t [8][256]uint64) {
 	return t
 }()
 
-// updateCRC64NVME returns the checksum of the bytes behind crc followed by p. The checksum of nothing is 0.
-func updateCRC64NVME(crc uint64, p []byte) uint64 {
+// UpdateCRC64NVME returns the checksum of the bytes behind crc followed by p. The checksum of nothing is 0.
+func UpdateCRC64NVME(crc uint64, p []byte) uint64 {
 	t := &nvmeTables
 	crc = ^crc
 	for len(p) >= 8 {
@@ -42,9 +40,9 @@ func updateCRC64NVME(crc uint64, p []byte) uint64 {
 	return ^crc
 }
 
-// combineCRC64NVME returns the checksum of a followed by b, given the checksums of both and the length of b in bytes:
+// CombineCRC64NVME returns the checksum of a followed by b, given the checksums of both and the length of b in bytes:
 // a's remainder is moved on by that many zero bytes, that is multiplied by x^(8·length) modulo the polynomial.
-func combineCRC64NVME(a, b uint64, length int64) uint64 {
+func CombineCRC64NVME(a, b uint64, length int64) uint64 {
 	shift := uint64(1) << 63 // x^0, reflected
 	for n, k := length, 3; n > 0; n, k = n>>1, k+1 {
 		if n&1 != 0 {
@@ -79,37 +77,49 @@ func multiplyNVME(a, b uint64) uint64 {
 	return product
 }
 
-// formatCRC64NVME writes a checksum the way S3 does: base64 of the eight bytes, big endian.
-func formatCRC64NVME(crc uint64) string {
+// CRC64NVME is a running checksum of what is written to it. The zero value is that of nothing.
+type CRC64NVME uint64
+
+// Write never fails.
+func (c *CRC64NVME) Write(p []byte) (int, error) {
+	*c = CRC64NVME(UpdateCRC64NVME(uint64(*c), p))
+	return len(p), nil
+}
+
+// String writes the checksum as FormatCRC64NVME does.
+func (c CRC64NVME) String() string { return FormatCRC64NVME(uint64(c)) }
+
+// FormatCRC64NVME writes a checksum the way S3 does: base64 of the eight bytes, big endian.
+func FormatCRC64NVME(crc uint64) string {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], crc)
 	return base64.StdEncoding.EncodeToString(b[:])
 }
 
-// parseCRC64NVME reads what formatCRC64NVME writes, and nothing else; anything else is Invalid.
-func parseCRC64NVME(s string) (uint64, error) {
+// ParseCRC64NVME reads what FormatCRC64NVME writes, and nothing else; anything else is Invalid.
+func ParseCRC64NVME(s string) (uint64, error) {
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil || len(b) != 8 {
 		return 0, errBadChecksum
 	}
 	crc := binary.BigEndian.Uint64(b)
-	if formatCRC64NVME(crc) != s {
+	if FormatCRC64NVME(crc) != s {
 		return 0, errBadChecksum
 	}
 	return crc, nil
 }
 
-var errBadChecksum = caseload.Errorf(caseload.Invalid, "The checksum must be CRC-64/NVME: base64 of 8 bytes.").WithField("crc64nvme")
+var errBadChecksum = Errorf(Invalid, "The checksum must be CRC-64/NVME: base64 of 8 bytes.").WithField("crc64nvme")
 
-// wholeChecksum combines the checksums of consecutive parts into that of the whole.
-func wholeChecksum(parts []caseload.Part) (string, error) {
+// WholeChecksum combines the checksums of consecutive parts into that of the whole.
+func WholeChecksum(parts []Part) (string, error) {
 	var whole uint64
 	for _, p := range parts {
-		crc, err := parseCRC64NVME(p.CRC64NVME)
+		crc, err := ParseCRC64NVME(p.CRC64NVME)
 		if err != nil {
 			return "", err
 		}
-		whole = combineCRC64NVME(whole, crc, p.Size)
+		whole = CombineCRC64NVME(whole, crc, p.Size)
 	}
-	return formatCRC64NVME(whole), nil
+	return FormatCRC64NVME(whole), nil
 }

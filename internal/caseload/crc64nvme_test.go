@@ -1,23 +1,21 @@
-package transfer
+package caseload
 
 import (
 	"hash/crc64"
 	"math/rand/v2"
 	"testing"
-
-	"dcdentals.com/caseload/internal/caseload"
 )
 
 // The check value of the catalogue of parametrised CRC algorithms (CRC-64/NVME), and S3's writing of it.
 func TestCRC64NVMEGivesTheCatalogueValue(t *testing.T) {
-	crc := updateCRC64NVME(0, []byte("123456789"))
+	crc := UpdateCRC64NVME(0, []byte("123456789"))
 	if crc != 0xae8b14860a799888 {
 		t.Errorf("checksum of 123456789 is %#x", crc)
 	}
-	if s := formatCRC64NVME(crc); s != "rosUhgp5mIg=" {
+	if s := FormatCRC64NVME(crc); s != "rosUhgp5mIg=" {
 		t.Errorf("written %q", s)
 	}
-	if updateCRC64NVME(0, nil) != 0 {
+	if UpdateCRC64NVME(0, nil) != 0 {
 		t.Error("the checksum of nothing is not 0")
 	}
 }
@@ -32,7 +30,7 @@ func TestCRC64NVMEAgreesWithTheStandardLibraryAtEveryLengthAndSplit(t *testing.T
 		}
 		cut := random.IntN(len(p) + 1)
 		want := crc64.Checksum(p, standard)
-		if got := updateCRC64NVME(updateCRC64NVME(0, p[:cut]), p[cut:]); got != want {
+		if got := UpdateCRC64NVME(UpdateCRC64NVME(0, p[:cut]), p[cut:]); got != want {
 			t.Fatalf("%d bytes cut at %d: %#x, the standard library says %#x", len(p), cut, got, want)
 		}
 	}
@@ -45,14 +43,14 @@ func TestCombinedChecksumsOfRandomPiecesAreThatOfTheWhole(t *testing.T) {
 		for i := range whole {
 			whole[i] = byte(random.Uint32())
 		}
-		var parts []caseload.Part
+		var parts []Part
 		for rest := whole; len(rest) > 0; {
 			n := 1 + random.IntN(len(rest))
-			parts = append(parts, caseload.Part{Size: int64(n), CRC64NVME: formatCRC64NVME(updateCRC64NVME(0, rest[:n]))})
+			parts = append(parts, Part{Size: int64(n), CRC64NVME: FormatCRC64NVME(UpdateCRC64NVME(0, rest[:n]))})
 			rest = rest[n:]
 		}
-		got, err := wholeChecksum(parts)
-		if want := formatCRC64NVME(updateCRC64NVME(0, whole)); err != nil || got != want {
+		got, err := WholeChecksum(parts)
+		if want := FormatCRC64NVME(UpdateCRC64NVME(0, whole)); err != nil || got != want {
 			t.Fatalf("%d bytes in %d pieces: %s, %v; want %s", len(whole), len(parts), got, err, want)
 		}
 	}
@@ -65,13 +63,13 @@ func TestCombiningIsAssociativeForLongLengths(t *testing.T) {
 	zeros := uint64(0)
 	for k := int64(1); k < half; k *= 2 { // the checksum of 2^40 zero bytes, by doubling
 		if k == 1 {
-			zeros = updateCRC64NVME(0, []byte{0})
+			zeros = UpdateCRC64NVME(0, []byte{0})
 		}
-		zeros = combineCRC64NVME(zeros, zeros, k)
+		zeros = CombineCRC64NVME(zeros, zeros, k)
 	}
-	a := updateCRC64NVME(0, []byte("a"))
-	left := combineCRC64NVME(combineCRC64NVME(a, zeros, half), zeros, half)
-	right := combineCRC64NVME(a, combineCRC64NVME(zeros, zeros, half), 2*half)
+	a := UpdateCRC64NVME(0, []byte("a"))
+	left := CombineCRC64NVME(CombineCRC64NVME(a, zeros, half), zeros, half)
+	right := CombineCRC64NVME(a, CombineCRC64NVME(zeros, zeros, half), 2*half)
 	if left != right {
 		t.Errorf("(a+z)+z = %#x, a+(z+z) = %#x", left, right)
 	}
@@ -79,11 +77,11 @@ func TestCombiningIsAssociativeForLongLengths(t *testing.T) {
 
 func TestOnlyTheCanonicalWritingOfAChecksumIsRead(t *testing.T) {
 	for _, s := range []string{"", "rosUhgp5mIg", "rosUhgp5mIh=", "rosUhgp5mIg=\n", "AAAA", "rosUhgp5mIgA", "rosUhgp5mI-=", "rosUhgp5mIg=rosUhgp5mIg="} {
-		if _, err := parseCRC64NVME(s); caseload.KindOf(err) != caseload.Invalid {
+		if _, err := ParseCRC64NVME(s); KindOf(err) != Invalid {
 			t.Errorf("%q: %v, want Invalid", s, err)
 		}
 	}
-	if crc, err := parseCRC64NVME("rosUhgp5mIg="); err != nil || crc != 0xae8b14860a799888 {
+	if crc, err := ParseCRC64NVME("rosUhgp5mIg="); err != nil || crc != 0xae8b14860a799888 {
 		t.Errorf("the right one: %#x, %v", crc, err)
 	}
 }
@@ -93,7 +91,7 @@ func BenchmarkCRC64NVME(b *testing.B) {
 	b.Run("ours", func(b *testing.B) {
 		b.SetBytes(int64(len(p)))
 		for b.Loop() {
-			updateCRC64NVME(0, p)
+			UpdateCRC64NVME(0, p)
 		}
 	})
 	b.Run("hash/crc64", func(b *testing.B) {
@@ -107,6 +105,6 @@ func BenchmarkCRC64NVME(b *testing.B) {
 
 func BenchmarkCombineCRC64NVME(b *testing.B) {
 	for b.Loop() {
-		combineCRC64NVME(0x1234567890abcdef, 0xfedcba0987654321, 32<<20)
+		CombineCRC64NVME(0x1234567890abcdef, 0xfedcba0987654321, 32<<20)
 	}
 }
