@@ -28,7 +28,11 @@ func TestSeveralMachines(t *testing.T) {
 	admin := s.newAdmin()
 	s.serve([]string{"serve", "--role", "web"})
 	s.serve([]string{"serve", "--role", "web", "--addr", other})
-	workers := []*process{s.serve([]string{"worker"}), s.serve([]string{"worker"})}
+	watched := []string{freeAddress(t), freeAddress(t)}
+	workers := []*process{
+		s.serve([]string{"worker"}, "CASELOAD_ADMIN_ADDR="+watched[0]),
+		s.serve([]string{"serve", "--role", "worker"}, "CASELOAD_ADMIN_ADDR="+watched[1]),
+	}
 	here, there := admin, admin.at("http://"+other)
 	caseID := here.newCase(t, "2026-0001", "Several Machines")
 
@@ -77,7 +81,30 @@ func TestSeveralMachines(t *testing.T) {
 	if err != nil || sha256hex(got) != f.SHA256 {
 		t.Errorf("download at the other web process: %d bytes, %v", len(got), err)
 	}
+	for i, w := range workers {
+		if w.cmd.Process.Pid != victim {
+			monitored(t, "http://"+watched[i])
+		}
+	}
 	s.run("", "audit", "verify")
+}
+
+// monitored asks a worker that has read one file how it is.
+func monitored(t *testing.T, base string) {
+	t.Helper()
+	for path, want := range map[string]string{
+		"/healthz": `"status":"ok"`,
+		"/readyz":  `"name":"queue","ok":true`,
+		"/metrics": `caseload_files{route="direct",state="ready"} 1`,
+	} {
+		status, body, err := get(t.Context(), base+path)
+		if err != nil || status != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("a worker's %s: %d, %v, without %s:\n%s", path, status, err, want, body)
+		}
+	}
+	if _, metrics, err := get(t.Context(), base+"/metrics"); err != nil || strings.Contains(string(metrics), `caseload_reads_total{outcome="done"} 0`) {
+		t.Errorf("the worker that read the file counts none (%v)", err)
+	}
 }
 
 // killReader kills the worker that is reading the file, in mid-file, and returns its pid.

@@ -195,7 +195,7 @@ func TestNamesAndPatientsNeverReachTheLog(t *testing.T) {
 	h.downloads(f.ID, pattern(1000, 'c'))
 	h.ask("member", "GET", "/CanaryPath?x=CanaryQuery", "", "")
 	h.ask("member", "POST", "/api/v1/cases", "application/json", `{"patient":"CanaryBody","CanaryField":1}`)
-	recorded := httpGet(t, h.server.AdminHandler(), "/metrics")
+	recorded := httpGet(t, h.server.Monitor().Handler(), "/metrics")
 	for place, text := range map[string]string{"log": h.log.String(), "metrics": recorded} {
 		if strings.Contains(text, "Canary") {
 			t.Errorf("the %s holds what people typed: %s", place, around(text, "Canary"))

@@ -29,23 +29,23 @@ const readyWithin = 3 * time.Second
 const maxSkew = 30 * time.Second
 
 // showHealth tells that the process answers at all.
-func (s *Server) showHealth(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, health{Status: "ok", Version: s.Version})
+func (m *Monitor) showHealth(w http.ResponseWriter, _ *http.Request) error {
+	return answer(w, http.StatusOK, health{Status: "ok", Version: m.config.Version})
 }
 
 // showReadiness asks everything the process depends on: 503 when any of it fails.
-func (s *Server) showReadiness(w http.ResponseWriter, r *http.Request) error {
+func (m *Monitor) showReadiness(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
-	checks := s.checkDatabase(ctx)
-	if s.Ready != nil {
-		checks = append(checks, s.Ready(ctx)...)
+	checks := m.checkDatabase(ctx)
+	if m.config.Ready != nil {
+		checks = append(checks, m.config.Ready(ctx)...)
 	}
-	out, status := health{Status: "ok", Version: s.Version}, http.StatusOK
+	out, status := health{Status: "ok", Version: m.config.Version}, http.StatusOK
 	for _, c := range checks {
 		line := checkAnswer{Name: c.Name, OK: c.Err == nil}
 		if c.Err != nil {
-			line.Detail = s.sayFailing(ctx, c)
+			line.Detail = m.sayFailing(ctx, c)
 			out.Status, status = "failing", http.StatusServiceUnavailable
 			w.Header().Set("Retry-After", "2")
 		}
@@ -55,8 +55,8 @@ func (s *Server) showReadiness(w http.ResponseWriter, r *http.Request) error {
 }
 
 // sayFailing returns what anybody may read of a failing check; the log gets the cause.
-func (s *Server) sayFailing(ctx context.Context, c Check) string {
-	s.Log.WarnContext(ctx, "not ready", "check", c.Name, "error", c.Err)
+func (m *Monitor) sayFailing(ctx context.Context, c Check) string {
+	m.config.Log.WarnContext(ctx, "not ready", "check", c.Name, "error", c.Err)
 	var known *caseload.Error
 	if errors.As(c.Err, &known) {
 		return known.Message
@@ -65,8 +65,8 @@ func (s *Server) sayFailing(ctx context.Context, c Check) string {
 }
 
 // checkDatabase asks the database for its time, which tells of the database and of the clock.
-func (s *Server) checkDatabase(ctx context.Context) []Check {
-	theirs, err := s.Store.Ping(ctx)
+func (m *Monitor) checkDatabase(ctx context.Context) []Check {
+	theirs, err := m.config.Store.Ping(ctx)
 	if err != nil {
 		return []Check{{"database", caseload.Errorf(caseload.Unavailable, "The database does not answer.").WithCause(err)}}
 	}

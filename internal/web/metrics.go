@@ -3,29 +3,25 @@ package web
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"dcdentals.com/caseload/internal/store"
 )
 
-// metrics is what /metrics tells. Labels are route patterns, methods, statuses and states: never what people typed.
+// metrics counts what the server answers. Labels are route patterns, methods and statuses: never what people typed.
 type metrics struct {
-	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	bytesIn  prometheus.Counter
 	signs    prometheus.Counter
+	streams  prometheus.GaugeFunc
 }
 
-func newMetrics(source *store.Store, live *hub, more []prometheus.Collector, log *slog.Logger) *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
+func newMetrics(live *hub) *metrics {
+	return &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "caseload_http_requests_total", Help: "Requests answered, by route pattern, method and status.",
 		}, []string{"route", "method", "status"}),
@@ -39,18 +35,14 @@ func newMetrics(source *store.Store, live *hub, more []prometheus.Collector, log
 		signs: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "caseload_signed_requests_total", Help: "Upload requests signed.",
 		}),
-	}
-	m.registry.MustRegister(m.requests, m.seconds, m.bytesIn, m.signs, fileCollector{source, log},
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		streams: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "caseload_live_streams", Help: "Pages that are being told of changes.",
-		}, func() float64 { return float64(live.streams()) }))
-	m.registry.MustRegister(more...)
-	return m
+		}, func() float64 { return float64(live.streams()) }),
+	}
 }
 
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.requests, m.seconds, m.bytesIn, m.signs, m.streams}
 }
 
 func (m *metrics) answered(route, method string, status int, took time.Duration) {

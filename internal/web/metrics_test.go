@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"dcdentals.com/caseload/internal/web"
 )
@@ -27,7 +30,7 @@ func TestMetricsCountFilesRequestsAndBytes(t *testing.T) {
 	c := h.openCase()
 	h.stored(c.ID, "a.txt", pattern(1000, 'a'))
 	h.plan(c.ID, "b.bin", 10<<20)
-	text := httpGet(t, h.server.AdminHandler(), "/metrics")
+	text := httpGet(t, h.server.Monitor().Handler(), "/metrics")
 	for _, want := range []string{
 		`caseload_files{route="small",state="stored"} 1`,
 		`caseload_file_bytes{route="small",state="stored"} 1000`,
@@ -37,6 +40,45 @@ func TestMetricsCountFilesRequestsAndBytes(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("metrics lack %s", want)
+		}
+	}
+}
+
+func TestAMonitorNeedsNoPages(t *testing.T) {
+	h := open(t)
+	h.stored(h.openCase().ID, "a.txt", pattern(1000, 'a'))
+	broken := false
+	jobs := prometheus.NewCounter(prometheus.CounterOpts{Name: "caseload_of_a_worker_total", Help: "Of a worker."})
+	m := web.NewMonitor(web.MonitorConfig{
+		Store: h.store, Log: slog.New(slog.DiscardHandler), Collectors: []prometheus.Collector{jobs}, Version: "v9",
+		Ready: func(context.Context) []web.Check {
+			if broken {
+				return []web.Check{{Name: "store", Err: errors.New("away")}}
+			}
+			return []web.Check{{Name: "store"}}
+		},
+	}).Handler()
+	text := httpGet(t, m, "/metrics")
+	for _, want := range []string{`caseload_files{route="small",state="stored"} 1`, "caseload_of_a_worker_total 0", "process_open_fds", "go_goroutines"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("metrics lack %s", want)
+		}
+	}
+	if strings.Contains(text, "caseload_http_") {
+		t.Error("a process without pages counts requests")
+	}
+	if health := httpGet(t, m, "/healthz"); !strings.Contains(health, `"v9"`) {
+		t.Errorf("/healthz says %s", health)
+	}
+	if ready := httpGet(t, m, "/readyz"); !strings.Contains(ready, `"database"`) || !strings.Contains(ready, `"store"`) {
+		t.Errorf("/readyz says %s", ready)
+	}
+	broken = true
+	for path, want := range map[string]int{"/readyz": 503, "/cases": 404, "/api/v1/me": 404} {
+		rec := httptest.NewRecorder()
+		m.ServeHTTP(rec, httptest.NewRequest("GET", path, nil))
+		if rec.Code != want {
+			t.Errorf("%s answered %d, want %d", path, rec.Code, want)
 		}
 	}
 }

@@ -40,8 +40,8 @@ type route struct {
 // (/{bucket}/…) are taken out before it: see s3proxy.go.
 func (s *Server) routeTable() []route {
 	return []route{
-		{"GET /healthz", forAnyone, asProbe, s.showHealth},
-		{"GET /readyz", forAnyone, asProbe, s.showReadiness},
+		{"GET /healthz", forAnyone, asProbe, s.monitor.showHealth},
+		{"GET /readyz", forAnyone, asProbe, s.monitor.showReadiness},
 		{"GET /assets/{sum}/{file...}", forAnyone, asAsset, s.showAsset},
 
 		// Coming in.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,6 +60,7 @@ type Server struct {
 	rates   *rateLimiter
 	live    *hub
 	metrics *metrics
+	monitor *Monitor
 	handler http.Handler
 
 	pageTurns, storeTurns chan struct{}
@@ -85,7 +87,10 @@ func New(c Config) *Server {
 
 		pageTurns: make(chan struct{}, turnsOfPages), storeTurns: make(chan struct{}, turnsOfStore),
 	}
-	s.metrics = newMetrics(c.Store, s.live, c.Collectors, c.Log)
+	s.metrics = newMetrics(s.live)
+	s.monitor = NewMonitor(MonitorConfig{
+		Store: c.Store, Ready: c.Ready, Collectors: slices.Concat(c.Collectors, s.metrics.collectors()), Version: c.Version, Log: c.Log,
+	})
 	s.routes = s.routeTable()
 	s.handler = s.observe(s.hardened(s.dispatch()))
 	return s
@@ -94,17 +99,8 @@ func New(c Config) *Server {
 // Handler answers everything people, programs and, with an embedded store, signed requests ask for.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// AdminHandler answers /metrics, /healthz and /readyz for an address that is not public.
-func (s *Server) AdminHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.metrics.handler())
-	for _, rt := range s.routes {
-		if rt.kind == asProbe {
-			mux.Handle(rt.pattern, s.observe(s.handle(rt)))
-		}
-	}
-	return mux
-}
+// Monitor is what an address that is not public answers.
+func (s *Server) Monitor() *Monitor { return s.monitor }
 
 // Close ends the live streams, so that a graceful shutdown of the HTTP server need not wait for them.
 func (s *Server) Close() { s.live.close() }
