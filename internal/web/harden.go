@@ -41,12 +41,15 @@ func (s *Server) setHeaders(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", s.policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer our own forms come with "Origin: null" over plain http
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store") // patient text; assets say otherwise
-	if s.secure(r) {
+	secure := s.secure(r)
+	if secure || loopback(bareHost(r.Host)) { // browsers ignore it elsewhere, and complain
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
+	if secure {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 }
@@ -102,6 +105,11 @@ func (l hostList) allows(host string) bool {
 	host = strings.ToLower(host)
 	name := bareHost(host)
 	return l.names[host] || l.names[name] || name == "localhost" || net.ParseIP(name) != nil
+}
+
+func loopback(name string) bool {
+	ip := net.ParseIP(name)
+	return name == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // bareHost is the host without port and brackets.

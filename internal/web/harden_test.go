@@ -113,7 +113,7 @@ func TestEveryAnswerIsStrict(t *testing.T) {
 			t.Errorf("%s: the policy is loose: %s", path, policy)
 		}
 		for name, want := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
 			"X-Frame-Options": "DENY", "Cache-Control": "no-store",
 		} {
 			if got := resp.Header.Get(name); got != want {
