@@ -40,7 +40,7 @@ func (s *Server) activity(l locale, events []caseload.Event, files []caseload.Fi
 			break
 		}
 		lines = append(lines, activityView{
-			At: l.when(d.last.At, s.Now()), Who: people[d.last.Actor], Text: l.told(d.last, d.files, names[d.last.File]),
+			At: l.when(d.last.At, s.Now()), Who: people[d.last.Actor], Text: l.told(d, names[d.last.File]),
 		})
 	}
 	return lines
@@ -50,6 +50,7 @@ func (s *Server) activity(l locale, events []caseload.Event, files []caseload.Fi
 type deed struct {
 	last  caseload.Event
 	files int
+	more  bool // it began before the events that were looked at: there are more files
 }
 
 // gather puts events, newest first, together to deeds in the order of their last event.
@@ -70,7 +71,13 @@ func gather(events []caseload.Event) []deed {
 			continue
 		}
 		open[k] = len(deeds)
-		deeds = append(deeds, deed{e, filesOf(e)})
+		deeds = append(deeds, deed{last: e, files: filesOf(e)})
+	}
+	if len(events) == eventsTold {
+		oldest := events[len(events)-1].At
+		for _, i := range open {
+			deeds[i].more = deeds[i].last.At.Sub(oldest) <= sameWithin
+		}
 	}
 	return deeds
 }
@@ -86,13 +93,17 @@ func filesOf(e caseload.Event) int {
 	return 1
 }
 
-// told says an event in words.
-func (l locale) told(e caseload.Event, number int, name string) string {
-	if e.File != "" && number == 1 {
+// told says a deed in words; name is its file's, where it is about one.
+func (l locale) told(d deed, name string) string {
+	switch {
+	case d.last.File != "" && d.files == 1 && !d.more:
 		if name == "" {
 			name = l.text("activity.aFile")
 		}
-		return l.text("activity.one."+string(e.Action), "file", name)
+		return l.text("activity.one."+string(d.last.Action), "file", name)
+	case d.more:
+		return l.text("activity.more", "text", l.count("activity."+string(d.last.Action), max(d.files, 2)))
+	default:
+		return l.count("activity."+string(d.last.Action), d.files)
 	}
-	return l.count("activity."+string(e.Action), number)
 }

@@ -38,12 +38,21 @@ func (l locale) fileState(f caseload.File) stateView {
 	return v
 }
 
+// fewArriving is how many files are told together in percent.
+const fewArriving = 3
+
 // caseState tells where a case stands: what moves comes first, then what needs a person.
 func (l locale) caseState(c caseload.CaseSummary) stateView {
 	switch {
+	case c.Arriving > fewArriving: // how far those few under way are says nothing of the many that wait
+		return stateView{Name: "sending", Text: l.count("state.sendingMany", c.Arriving)}
 	case c.Arriving > 0:
 		p := min(percent(c.SentBytes, c.DueBytes), 99)
-		return stateView{Name: "sending", Text: l.text("state.sendingPercent", "percent", p), Percent: p, Moving: true}
+		v := stateView{Name: "sending", Text: l.text("state.sendingPercent", "percent", p), Percent: p, Moving: true}
+		if c.Arriving > 1 {
+			v.Text = l.count("state.sendingFew", c.Arriving, "percent", p)
+		}
+		return v
 	case c.InWork > 0:
 		return stateView{Name: "reading", Text: l.text("state.reading")}
 	case c.Attention > 0:

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -13,24 +14,25 @@ type studyView struct {
 	ID, Title, Patient, PatientID, Birth, Sex string
 	Date, Machine, UID, Accession             string
 	Series                                    []seriesView
-	Reading                                   bool // a file that may belong to it is still being sent, or not known yet
+	Reading                                   bool // a file that may belong to it is still being sent or not known yet
 }
 
 // seriesView is one line of the card.
 type seriesView struct {
 	Number, Title, Modality, Images, Matrix, Voxel string
 	Complete                                       bool
+	Arriving                                       bool // whether it is complete cannot be told yet
 	Note                                           string
 }
 
 // studies tells the studies of a case or of a file.
 func (l locale) studies(studies []caseload.Study, files []caseload.File) []studyView {
-	unknown := slices.ContainsFunc(files, func(f caseload.File) bool { return !f.State.Terminal() && f.MetadataAt.IsZero() })
+	reading := slices.ContainsFunc(files, mayHoldScan)
 	views := make([]studyView, 0, len(studies))
 	for _, study := range studies {
 		v := studyView{
 			ID: string(study.ID), Title: study.Description, Patient: study.PatientName, PatientID: study.PatientID,
-			Sex: l.sex(study.PatientSex), UID: study.StudyInstanceUID, Accession: study.AccessionNumber, Reading: unknown,
+			Sex: l.sex(study.PatientSex), UID: study.StudyInstanceUID, Accession: study.AccessionNumber, Reading: reading,
 		}
 		if study.PatientBirthDate != "" {
 			v.Birth = l.dicomDate(study.PatientBirthDate)
@@ -45,11 +47,27 @@ func (l locale) studies(studies []caseload.Study, files []caseload.File) []study
 			if v.Machine == "" {
 				v.Machine = strings.TrimSpace(series.Manufacturer + " " + series.Model)
 			}
-			v.Series = append(v.Series, l.series(series))
+			row := l.series(series)
+			row.Arriving = reading
+			v.Series = append(v.Series, row)
 		}
 		views = append(views, v)
 	}
 	return views
+}
+
+// mayHoldScan tells whether a file on its way may bring images. What a file is, its content decides; until that is known
+// a name that says mesh, photo or document is believed here, so that a photo does not put a whole scan in doubt.
+func mayHoldScan(f caseload.File) bool {
+	if f.State.Terminal() || !f.MetadataAt.IsZero() {
+		return false
+	}
+	switch strings.ToLower(path.Ext(f.Name)) {
+	case ".stl", ".ply", ".obj", ".jpg", ".jpeg", ".png", ".pdf":
+		return false
+	default:
+		return true
+	}
 }
 
 func (l locale) series(s caseload.Series) seriesView {

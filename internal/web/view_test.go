@@ -200,7 +200,7 @@ func TestManyFilesAreOneLineOfActivity(t *testing.T) {
 	var got []string
 	l := locale{words: catalogue()["en"], lang: "en", zone: time.UTC}
 	for _, d := range gather(events) {
-		got = append(got, d.last.Actor+" "+l.told(d.last, d.files, string(d.last.File)))
+		got = append(got, d.last.Actor+" "+l.told(d, string(d.last.File)))
 	}
 	want := []string{
 		"u1 sent 2 files, received and verified", "system b was read", "u2 sent x, received and verified",
@@ -234,6 +234,34 @@ func TestFoldersFoldAndWhatNeedsAPersonStaysInSight(t *testing.T) {
 	}
 }
 
+func TestDeedsThatBeganEarlierSaySo(t *testing.T) {
+	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	events := []caseload.Event{{At: at.Add(time.Hour), Actor: "u1", Action: caseload.FileDeleted, File: "x"}}
+	for len(events) < eventsTold {
+		events = append(events, caseload.Event{At: at, Actor: "u1", Action: caseload.FileStored, File: "f"})
+	}
+	l := locale{words: catalogue()["en"], lang: "en", zone: time.UTC}
+	var got []string
+	for _, d := range gather(events) {
+		got = append(got, l.told(d, "x"))
+	}
+	if want := "deleted x\nsent 499 files, received and verified, or more"; strings.Join(got, "\n") != want {
+		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), want)
+	}
+}
+
+func TestManyArrivingFilesAreCountedFewAreMeasured(t *testing.T) {
+	l := locale{words: catalogue()["en"], lang: "en", zone: time.UTC}
+	for arriving, want := range map[int]string{
+		1: "sending 45 %", 2: "sending 2 files, 45 %", 3: "sending 3 files, 45 %", 4: "sending 4 files", 1000: "sending 1,000 files",
+	} {
+		got := l.caseState(caseload.CaseSummary{Files: arriving, Arriving: arriving, SentBytes: 45, DueBytes: 100})
+		if got.Text != want || got.Moving != (arriving < 4) {
+			t.Errorf("%d arriving: %+v, want %q", arriving, got, want)
+		}
+	}
+}
+
 func TestMoreMayFollowOnlyWhileAFileIsUnknown(t *testing.T) {
 	l := locale{words: catalogue()["en"], lang: "en", zone: time.UTC}
 	seen := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
@@ -246,6 +274,7 @@ func TestMoreMayFollowOnlyWhileAFileIsUnknown(t *testing.T) {
 	}{
 		{"announced", caseload.File{State: caseload.Planned}, true},
 		{"being sent", caseload.File{State: caseload.Sending}, true},
+		{"a photo by its name", caseload.File{State: caseload.Sending, Name: "Front.JPG"}, false},
 		{"received", caseload.File{State: caseload.Stored}, true},
 		{"its first look", caseload.File{State: caseload.Reading}, true},
 		{"known, in its whole pass", caseload.File{State: caseload.Reading, MetadataAt: seen}, false},
