@@ -5,11 +5,14 @@ import { text } from "./format.js";
 import { pageWords } from "./page.js";
 import type { SendDetail } from "./tray.js";
 
+/** Milliseconds of looking through a folder until the page says so. */
+const SLOW = 250;
+
 export class CaseDrop extends HTMLElement {
   #depth = 0; // of nested dragenter events
 
   connectedCallback(): void {
-    this.setAttribute("message", text(pageWords(), "dropHere", { number: this.getAttribute("number") ?? "" }));
+    this.#say("dropHere", false);
     addEventListener("dragenter", this.#enter);
     addEventListener("dragover", this.#over);
     addEventListener("dragleave", this.#leave);
@@ -52,8 +55,20 @@ export class CaseDrop extends HTMLElement {
     event.preventDefault();
     this.#depth = 0;
     this.removeAttribute("over");
-    if (!this.#readonly) this.#send(await fromDrop(event.dataTransfer));
+    if (this.#readonly) return;
+    const looking = setTimeout(() => this.#say("looking"), SLOW);
+    const dropped = await fromDrop(event.dataTransfer);
+    clearTimeout(looking);
+    this.removeAttribute("over");
+    this.#say("dropHere", false);
+    this.#send(dropped);
   };
+
+  /** What stands over the page. */
+  #say(word: string, shown = true): void {
+    this.setAttribute("message", text(pageWords(), word, { number: this.getAttribute("number") ?? "" }));
+    if (shown) this.setAttribute("over", "");
+  }
 
   #choose = (event: Event): void => {
     const button = (event.target as Element).closest<HTMLButtonElement>("[data-choose]");

@@ -3,7 +3,7 @@
 // browsers open six connections to one host, and hidden tabs must not take them from uploads.
 import htmx from "htmx.org";
 
-/** Milliseconds between two fetches at least. */
+/** Milliseconds between two fetches at least; a page that took long is left alone for four times as long. */
 const PAUSE = 700;
 /** Milliseconds until a stream that the server refused is asked for again; a broken line the browser mends itself. */
 const AGAIN = 15_000;
@@ -66,11 +66,13 @@ export class CaseLive extends HTMLElement {
     if (!this.#due || this.#fetching || document.hidden) return;
     this.#fetching = true;
     this.#due = false;
+    const began = performance.now();
     void this.#fetch().finally(() => {
+      const pause = Math.max(PAUSE, 4 * (performance.now() - began));
       this.#timer = window.setTimeout(() => {
         this.#fetching = false;
         this.#soon();
-      }, PAUSE);
+      }, pause);
     });
   }
 

@@ -67,7 +67,7 @@ export class CaseUploader extends HTMLElement {
     const title = make("div", { className: "tray-title" }, this.#title, this.#percent);
     const line = make("div", { className: "tray-line" }, this.#amount, this.#left);
     const buttons = make("div", { className: "tray-do" }, this.#cancelAll, this.#retryAll, this.#fold, this.#close);
-    this.#unfold(!matchMedia("(max-width: 44rem)").matches); // on a phone the list would cover the page
+    this.#unfold(false);
     this.replaceChildren(
       make("div", { className: "tray-head" }, title, this.#bar, line, this.#note, buttons),
       this.#list.element,
@@ -103,6 +103,7 @@ export class CaseUploader extends HTMLElement {
     if (this.engine.totals.live === 0) this.engine.clear();
     this.#running = true;
     this.#junk = this.#unreadable = this.#spoken = 0;
+    this.#unfold(!matchMedia("(max-width: 44rem)").matches); // on a phone the list would cover the page
     this.#rate.reset();
     this.#ticker = window.setInterval(() => {
       this.#rate.sample(this.engine.totals.sent, performance.now());
@@ -114,6 +115,7 @@ export class CaseUploader extends HTMLElement {
     this.#running = false;
     clearInterval(this.#ticker);
     const { done, failed } = this.engine.totals;
+    if (failed === 0 && !this.#list.element.contains(document.activeElement)) this.#unfold(false); // no longer in the way
     const heard = [];
     if (done > 0) heard.push(count(this.#words, "done", done));
     if (failed > 0) heard.push(count(this.#words, "failed", failed));
@@ -194,11 +196,12 @@ export class CaseUploader extends HTMLElement {
     if (live === 0) return size(bytes);
     const amount = text(this.#words, "of", { done: size(sent), total: size(bytes) });
     const rate = this.#rate.perSecond;
-    return rate > 0 ? `${amount} · ${text(this.#words, "rate", { rate: size(rate) })}` : amount;
+    return rate > 0 && sent < bytes ? `${amount} · ${text(this.#words, "rate", { rate: size(rate) })}` : amount;
   }
 
   #remaining(rest: number, live: number): string {
     if (live === 0) return "";
+    if (rest <= 0) return text(this.#words, "state.finishing");
     if (this.engine.gate === "offline") return text(this.#words, "offline");
     const seconds = this.#rate.secondsFor(rest);
     return seconds === undefined ? "" : text(this.#words, "left", { time: duration(this.#words, seconds) });

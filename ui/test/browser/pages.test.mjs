@@ -285,12 +285,55 @@ test(
   },
 );
 
+test("a folder is dropped whole, in order, also where WebAssembly is refused", { skip }, async () => {
+  const { context, page, complaints } = await open({ storageState: state });
+  await context.route("**/worker.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `delete globalThis.WebAssembly;\n${await response.text()}` });
+  });
+  await page.goto("/cases");
+  await page.getByLabel("Patient").fill("Folder");
+  await page.getByRole("button", { name: "New case" }).click();
+  await page.waitForURL("**/cases/*");
+  const slices = {};
+  for (let number = 1; number <= 120; number++) {
+    slices[`${number}.dcm`] = slice({ patient: "Hong^Gildong", study: 2, number });
+  }
+  await written({ ...slices, "Thumbs.db": Buffer.from("junk") }, "Volume/axial"); // a browser lists a hundred at a time
+  await written({ "report.pdf": pdf() }, "Volume");
+  const debug = await context.newCDPSession(page);
+  const drag = { x: 600, y: 500, data: { items: [], files: [join(data, "Volume")], dragOperationsMask: 1 } };
+  for (const type of ["dragEnter", "dragOver"]) await debug.send("Input.dispatchDragEvent", { type, ...drag });
+  await page.locator("case-drop[over]").waitFor();
+  await debug.send("Input.dispatchDragEvent", { type: "drop", ...drag });
+  await page.locator(".tray-title", { hasText: "Sending 121 files" }).waitFor();
+  assert.deepEqual(
+    await page
+      .locator(".tray-name")
+      .allInnerTexts()
+      .then((names) => names.slice(0, 4)),
+    ["report.pdf", "1.dcm", "2.dcm", "3.dcm"],
+  );
+  await page.locator(".tray-title", { hasText: "121 files received and verified" }).waitFor();
+  await page.getByText("1 system file was left out").waitFor();
+  await page.locator('#contents[data-state="ready"]').waitFor();
+  assert.match(await page.locator("tr[data-complete=true]").innerText(), /120[^]*complete/);
+  assert.match(
+    await page.getByRole("heading", { level: 3, name: "Volume/axial" }).locator("..").innerText(),
+    /120 files/,
+  );
+  await page.goto("/cases?q=gildong%20hong");
+  await page.getByRole("row", { name: /Folder/ }).waitFor();
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
 test("the list is searched as one types and walked by the arrows", { skip }, async () => {
   const { context, page, complaints } = await open({ storageState: state });
   await page.goto("/cases");
   await look(page, "cases");
   const rows = page.locator("table.cases tbody tr");
-  assert.equal(await rows.count(), 4);
+  assert.equal(await rows.count(), 5);
   await page.keyboard.press("/");
   await page.keyboard.type("seojun");
   await page.waitForURL("**/cases?q=seojun");
