@@ -19,7 +19,8 @@ func (s *Server) showAccount(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, http.StatusOK, "account.html", page)
 }
 
-// changePassword sets a new password; the old one must be right. Every session of the person ends; a new one begins here.
+// changePassword sets a new password; the old one must be right. The person stays signed in here, under a new secret in
+// case somebody has the old one, and nowhere else.
 func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if err := parseForm(r); err != nil {
 		return err
@@ -51,5 +52,5 @@ func (s *Server) setOwnPassword(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.Store.SetPassword(r.Context(), string(user.ID), user.ID, hash)
+	return s.Store.SetPassword(r.Context(), string(user.ID), user.ID, hash, exchangeOf(r).caller.session)
 }

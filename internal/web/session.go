@@ -102,16 +102,17 @@ func bearer(r *http.Request) (string, bool) {
 	return strings.TrimSpace(secret), found && strings.EqualFold(scheme, "Bearer")
 }
 
-// startSession signs the user in: whatever session the browser came with ends, a new one with a new secret begins.
+// startSession signs the user in: a new session with a new secret begins, and whatever session the browser came with
+// ends. When that fails, the browser keeps what it had.
 func (s *Server) startSession(w http.ResponseWriter, r *http.Request, user caseload.User) error {
+	secret, now := newSecret(), s.Now()
+	if err := s.Store.CreateSession(r.Context(), hashSecret(secret), user.ID, now, now.Add(s.SessionAbsolute)); err != nil {
+		return err
+	}
 	if old, err := r.Cookie(s.cookieName(r)); err == nil && old.Value != "" {
 		if err := s.Store.EndSession(r.Context(), hashSecret(old.Value)); err != nil {
 			return err
 		}
-	}
-	secret, now := newSecret(), s.Now()
-	if err := s.Store.CreateSession(r.Context(), hashSecret(secret), user.ID, now, now.Add(s.SessionAbsolute)); err != nil {
-		return err
 	}
 	s.setCookie(w, r, secret, s.SessionAbsolute)
 	return nil

@@ -98,6 +98,42 @@ func TestSessionEndsWhenIdleAtItsEndAndBySigningOut(t *testing.T) {
 	}
 }
 
+// A new password ends every session but the one it was set in, which goes on under a new secret: whoever has a copy of
+// the old cookie is out, too.
+func TestANewPasswordLeavesOneSignedInHereOnly(t *testing.T) {
+	h := open(t)
+	here, elsewhere := h.browser(), h.browser()
+	old := sessionCookie(t, h.signIn(here, "member@clinic.example")).Value
+	h.signIn(elsewhere, "member@clinic.example")
+	set := func(current, next string) *http.Response {
+		resp, err := here.PostForm(h.http.URL+"/account/password", url.Values{"current": {current}, "password": {next}})
+		must(t, err)
+		_ = resp.Body.Close()
+		return resp
+	}
+	if resp := set("not "+password, "another horse battery"); resp.StatusCode != 400 {
+		t.Fatalf("a wrong current password answered %d", resp.StatusCode)
+	}
+	if !h.known(elsewhere) {
+		t.Fatal("a refused change signed somebody out")
+	}
+	if resp := set(password, "another horse battery"); resp.StatusCode != 303 || resp.Header.Get("Location") != "/account?changed" {
+		t.Fatalf("answered %d, to %q", resp.StatusCode, resp.Header.Get("Location"))
+	}
+	if !h.known(here) {
+		t.Error("signed out where the password was changed")
+	}
+	if h.known(elsewhere) {
+		t.Error("still signed in elsewhere")
+	}
+	if got, _ := h.ask("", "GET", "/api/v1/me", "", "", "Cookie", "caseload="+old); got.StatusCode != 401 {
+		t.Errorf("the old cookie answered %d", got.StatusCode)
+	}
+	if resp := set("another horse battery", password+" again"); resp.StatusCode != 303 {
+		t.Errorf("the new password is not the current one: %d", resp.StatusCode)
+	}
+}
+
 // The cookie of a server-side ended session must be worthless even to one who kept it.
 func TestSignedOutSessionIsWorthless(t *testing.T) {
 	h := open(t)
