@@ -114,7 +114,7 @@ func TestSlowClientsAreShed(t *testing.T) {
 	if slowest > answersWithin {
 		t.Errorf("somebody else was answered after %s, want ≤ %s", slowest, answersWithin)
 	}
-	if peak-memory > idleMemory {
+	if peak-memory > idleMemory && os.Getenv("CASELOAD_TEST_RACE") == "" { // the race detector costs a multiple
 		t.Errorf("memory grew by %d MiB, want ≤ %d", (peak-memory)>>20, idleMemory>>20)
 	}
 	close(answers)

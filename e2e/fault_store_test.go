@@ -11,6 +11,7 @@ import (
 
 	"dcdentals.com/caseload/e2e/phantom"
 	"dcdentals.com/caseload/internal/api"
+	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/objectstore/s3test"
 )
 
@@ -116,12 +117,34 @@ func mustPlan(t *testing.T, p person, caseID, name string, content []byte) api.F
 // mustUpload uploads a file while nothing is wrong.
 func mustUpload(t *testing.T, p person, l *ledger, caseID, name string, content []byte) api.File {
 	t.Helper()
-	f, err := p.upload(t.Context(), caseID, name, content)
+	f, err := patiently(func() (api.File, error) { return p.plan(t.Context(), caseID, name, len(content)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err = patiently(func() (api.File, error) {
+		if f.Route == "small" {
+			return p.put(t.Context(), f.ID, content)
+		}
+		if err := p.sendParts(t.Context(), f, content); err != nil {
+			return f, err
+		}
+		return p.complete(t.Context(), f.ID)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.keep(f.ID, content)
 	return f
+}
+
+// patiently asks again while the server is busy, as every real client does.
+func patiently(ask func() (api.File, error)) (f api.File, err error) {
+	for range 10 {
+		if f, err = ask(); caseload.KindOf(err) != caseload.Unavailable {
+			break
+		}
+	}
+	return f, err
 }
 
 // readiness asks /readyz.

@@ -46,6 +46,9 @@ func forge(body []byte, entries int, items ...item) []byte {
 	return append(b, end...)
 }
 
+// hang is far above any honest reading, even under the race detector on a busy machine; figures are for benchmarks.
+const hang = time.Minute
+
 func TestHostileArchivesAreRefusedBeforeAnythingIsInflated(t *testing.T) {
 	var many, quoted, total []item
 	for i := range 60_000 {
@@ -89,7 +92,7 @@ func TestHostileArchivesAreRefusedBeforeAnythingIsInflated(t *testing.T) {
 			if code(err) != c.want {
 				t.Errorf("%v, %v", a, err)
 			}
-			if took := time.Since(start); took > time.Second {
+			if took := time.Since(start); took > hang {
 				t.Errorf("took %v", took)
 			}
 		})

@@ -57,7 +57,7 @@ func TestEveryCorpusFileIsReadAsItsTruthSays(t *testing.T) {
 			}
 			start := time.Now()
 			h, err := dicom.Read(context.Background(), bytes.NewReader(b), int64(len(b)), dicom.Options{})
-			if took := time.Since(start); took > time.Second {
+			if took := time.Since(start); took > hang {
 				t.Errorf("took %v", took)
 			}
 			switch {

@@ -200,6 +200,9 @@ func TestAHeaderTakesOneReadAndALargeImageNoMore(t *testing.T) {
 	}
 }
 
+// hang is far above any honest reading, even under the race detector on a busy machine; figures are for benchmarks.
+const hang = time.Minute
+
 func TestHostileObjectsStayWithinBudget(t *testing.T) {
 	deep := &dicomtest.Encoder{}
 	for range 3_000_000 {
@@ -247,7 +250,7 @@ func TestHostileObjectsStayWithinBudget(t *testing.T) {
 			if kept := int64(after.HeapAlloc) - int64(before.HeapAlloc); kept > 64<<20 {
 				t.Errorf("%d MB kept", kept>>20)
 			}
-			if took > 5*time.Second {
+			if took > hang {
 				t.Errorf("took %v", took)
 			}
 			runtime.KeepAlive(h)
