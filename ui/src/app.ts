@@ -25,6 +25,29 @@ document.addEventListener("htmx:config:request", (event) => {
   for (const [name, value] of [...body]) if (value === "") body.delete(name);
 });
 
+// What is being sent is not sent again by a second click or Enter: two cases would be opened.
+let sending: HTMLFormElement | undefined;
+const sent = (): void => (sending = undefined);
+document.addEventListener(
+  "submit",
+  (event) => {
+    const form = event.target as HTMLFormElement;
+    if (form.method !== "post") return;
+    if (sending === form) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
+    sending = form;
+    setTimeout(sent, 10_000); // or it was broken off
+  },
+  { capture: true },
+);
+document.addEventListener("htmx:finally:request", (event) => {
+  if (contextOf(event).request.method === "POST") sent();
+});
+addEventListener("pageshow", sent);
+
 // After a soft navigation the reader begins at the top of the content, as after a load.
 document.addEventListener("htmx:after:swap", () => {
   enhance();

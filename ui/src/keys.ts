@@ -1,6 +1,7 @@
 // Habits of the keyboard: arrows walk the list of cases, "/" leads to the search, Escape closes what is folded open.
 
 export function listenToKeys(): void {
+  document.addEventListener("toggle", leadIntoForm, { capture: true });
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") walk(event);
@@ -37,6 +38,13 @@ function closeFold(target: EventTarget | null): void {
   if (!fold) return;
   fold.open = false;
   fold.querySelector("summary")?.focus();
+}
+
+/** Who opens a fold with a form in it means to fill it in. */
+function leadIntoForm(event: Event): void {
+  const fold = event.target as HTMLDetailsElement;
+  if (!fold.open || !fold.matches("details.fold")) return;
+  fold.querySelector<HTMLElement>(".panel :is(input:not([type=hidden]), textarea, select)")?.focus();
 }
 
 function openFolds(): HTMLDetailsElement[] {

@@ -51,6 +51,7 @@ export class CaseUploader extends HTMLElement {
   #amount = make("span");
   #left = make("span");
   #note = make("p", { className: "tray-note", hidden: true });
+  #signIn = make("a", { href: "/sign-in", target: "_blank", textContent: text(this.#words, "signInDo") });
   #cancelAll = this.#button("cancelAll", () => this.engine.cancelAll());
   #retryAll = this.#button("retryAll", () => this.engine.retryAll());
   #fold = this.#button("hide", () => this.#toggle());
@@ -76,6 +77,7 @@ export class CaseUploader extends HTMLElement {
     addEventListener("beforeunload", this.#ask);
     addEventListener("online", this.#online);
     addEventListener("offline", this.#online);
+    document.addEventListener("visibilitychange", this.#back);
     this.#online();
   }
 
@@ -84,6 +86,7 @@ export class CaseUploader extends HTMLElement {
     removeEventListener("beforeunload", this.#ask);
     removeEventListener("online", this.#online);
     removeEventListener("offline", this.#online);
+    document.removeEventListener("visibilitychange", this.#back);
     clearInterval(this.#ticker);
   }
 
@@ -127,6 +130,11 @@ export class CaseUploader extends HTMLElement {
   };
 
   #online = (): void => this.engine.setOnline(navigator.onLine);
+
+  /** Whoever comes back from another tab may have signed in there. */
+  #back = (): void => {
+    if (!document.hidden && this.engine.gate === "signIn") this.engine.retryAll();
+  };
 
   #toggle(): void {
     this.#unfold(this.#list.element.hidden === true);
@@ -214,7 +222,9 @@ export class CaseUploader extends HTMLElement {
     if (this.#junk > 0) notes.push(count(this.#words, "junk", this.#junk));
     if (this.#unreadable > 0) notes.push(count(this.#words, "unreadable", this.#unreadable));
     if (this.engine.relaying) notes.push(text(this.#words, "relay"));
-    this.#note.textContent = notes.join(" ");
+    if (this.#note.firstChild?.textContent !== notes.join(" ")) this.#note.replaceChildren(notes.join(" "));
+    if (this.engine.gate !== "signIn") this.#signIn.remove();
+    else if (!this.#signIn.isConnected) this.#note.append(" ", this.#signIn);
     this.#note.hidden = notes.length === 0;
   }
 

@@ -285,6 +285,37 @@ test(
   },
 );
 
+test("impatient fingers and a session that ends while sending", { skip }, async () => {
+  const { context, page, complaints } = await open({ storageState: state });
+  await context.addInitScript(coverable);
+  await page.goto("/cases");
+  await page.getByLabel("Patient").fill("Clicked twice");
+  await page.locator(".new-case button").evaluate((button) => {
+    button.click();
+    button.click();
+  });
+  await page.waitForURL("**/cases/*");
+  await page.getByText("Edit", { exact: true }).click();
+  assert.equal(await page.evaluate(() => document.activeElement.name), "number", "the form has not got the focus");
+  await page.keyboard.press("Escape");
+  const session = (await context.cookies()).filter(({ name }) => name === "caseload");
+  await context.clearCookies({ name: "caseload" });
+  await page.locator('[data-input="files"]').setInputFiles(await written({ "late.stl": mesh() }));
+  await page.locator(".tray-note").getByRole("link", { name: "Sign in" }).waitFor();
+  assert.deepEqual(await serious(page), []);
+  await context.addCookies(session);
+  await page.evaluate(() => globalThis.cover(true));
+  await page.evaluate(() => globalThis.cover(false)); // back from the tab in which one signed in
+  await page.locator('case-uploader[data-state="done"]').waitFor();
+  await page.goto("/cases?q=clicked");
+  assert.equal(await page.locator("table.cases tbody tr").count(), 1, "two cases were opened");
+  assert.deepEqual(
+    complaints.filter((text) => !text.includes("401")),
+    [],
+  );
+  await context.close();
+});
+
 test("a folder is dropped whole, in order, also where WebAssembly is refused", { skip }, async () => {
   const { context, page, complaints } = await open({ storageState: state });
   await context.route("**/worker.js", async (route) => {
@@ -333,7 +364,7 @@ test("the list is searched as one types and walked by the arrows", { skip }, asy
   await page.goto("/cases");
   await look(page, "cases");
   const rows = page.locator("table.cases tbody tr");
-  assert.equal(await rows.count(), 5);
+  assert.equal(await rows.count(), 6);
   await page.keyboard.press("/");
   await page.keyboard.type("seojun");
   await page.waitForURL("**/cases?q=seojun");
