@@ -109,7 +109,8 @@ func (n *node) sent() (caseload.File, caseload.Object) {
 	must(n.t, n.store.PlanFiles(ctx, user, c.ID, []caseload.File{f}))
 	_, err = n.store.BeginSending(ctx, id, string(user.ID), "", time.Now().Add(time.Hour))
 	must(n.t, err)
-	return f, caseload.Object{Key: f.Object, Size: f.Size, CRC64NVME: "AAAAAAAAAAA=", ETag: "e"}
+	sum := caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, []byte(content)))
+	return f, caseload.Object{Key: f.Object, Size: f.Size, CRC64NVME: sum, ETag: "e"}
 }
 
 // stored brings a file to stored, which enqueues its reading.
