@@ -1,5 +1,7 @@
 package caseload
 
+import "time"
+
 // Findings is what reading found in one file. Saving it replaces whatever an earlier attempt on the same file saved.
 type Findings struct {
 	Kind      FileKind
@@ -56,4 +58,18 @@ type Intent struct {
 	UploadID     string // of an unfinished multipart upload to abort; "" when there is none
 	VersionID    string
 	Reason       string
+}
+
+// EraseAt is when the object of a file that is deleted may go, by what the file was just before.
+type EraseAt struct {
+	Kept    time.Time // it had been acknowledged: once the trash window is over
+	Partial time.Time // it never was: as soon as no address signed before can bring bytes any more
+}
+
+// Of returns the moment for a file that was in the state.
+func (e EraseAt) Of(s State) time.Time {
+	if s.Acknowledged() {
+		return e.Kept
+	}
+	return e.Partial
 }

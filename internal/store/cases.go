@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
@@ -176,9 +175,9 @@ func usedNumber(err error) error {
 	return err
 }
 
-// DeleteCase marks the case and all its files deleted, each file with a delete-intent due at eraseAt. What was read out
-// of them and the words to find the case by go at once; the audit log stays.
-func (s *Store) DeleteCase(ctx context.Context, user caseload.User, id caseload.CaseID, eraseAt time.Time) (err error) {
+// DeleteCase marks the case and all its files deleted, each file with a delete-intent, due by what it was. What was read
+// out of them and the words to find the case by go at once; the audit log stays.
+func (s *Store) DeleteCase(ctx context.Context, user caseload.User, id caseload.CaseID, due caseload.EraseAt) (err error) {
 	defer explain("delete a case", &err)
 	return s.write(ctx, func(t *tx) error {
 		c, err := t.lockCase(ctx, user, id)
@@ -199,7 +198,7 @@ func (s *Store) DeleteCase(ctx context.Context, user caseload.User, id caseload.
 			}
 			events = append(events, newEvent(string(user.ID), caseload.FileDeleted, id, before.ID, detail{"from": before.State}))
 		}
-		if err := t.insertIntents(ctx, files, "the case was deleted", eraseAt); err != nil {
+		if err := t.insertIntents(ctx, files, "the case was deleted", due); err != nil {
 			return err
 		}
 		for _, statement := range []string{

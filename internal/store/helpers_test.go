@@ -38,6 +38,12 @@ func (b *bench) pass(d time.Duration) {
 	b.at = b.at.Add(d)
 }
 
+// inAnHour is when what a test deletes is due, whatever it was.
+func (b *bench) inAnHour() caseload.EraseAt {
+	at := b.now().Add(time.Hour)
+	return caseload.EraseAt{Kept: at, Partial: at}
+}
+
 func (b *bench) enqueued() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -144,7 +150,7 @@ func (b *bench) as(c caseload.CaseID, state caseload.State) caseload.File {
 		_, _, err := b.s.MarkAbandoned(ctx, f.ID, "", "It never arrived.", b.now().Add(time.Hour))
 		step(err)
 	case caseload.Deleted:
-		step(b.s.DeleteFile(ctx, b.admin, f.ID, b.now().Add(time.Hour)))
+		step(b.s.DeleteFile(ctx, b.admin, f.ID, b.inAnHour()))
 	}
 	var stands caseload.File
 	stands, err := scanFile(b.s.reader.QueryRowContext(ctx, `SELECT `+fileColumns+` FROM files f WHERE f.id = $1`, string(f.ID)).Scan)

@@ -12,15 +12,16 @@ import (
 // claimFor is how long a claimed intent is left to whoever claimed it.
 const claimFor = 10 * time.Minute
 
-// insertIntents writes one delete-intent for each file's object and unfinished upload.
-func (t *tx) insertIntents(ctx context.Context, files []caseload.File, reason string, dueAt time.Time) error {
+// insertIntents writes one delete-intent for each file's object and unfinished upload. The files are as they were before
+// they were given up: that decides when each is due.
+func (t *tx) insertIntents(ctx context.Context, files []caseload.File, reason string, due caseload.EraseAt) error {
 	return t.insertRows(ctx, `INSERT INTO intents
 		(id, organization_id, file_id, object, upload_id, version_id, reason, state, due_at, created_at)`, "", len(files), 10,
 		func(i int) []any {
 			f := files[i]
 			return []any{
 				string(caseload.NewID[caseload.IntentID](t.now)), string(f.Organization), string(f.ID), string(f.Object),
-				f.UploadID, f.VersionID, reason, "open", toMS(dueAt), toMS(t.now),
+				f.UploadID, f.VersionID, reason, "open", toMS(due.Of(f.State)), toMS(t.now),
 			}
 		})
 }

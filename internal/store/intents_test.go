@@ -20,7 +20,7 @@ func TestADeleteIntentIsDueClaimedAndFinishedOnce(t *testing.T) {
 		ctx := t.Context()
 		c := b.newCase("1", "")
 		f := b.as(c.ID, caseload.Ready)
-		must(t, b.s.DeleteFile(ctx, b.admin, f.ID, b.now().Add(time.Hour)))
+		must(t, b.s.DeleteFile(ctx, b.admin, f.ID, b.inAnHour()))
 		if _, ok := b.claim(); ok {
 			t.Fatal("claimed before it is due")
 		}
@@ -69,7 +69,9 @@ func TestIntentsAgainstLiveFilesAreCancelled(t *testing.T) {
 			f := b.as(c.ID, state)
 			_, err := b.s.db.ExecContext(ctx, `DELETE FROM intents`)
 			must(t, err)
-			must(t, b.s.write(ctx, func(t *tx) error { return t.insertIntents(ctx, []caseload.File{f}, "a fault", b.now()) }))
+			must(t, b.s.write(ctx, func(t *tx) error {
+				return t.insertIntents(ctx, []caseload.File{f}, "a fault", caseload.EraseAt{Kept: b.now(), Partial: b.now()})
+			}))
 			_, ok := b.claim()
 			var stands string
 			must(t, b.s.reader.QueryRowContext(ctx, `SELECT state FROM intents`).Scan(&stands))

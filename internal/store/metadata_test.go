@@ -126,11 +126,11 @@ func TestTheSameObjectFromTwoFiles(t *testing.T) {
 		if s, m, f := count(); s != 1 || m != 4 || f != 2 {
 			t.Errorf("%d studies, %d members, %d files; want 1, 4, 2", s, m, f)
 		}
-		must(t, b.s.DeleteFile(ctx, b.admin, first.ID, b.now().Add(time.Hour)))
+		must(t, b.s.DeleteFile(ctx, b.admin, first.ID, b.inAnHour()))
 		if s, m, f := count(); s != 1 || m != 2 || f != 1 {
 			t.Errorf("with one file deleted: %d studies, %d members, %d files; want 1, 2, 1", s, m, f)
 		}
-		must(t, b.s.DeleteFile(ctx, b.admin, second.ID, b.now().Add(time.Hour)))
+		must(t, b.s.DeleteFile(ctx, b.admin, second.ID, b.inAnHour()))
 		if s, _, _ := count(); s != 0 {
 			t.Errorf("with both deleted %d studies are left", s)
 		}

@@ -165,7 +165,7 @@ func (s *Store) MarkAbandoned(ctx context.Context, id caseload.FileID, actor, re
 			won = true
 			from := f.State
 			f.State, f.Reason = caseload.Abandoned, reason
-			return moved(actor, caseload.FileAbandoned, from, nil), t.insertIntents(ctx, []caseload.File{*f}, "the upload was abandoned", eraseAt)
+			return moved(actor, caseload.FileAbandoned, from, nil), t.insertIntents(ctx, []caseload.File{*f}, "the upload was abandoned", caseload.EraseAt{Partial: eraseAt})
 		})
 		if err != nil || !won {
 			return err
@@ -176,8 +176,8 @@ func (s *Store) MarkAbandoned(ctx context.Context, id caseload.FileID, actor, re
 	return f, won && err == nil, err
 }
 
-// DeleteFile moves any state to deleted, with a delete-intent due at eraseAt. What was read out of the file goes at once.
-func (s *Store) DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, eraseAt time.Time) (err error) {
+// DeleteFile moves any state to deleted, with a delete-intent due by what the file was. What was read out of the file goes at once.
+func (s *Store) DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, due caseload.EraseAt) (err error) {
 	defer explain("delete a file", &err)
 	return s.write(ctx, func(t *tx) error {
 		if _, err := s.fileOf(ctx, t, user, id); err != nil {
@@ -188,10 +188,10 @@ func (s *Store) DeleteFile(ctx context.Context, user caseload.User, id caseload.
 				return nil, gone("file")
 			}
 			from := f.State
-			f.State = caseload.Deleted
-			if err := t.insertIntents(ctx, []caseload.File{*f}, "the file was deleted", eraseAt); err != nil {
+			if err := t.insertIntents(ctx, []caseload.File{*f}, "the file was deleted", due); err != nil {
 				return nil, err
 			}
+			f.State = caseload.Deleted
 			if _, err := t.ExecContext(ctx, `DELETE FROM parts WHERE file_id = $1`, string(id)); err != nil {
 				return nil, err
 			}

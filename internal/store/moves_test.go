@@ -120,7 +120,7 @@ func TestEveryVerbInEveryState(t *testing.T) {
 			return err
 		}, map[caseload.State]caseload.Kind{caseload.Planned: does, caseload.Sending: does, caseload.Abandoned: nothing}},
 		{"DeleteFile", func(b *bench, f caseload.File) error {
-			return b.s.DeleteFile(b.t.Context(), b.admin, f.ID, b.now().Add(time.Hour))
+			return b.s.DeleteFile(b.t.Context(), b.admin, f.ID, b.inAnHour())
 		}, map[caseload.State]caseload.Kind{
 			caseload.Planned: does, caseload.Sending: does, caseload.Stored: does, caseload.Reading: does, caseload.Ready: does,
 			caseload.Rejected: does, caseload.Abandoned: does, caseload.Deleted: caseload.Gone,
@@ -209,6 +209,37 @@ func TestBeginSendingKeepsTheFirstUpload(t *testing.T) {
 	})
 }
 
+// What was acknowledged stays for the trash window; what never was goes with the last address that could add to it.
+func TestADeleteIntentIsDueByWhatTheFileWas(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ctx := t.Context()
+		due := caseload.EraseAt{Kept: b.now().Add(30 * 24 * time.Hour), Partial: b.now().Add(2 * time.Hour)}
+		whole := b.newCase("whole", "").ID
+		for _, state := range caseload.States() {
+			if state == caseload.Deleted {
+				continue
+			}
+			want := due.Partial
+			if state.Acknowledged() {
+				want = due.Kept
+			}
+			single, along := b.as(b.newCase(string(state), "").ID, state), b.as(whole, state)
+			must(t, b.s.DeleteFile(ctx, b.admin, single.ID, due))
+			for id, reason := range map[caseload.FileID]string{single.ID: "the file was deleted", along.ID: "the case was deleted"} {
+				if id == along.ID {
+					must(t, b.s.DeleteCase(ctx, b.admin, whole, due))
+					whole = b.newCase("whole after "+string(state), "").ID
+				}
+				var at int64
+				must(t, b.s.reader.QueryRowContext(ctx, `SELECT due_at FROM intents WHERE file_id = $1 AND reason = $2`, string(id), reason).Scan(&at))
+				if at != toMS(want) {
+					t.Errorf("%s, it was %s: due %v, want %v", reason, state, fromMS(at), want)
+				}
+			}
+		}
+	})
+}
+
 // I2: what the store was seen to hold must be what was planned.
 func TestMarkStoredBelievesOnlyWhatFits(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
@@ -293,7 +324,7 @@ func TestDeletingACaseTakesItsFilesAlong(t *testing.T) {
 		}
 		heads, err := b.s.OrganizationRevision(ctx, []caseload.OrganizationID{b.admin.Organization})
 		must(t, err)
-		must(t, b.s.DeleteCase(ctx, b.admin, c.ID, b.now().Add(time.Hour)))
+		must(t, b.s.DeleteCase(ctx, b.admin, c.ID, b.inAnHour()))
 		for _, f := range files {
 			now := b.row(f)
 			if now.file.State != caseload.Deleted || now.open == 0 {

@@ -80,7 +80,7 @@ func (b *bench) randomLife(t *testing.T, rt *rapid.T) {
 		},
 		"Reject":          func(f caseload.File, n int) error { return b.s.Reject(ctx, f.ID, n, "odd") },
 		"Release":         func(f caseload.File, n int) error { return b.s.Release(ctx, f.ID, n) },
-		"DeleteFile":      func(f caseload.File, _ int) error { return b.s.DeleteFile(ctx, b.admin, f.ID, b.now().Add(time.Hour)) },
+		"DeleteFile":      func(f caseload.File, _ int) error { return b.s.DeleteFile(ctx, b.admin, f.ID, b.inAnHour()) },
 		"RequeueLapsed":   func(caseload.File, int) error { _, err := b.s.RequeueLapsed(ctx, b.now(), 2); return err },
 		"a minute passes": func(caseload.File, int) error { b.pass(time.Minute); return nil },
 	}

@@ -26,7 +26,7 @@ var scoped = []struct {
 		return s.ChangeCase(ctx, u, c)
 	}},
 	{"DeleteCase", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
-		return s.DeleteCase(ctx, u, c.ID, time.Now())
+		return s.DeleteCase(ctx, u, c.ID, caseload.EraseAt{Kept: time.Now(), Partial: time.Now()})
 	}},
 	{"CaseFiles", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
 		_, err := s.CaseFiles(ctx, u, c.ID)
@@ -58,7 +58,7 @@ var scoped = []struct {
 		return err
 	}},
 	{"DeleteFile", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, _ caseload.Case, f caseload.File) error {
-		return s.DeleteFile(ctx, u, f.ID, time.Now())
+		return s.DeleteFile(ctx, u, f.ID, caseload.EraseAt{Kept: time.Now(), Partial: time.Now()})
 	}},
 	{"RecordLink", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, _ caseload.Case, f caseload.File) error {
 		return s.RecordLink(ctx, u, f.ID)
@@ -137,7 +137,7 @@ func TestForeignIsNotFoundAndDeletedIsGone(t *testing.T) {
 		}
 		gone := b.newCase("2026-0002", "Lee")
 		goneFile := b.as(gone.ID, caseload.Ready)
-		must(t, b.s.DeleteCase(ctx, b.admin, gone.ID, b.now().Add(time.Hour)))
+		must(t, b.s.DeleteCase(ctx, b.admin, gone.ID, b.inAnHour()))
 		before = b.fingerprint(b.admin.Organization)
 		for _, m := range scoped {
 			err := m.call(ctx, b.s, b.admin, gone, goneFile)

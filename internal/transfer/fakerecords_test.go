@@ -195,15 +195,15 @@ func (m *memRecords) MarkAbandoned(ctx context.Context, id caseload.FileID, acto
 	return f, won && err == nil, err
 }
 
-func (m *memRecords) DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, eraseAt time.Time) error {
+func (m *memRecords) DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, due caseload.EraseAt) error {
 	return guardedErr(ctx, &m.faults, "DeleteFile", func() error {
 		defer m.locked()()
 		_, err := m.change(id, func(f *caseload.File) error {
 			if f.State == caseload.Deleted {
 				return caseload.Errorf(caseload.Gone, "deleted")
 			}
+			m.intend(*f, due.Of(f.State))
 			f.State = caseload.Deleted
-			m.intend(*f, eraseAt)
 			m.event(caseload.FileDeleted, id, string(user.ID))
 			return nil
 		})
@@ -211,14 +211,14 @@ func (m *memRecords) DeleteFile(ctx context.Context, user caseload.User, id case
 	})
 }
 
-func (m *memRecords) DeleteCase(ctx context.Context, user caseload.User, id caseload.CaseID, eraseAt time.Time) error {
+func (m *memRecords) DeleteCase(ctx context.Context, user caseload.User, id caseload.CaseID, due caseload.EraseAt) error {
 	return guardedErr(ctx, &m.faults, "DeleteCase", func() error {
 		defer m.locked()()
 		for fid, f := range m.files {
 			if f.Case == id && f.State != caseload.Deleted {
+				m.intend(f, due.Of(f.State))
 				f.State = caseload.Deleted
 				m.files[fid] = f
-				m.intend(f, eraseAt)
 			}
 		}
 		return nil

@@ -82,10 +82,10 @@ type Records interface {
 	MarkStored(ctx context.Context, id caseload.FileID, actor string, seen caseload.Object) (f caseload.File, won bool, err error)
 	// MarkAbandoned moves planned or sending to abandoned and writes a delete-intent due at eraseAt. won as above.
 	MarkAbandoned(ctx context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error)
-	// DeleteFile moves any state to deleted and writes a delete-intent due at eraseAt.
-	DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, eraseAt time.Time) error
-	// DeleteCase marks the case and all its files deleted, each with its delete-intent.
-	DeleteCase(ctx context.Context, user caseload.User, id caseload.CaseID, eraseAt time.Time) error
+	// DeleteFile moves any state to deleted and writes a delete-intent, due by the state the file was in.
+	DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, due caseload.EraseAt) error
+	// DeleteCase marks the case and all its files deleted, each with its delete-intent, due as above.
+	DeleteCase(ctx context.Context, user caseload.User, id caseload.CaseID, due caseload.EraseAt) error
 	// RecordLink writes the FileLinked event.
 	RecordLink(ctx context.Context, user caseload.User, id caseload.FileID) error
 	// RecordQuarantine writes a FileQuarantined event and a warning on the file: the object is not the one verified.
