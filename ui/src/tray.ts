@@ -1,6 +1,7 @@
 // <case-uploader>: the tray. It stands outside what navigation exchanges, holds the engine, and shows every file on its
 // way. It takes "caseload-send" events from the page that has the drop target.
 import { workerChecksum } from "./checksums.js";
+import type { Item } from "./contract.js";
 import type { Dropped } from "./dropped.js";
 import { Engine } from "./engine.js";
 import { count, duration, percent, size, text } from "./format.js";
@@ -180,13 +181,20 @@ export class CaseUploader extends HTMLElement {
     this.#fold.hidden = this.engine.items.length === 0;
     this.#close.hidden = t.live > 0;
     this.#tell();
-    if (!this.#list.element.hidden) this.#list.show(this.engine.items);
+    if (!this.#list.element.hidden) this.#list.show(this.#ordered(t.failed));
     for (const step of SPOKEN) {
       if (t.live > 0 && done >= step && this.#spoken < step) {
         this.#spoken = step;
         say(text(this.#words, "percent", { n: step }));
       }
     }
+  }
+
+  /** The files as they were added; what failed stands first, or nobody would find it among a thousand. */
+  #ordered(failed: number): readonly Item[] {
+    const items = this.engine.items;
+    if (failed === 0) return items;
+    return [...items.filter((item) => item.state === "failed"), ...items.filter((item) => item.state !== "failed")];
   }
 
   #state(live: number, failed: number): string {
