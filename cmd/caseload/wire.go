@@ -24,11 +24,8 @@ import (
 	"dcdentals.com/caseload/internal/web"
 )
 
-const (
-	lease        = 20 * time.Second // of a reading; with the sweep every 20 s, a killed worker's file is read again within a minute
-	readingTries = 4
-	startWithin  = time.Minute // how long a start may wait for a database and a store that do not answer
-)
+// startWithin is how long a start may wait for a database and a store that do not answer.
+const startWithin = time.Minute
 
 // application is everything that runs in one process. start builds it, stop takes it down in the reverse order.
 type application struct {
@@ -83,7 +80,8 @@ func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *applica
 
 	moving := &transfer.Service{Records: a.store, Objects: objects, Limits: c.limits(), Now: time.Now, Log: log}
 	reading := &ingest.Service{
-		Records: a.store, Objects: objects, Owner: ownerName(), Lease: lease, Tries: readingTries, Now: time.Now, Log: log,
+		Records: a.store, Objects: objects, Owner: ownerName(), Now: time.Now, Log: log,
+		Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills,
 	}
 	if err = a.startJobs(ctx, c, r, moving, reading); err != nil {
 		return a, err

@@ -274,11 +274,26 @@ func TestAPoisonFileEndsRejectedAfterItsTriesAndTheOthersGoOn(t *testing.T) {
 	if err := b.Ingest(context.Background(), b.ids[1]); err != nil || b.ledger.row(b.ids[1]).State != caseload.Ready {
 		t.Errorf("the other file: %v", err)
 	}
-	// One that kills the process each time leaves no error behind, only tries.
-	b = newBench(t, []byte("killer"))
-	b.ledger.files[b.ids[0]].Tries = 4
-	if r := b.read(t); r.State != caseload.Rejected || !strings.Contains(r.Reason, "4 attempts") || b.shelf.reads != 0 {
-		t.Errorf("state %s after %d reads, reason %q", r.State, b.shelf.reads, r.Reason)
+}
+
+// A file that kills its process leaves no error behind, only attempts that ended without a word. It is rejected unread
+// after Kills of them; a good one that was only there when the power went is read as long as fewer were.
+func TestAFileWhoseReaderIsKilledEachTimeEndsRejectedAndAGoodOneIsRead(t *testing.T) {
+	for kills, want := range map[int]caseload.State{1: caseload.Ready, 4: caseload.Ready, 7: caseload.Ready, 8: caseload.Rejected} {
+		b := newBench(t, caseZIP(t, 3))
+		for range kills {
+			now := b.Now()
+			if _, err := b.ledger.StartReading(t.Context(), b.ids[0], "killed", now, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := b.read(t)
+		if r.State != want || r.Tries != kills+1 {
+			t.Errorf("after %d kills it is %s with %d tries, want %s", kills, r.State, r.Tries, want)
+		}
+		if want == caseload.Rejected && (!strings.Contains(r.Reason, "8 attempts") || b.shelf.reads != 0) {
+			t.Errorf("rejected after %d reads, reason %q", b.shelf.reads, r.Reason)
+		}
 	}
 }
 

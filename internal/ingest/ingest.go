@@ -13,13 +13,21 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
+// What a deployment runs with. Tests may take other values; every other place names these.
+const (
+	DefaultLease = 20 * time.Second // with jobs.SweepEvery, a killed reader's file is read again within a minute
+	DefaultTries = 4
+	DefaultKills = 2 * DefaultTries // docs/decisions/009
+)
+
 // Service reads files. All fields are required.
 type Service struct {
 	Records Records
 	Objects Objects
 	Owner   string        // names this process in leases: host, pid and a random suffix
-	Lease   time.Duration // how long a lease lasts without renewal (30 s); a lapsed one is taken over
-	Tries   int           // attempts before a file that cannot be read ends as rejected (4)
+	Lease   time.Duration // how long a lease lasts without renewal (DefaultLease); a lapsed one is taken over
+	Tries   int           // the attempt from which on an error of the reader rejects the file (DefaultTries)
+	Kills   int           // attempts that may end without a word, their process killed, before the next rejects the file (DefaultKills)
 	Now     func() time.Time
 	Log     *slog.Logger
 

@@ -232,7 +232,7 @@ func newBenchOf(readers []io.ReaderAt, sizes []int64) *bench {
 	}
 	b.ledger = newLedger(files...)
 	b.Service = &ingest.Service{
-		Records: b.ledger, Objects: b.shelf, Owner: "test", Lease: 30 * time.Second, Tries: 4, Now: time.Now,
+		Records: b.ledger, Objects: b.shelf, Owner: "test", Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills, Now: time.Now,
 		Log: slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	b.SetPause(func(time.Duration) {})

@@ -31,8 +31,8 @@ func (s *Service) Ingest(ctx context.Context, id caseload.FileID) error {
 	}
 	a := &attempt{Service: s, file: f, begun: time.Now()}
 	a.log = s.Log.With(slog.String("file", string(id)), slog.Int("attempt", f.Attempt))
-	if f.Tries > s.Tries {
-		return a.reject(ctx, fmt.Sprintf("The file could not be read: %d attempts ended without a result. It was kept; you can download or delete it.", s.Tries))
+	if f.Tries > s.Kills {
+		return a.reject(ctx, fmt.Sprintf("The file could not be read: %d attempts ended without a result. It was kept; you can download or delete it.", s.Kills))
 	}
 	leased, lease := a.lease(ctx)
 	err = a.read(leased, lease)
@@ -164,8 +164,8 @@ func (a *attempt) release(ctx context.Context) error {
 	return nil
 }
 
-// fail counts the try. The last one rejects the file; before, the lease ends now, so that the next delivery need not
-// wait for it.
+// fail counts the try. From the last one on it rejects the file; before, the lease ends now, so that the next delivery
+// need not wait for it.
 func (a *attempt) fail(ctx context.Context, cause error) error {
 	var ofRecords *recordsError
 	if a.file.Tries >= a.Tries && !errors.As(cause, &ofRecords) {

@@ -76,7 +76,7 @@ func must(t testing.TB, err error) {
 }
 
 func (c *clinic) reader(records ingest.Records, objects ingest.Objects) *ingest.Service {
-	s := &ingest.Service{Records: records, Objects: objects, Owner: "test", Lease: 30 * time.Second, Tries: 4, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	s := &ingest.Service{Records: records, Objects: objects, Owner: "test", Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	s.SetPause(func(time.Duration) {})
 	return s
 }

@@ -4,7 +4,7 @@
 //
 // What an operator should know. Delivery is not the lease: who reads a file is decided by the lease in the file's row
 // (package ingest), so a job that runs twice does no harm, and a job lost with its process is put into the queue again
-// by the sweep as soon as the row's lease has lapsed (≤ 60 s). River's own rescue (RescueAfter) only tidies up. On
+// by the sweep once the row's lease has lapsed, within a minute of the kill. River's own rescue (RescueAfter) only tidies up. On
 // SQLite one process owns the queue: whatever a killed one left running is available again before the workers start.
 // Job arguments are ids, nothing else; River's tables are river_*, made by Migrate. On PostgreSQL the queue keeps a
 // connection pool of its own (Workers + 4 connections), one of which listens.
@@ -32,13 +32,16 @@ const (
 	SweepTimeout = 10 * time.Minute                     // a sweep that hangs must not hold up the next
 	RescueAfter  = ReadTimeout + time.Hour/6            // River wants it above every timeout; the row's lease is what brings a file back
 	ReadAttempts = 12                                   // deliveries of one job; the row's own count of tries decides about the file
-	SweepEvery   = 20 * time.Second                     // and at every start: a lease of 30 s that lapses unseen is found within 50 s of the kill
+	SweepEvery   = 20 * time.Second                     // and at every start: a lease that lapses unseen is found within ingest.DefaultLease + SweepEvery of the kill
 	DefaultGrace = 10 * time.Second                     // how long Stop lets running jobs finish before it cancels them
 	fetchPause   = 5 * time.Millisecond                 // least time between two fetches: 100 ms would cap the queue at 100 jobs/s
 	fetchPoll    = 500 * time.Millisecond               // in case a notification was lost
 	keepFinished = 24 * time.Hour                       // finished jobs are kept this long, for looking into
 	releaseRoom  = ingest.ReleaseWithin + 2*time.Second // after the cancel: leases are given back, River writes it down
 )
+
+// A killed worker's file is read again within a minute, with room for the queue; this does not compile otherwise.
+const _ = uint64(time.Minute - ingest.DefaultLease - SweepEvery - 2*fetchPoll)
 
 // Names of the two queues.
 const (

@@ -57,7 +57,7 @@ func newNode(t *testing.T, url, owner string) *node {
 	n.jobs, err = jobs.New(jobs.Config{
 		Engine: s.Engine(), DB: s.DB(), PostgresURL: url, Workers: 2, Grace: 200 * time.Millisecond, Pause: time.Second,
 		Read: &ingest.Service{
-			Records: s, Objects: n.objects, Owner: owner, Lease: 30 * time.Second, Tries: 4, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			Records: s, Objects: n.objects, Owner: owner, Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		},
 		Sweep: func(ctx context.Context) error {
 			_, err := s.RequeueLapsed(ctx, time.Now(), 100)

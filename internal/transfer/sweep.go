@@ -19,7 +19,7 @@ const (
 // retrySoon is when Sweep looks again at a file it could not decide about (store or database unavailable).
 const retrySoon = 5 * time.Minute
 
-// Sweep sees to what was left lying, and is run every few minutes by every deployment. Uploads past their deadline are
+// Sweep sees to what was left lying, and is run periodically by every deployment. Uploads past their deadline are
 // completed when the store holds all of them, abandoned when they had no sign of life for Limits.AbandonAfter or the
 // store ended them, and looked at again in an hour otherwise. Readings that lapsed are queued again. Delete-intents that
 // are due are carried out. A failure with one file is logged and counted and does not stop the rest; the error is about
