@@ -135,6 +135,7 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 		return fmt.Errorf("set up the queue: %w", err)
 	}
 	a.store.SetEnqueue(a.jobs.Enqueue)
+	a.store.SetRequeue(a.jobs.Requeue)
 	if err := a.jobs.Start(ctx); err != nil {
 		return fmt.Errorf("start the queue: %w", err)
 	}

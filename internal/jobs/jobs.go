@@ -177,6 +177,26 @@ func (j *Jobs) Enqueue(ctx context.Context, conn *sql.Conn, tx *sql.Tx, id casel
 	return nil
 }
 
+// Requeue puts the reading of each file into the queue that does not wait in it already, and returns how many it put
+// there. A job that runs does not count as waiting: it may be a killed process's, and otherwise the lease makes the
+// second one harmless. It has the signature the store asks for (store.SetRequeue); the rest is as with Enqueue.
+func (j *Jobs) Requeue(ctx context.Context, conn *sql.Conn, tx *sql.Tx, ids []caseload.FileID) (n int, err error) {
+	waiting, err := waitingFiles(ctx, tx)
+	if err != nil {
+		return 0, fmt.Errorf("jobs: requeue: %w", err)
+	}
+	for _, id := range ids {
+		if waiting[id] {
+			continue
+		}
+		if err := j.Enqueue(ctx, conn, tx, id); err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
 // Start begins to work, unless this process only enqueues. It returns once jobs are being fetched. Cancelling ctx stops
 // in the same orderly way as Stop, which must be called anyway.
 func (j *Jobs) Start(ctx context.Context) error {

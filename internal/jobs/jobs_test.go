@@ -68,6 +68,7 @@ func newNode(t *testing.T, url, owner string) *node {
 	must(t, err)
 	must(t, n.jobs.Migrate(t.Context()))
 	s.SetEnqueue(n.jobs.Enqueue)
+	s.SetRequeue(n.jobs.Requeue)
 	t.Cleanup(func() { n.stop(); _ = s.Close() })
 	return n
 }

@@ -74,7 +74,7 @@ func (p *postgres) migrate(ctx context.Context) error {
 func (*postgres) prepare(context.Context) error { return nil } // other processes may be at work; leases decide
 
 func (p *postgres) waiting(ctx context.Context) (n int64, err error) {
-	err = p.pool.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE queue = $1 AND state IN ('available', 'retryable', 'scheduled')`, readQueue).Scan(&n)
+	err = p.pool.QueryRow(ctx, countWaiting).Scan(&n)
 	return n, err
 }
 

@@ -58,7 +58,7 @@ func (s *sqlite) prepare(ctx context.Context) error {
 }
 
 func (s *sqlite) waiting(ctx context.Context) (n int64, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM river_job WHERE queue = $1 AND state IN ('available', 'retryable', 'scheduled')`, readQueue).Scan(&n)
+	err = s.db.QueryRowContext(ctx, countWaiting).Scan(&n)
 	return n, err
 }
 

@@ -125,27 +125,25 @@ func (s *Store) Release(ctx context.Context, id caseload.FileID, attempt int) (e
 }
 
 // RequeueLapsed enqueues the reading again of stored and reading files whose deadline is not after now, the oldest
-// first, at most limit, and gives the queue queueWithin before a sweep does it again. A reading's deadline is its
-// lease's end, which stays as it is: the next attempt may take over at once.
+// first, at most limit, unless it waits in the queue (SetRequeue), and gives the queue queueWithin before a sweep looks
+// again. It returns how many it enqueued. A reading's deadline is its lease's end, which stays as it is: the next
+// attempt may take over at once.
 func (s *Store) RequeueLapsed(ctx context.Context, now time.Time, limit int) (n int, err error) {
 	defer explain("requeue lapsed readings", &err)
 	err = s.write(ctx, func(t *tx) error {
 		rows, err := t.QueryContext(ctx, `SELECT id FROM files WHERE state IN ('stored', 'reading') AND deadline <= $1
 			AND (state = 'stored' OR reading_until <= $1) ORDER BY deadline, id LIMIT $2`+s.on(Postgres, ` FOR UPDATE SKIP LOCKED`), toMS(now), limit)
 		ids, err := collect(rows, err, func(scan func(...any) error) (id caseload.FileID, err error) { return id, scan(&id) })
-		if err != nil {
+		if err != nil || len(ids) == 0 {
 			return err
 		}
 		for _, id := range ids {
 			if _, err := t.ExecContext(ctx, `UPDATE files SET deadline = $2 WHERE id = $1`, string(id), toMS(now.Add(queueWithin))); err != nil {
 				return err
 			}
-			if err := t.ask(ctx, id); err != nil {
-				return err
-			}
 		}
-		n = len(ids)
-		return nil
+		n, err = t.askAgain(ctx, ids)
+		return err
 	})
 	if err != nil {
 		return 0, err

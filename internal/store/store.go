@@ -33,6 +33,10 @@ type Config struct {
 // connection tx runs on; the hook must not end tx nor keep either.
 type Enqueue = func(ctx context.Context, conn *sql.Conn, tx *sql.Tx, id caseload.FileID) error
 
+// Requeue asks the queue for a reading of each of the files that is not waiting in it already, and returns of how many;
+// otherwise like Enqueue.
+type Requeue = func(ctx context.Context, conn *sql.Conn, tx *sql.Tx, ids []caseload.FileID) (int, error)
+
 // Store is one database. It is safe for concurrent use.
 type Store struct {
 	engine     string
@@ -41,6 +45,7 @@ type Store struct {
 	now        func() time.Time
 	log        *slog.Logger
 	enqueue    Enqueue
+	requeue    Requeue
 	migrations fs.FS
 	notes      atomic.Int32 // being written
 }
@@ -97,6 +102,9 @@ func (s *Store) openPostgres(url string) error {
 
 // SetEnqueue wires the queue; call it before the first MarkStored, RequeueLapsed or Release.
 func (s *Store) SetEnqueue(enqueue Enqueue) { s.enqueue = enqueue }
+
+// SetRequeue wires what RequeueLapsed asks; without it, each file is asked for through SetEnqueue's hook, waiting or not.
+func (s *Store) SetRequeue(requeue Requeue) { s.requeue = requeue }
 
 // Engine returns "sqlite" or "postgres".
 func (s *Store) Engine() string { return s.engine }

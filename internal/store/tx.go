@@ -214,6 +214,23 @@ func texts(all []string) []string {
 	return kept
 }
 
+// askAgain enqueues the reading of those files that do not wait for it already, and returns of how many.
+func (t *tx) askAgain(ctx context.Context, ids []caseload.FileID) (int, error) {
+	if t.store.requeue == nil {
+		for _, id := range ids {
+			if err := t.ask(ctx, id); err != nil {
+				return 0, err
+			}
+		}
+		return len(ids), nil
+	}
+	n, err := t.store.requeue(ctx, t.conn, t.Tx, ids)
+	if err != nil {
+		return 0, fmt.Errorf("enqueue lapsed readings: %w", err)
+	}
+	return n, nil
+}
+
 // ask enqueues the reading of a file within the transaction.
 func (t *tx) ask(ctx context.Context, id caseload.FileID) error {
 	if t.store.enqueue == nil {

@@ -96,7 +96,8 @@ type Records interface {
 	// Postpone sets the deadline of an arriving file and nothing else: it is no sign of life (ChangedAt stays).
 	Postpone(ctx context.Context, id caseload.FileID, deadline time.Time) error
 	// RequeueLapsed enqueues the reading again of stored files whose deadline, and reading files whose lease, is not
-	// after now (at most limit), pushing that deadline so that a second sweep does not do it again at once.
+	// after now (at most limit) and that do not wait in the queue already, pushing that deadline so that a second sweep
+	// does not do it again at once.
 	RequeueLapsed(ctx context.Context, now time.Time, limit int) (int, error)
 	// ClaimIntent picks one delete-intent due at now, re-checks under lock that no live file refers to its object, and
 	// claims it for ten minutes. ok is false when none is due. An intent whose object is alive is cancelled, not returned.
