@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"path/filepath"
 	"time"
 
@@ -232,7 +233,24 @@ func (c *config) s3(log *slog.Logger) objectstore.Config {
 }
 
 // address is where people open Caseload.
-func (a *application) address() string { return "http://" + a.listener.Addr().String() }
+// address is where a person can open it: the listener's own or, when it listens on every address of the machine, one
+// that other computers can reach.
+func (a *application) address() string {
+	at := a.listener.Addr().(*net.TCPAddr)
+	if !at.IP.IsUnspecified() {
+		return "http://" + at.String()
+	}
+	host := net.IPv4(127, 0, 0, 1)
+	if addresses, err := net.InterfaceAddrs(); err == nil {
+		for _, each := range addresses {
+			if n, ok := each.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+				host = n.IP
+				break
+			}
+		}
+	}
+	return "http://" + net.JoinHostPort(host.String(), strconv.Itoa(at.Port))
+}
 
 // stop takes everything down in order: no new requests while small uploads finish, then the workers hand back what
 // they read, then the store and the database close. It goes on after a failure and returns all of them.
