@@ -13,14 +13,19 @@ import (
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html
 func (s *Store) EnsureCORS(ctx context.Context, origins []string) error {
 	_, err := s.client.PutBucketCors(ctx, &s3.PutBucketCorsInput{
-		Bucket: &s.bucket,
-		CORSConfiguration: &types.CORSConfiguration{CORSRules: []types.CORSRule{{
-			AllowedOrigins: origins,
-			AllowedMethods: []string{"PUT", "GET", "HEAD"},
-			AllowedHeaders: []string{"content-type", "if-none-match", "x-amz-checksum-*", "x-amz-sdk-checksum-algorithm"},
-			ExposeHeaders:  []string{"ETag", "x-amz-checksum-crc64nvme"},
-			MaxAgeSeconds:  aws.Int32(3600),
-		}}},
+		Bucket:            &s.bucket,
+		CORSConfiguration: &types.CORSConfiguration{CORSRules: []types.CORSRule{corsRule(origins)}},
 	})
 	return s.sorted("PutBucketCors", err)
+}
+
+// corsRule is the rule; docs/operate.md shows the same to operators.
+func corsRule(origins []string) types.CORSRule {
+	return types.CORSRule{
+		AllowedOrigins: origins,
+		AllowedMethods: []string{"PUT", "GET", "HEAD"},
+		AllowedHeaders: []string{"content-type", "if-none-match", "x-amz-checksum-*", "x-amz-sdk-checksum-algorithm"},
+		ExposeHeaders:  []string{"ETag", "x-amz-checksum-crc64nvme"},
+		MaxAgeSeconds:  aws.Int32(3600),
+	}
 }
