@@ -295,3 +295,54 @@ func figureMetadata(t *testing.T, admin person, caseID, what string, body io.Rea
 		f.MetadataAt.Sub(f.StoredAt).Milliseconds(), seen.Milliseconds(), float64(f.BytesRead)/1e6, 100*float64(f.BytesRead)/float64(size),
 		ready.ReadyAt.Sub(f.StoredAt).Seconds(), float64(size)/1e6/ready.ReadyAt.Sub(f.MetadataAt).Seconds())
 }
+
+// TestFigureFolder reports how fast a folder of 600 slices of 0.5 MB arrives by the small route, three at once as a
+// browser does, and is read.
+func TestFigureFolder(t *testing.T) {
+	const slices = 600
+	s := newSite(t)
+	s.serve([]string{"serve"})
+	admin := s.newAdmin()
+	caseID := admin.newCase(t, "BENCH-4", "Phantom")
+	scan := phantom.Scan{Seed: 13, Patient: "Folder^Slices", ID: "F-1", Slices: slices, Size: 512}
+	contents := make([][]byte, slices)
+	specs := make([]api.FileSpec, slices)
+	for i := range contents {
+		contents[i] = scan.Slice(i + 1)
+		specs[i] = api.FileSpec{Name: fmt.Sprintf("IM%04d", i+1), Path: "CT", Size: int64(len(contents[i]))}
+	}
+	begun := time.Now()
+	planned, err := admin.client().Plan(t.Context(), caseID, specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turns := make(chan int)
+	var sending sync.WaitGroup
+	for range 3 {
+		sending.Go(func() {
+			c := admin.client()
+			for i := range turns {
+				if _, err := c.SendFile(t.Context(), *planned[i].File, bytes.NewReader(contents[i]), api.Upload{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range planned {
+		turns <- i
+	}
+	close(turns)
+	sending.Wait()
+	sent := time.Since(begun)
+	await(t, 5*time.Minute, "all slices read", func() (bool, error) {
+		files, err := admin.files(t.Context(), caseID)
+		for _, f := range files {
+			if f.State != "ready" {
+				return false, err
+			}
+		}
+		return len(files) == slices, err
+	})
+	t.Logf("%d slices of %.1f MB: received in %.1f s (%.0f files/s, %.0f MB/s), all read after %.1f s", slices, float64(len(contents[0]))/1e6,
+		sent.Seconds(), slices/sent.Seconds(), float64(slices*len(contents[0]))/1e6/sent.Seconds(), time.Since(begun).Seconds())
+}

@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
-
 	"dcdentals.com/caseload/internal/caseload"
 )
 
@@ -34,15 +32,10 @@ func (s *Store) openSQLite(path string) error {
 		"busy_timeout(5000)", // first: switching to WAL may have to wait, too
 		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-16384)", "journal_size_limit(67108864)",
 	}}
-	if s.db, err = sql.Open("sqlite", sqliteDSN(path, writing)); err != nil {
-		return err
-	}
+	s.db = sql.OpenDB(sqliteConnector{sqliteDSN(path, writing)})
 	s.db.SetMaxOpenConns(1)
 	reading := url.Values{"_pragma": {"busy_timeout(5000)", "query_only(ON)", "cache_size(-16384)", "mmap_size(268435456)"}}
-	if s.reader, err = sql.Open("sqlite", sqliteDSN(path, reading)); err != nil {
-		_ = s.db.Close()
-		return err
-	}
+	s.reader = sql.OpenDB(sqliteConnector{sqliteDSN(path, reading)})
 	s.reader.SetMaxOpenConns(readers())
 	s.reader.SetMaxIdleConns(readers())
 	if err := s.db.Ping(); err != nil { // the writer goes first: it switches the file to WAL
