@@ -39,15 +39,11 @@ func createToken(cmd *cobra.Command, args []string) error {
 	if life < 0 {
 		return &usageError{fmt.Errorf("--expires is negative")}
 	}
-	db, err := openForCommand(cmd)
+	db, u, err := openForUser(cmd, args[0])
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	u, err := findUser(cmd.Context(), db, args[0])
-	if err != nil {
-		return err
-	}
 	now := time.Now()
 	t := caseload.Token{ID: caseload.NewID[caseload.TokenID](now), User: u.ID, Name: name, Role: u.Role, CreatedAt: now}
 	if role != "" {
@@ -65,15 +61,11 @@ func createToken(cmd *cobra.Command, args []string) error {
 }
 
 func listTokens(cmd *cobra.Command, args []string) error {
-	db, err := openForCommand(cmd)
+	db, u, err := openForUser(cmd, args[0])
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	u, err := findUser(cmd.Context(), db, args[0])
-	if err != nil {
-		return err
-	}
 	tokens, err := db.Tokens(cmd.Context(), u)
 	if err != nil {
 		return err
@@ -90,15 +82,11 @@ func listTokens(cmd *cobra.Command, args []string) error {
 }
 
 func revokeToken(cmd *cobra.Command, args []string) error {
-	db, err := openForCommand(cmd)
+	db, u, err := openForUser(cmd, args[0])
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	u, err := findUser(cmd.Context(), db, args[0])
-	if err != nil {
-		return err
-	}
 	if err := db.RevokeToken(cmd.Context(), u, caseload.TokenID(args[1])); err != nil {
 		return err
 	}

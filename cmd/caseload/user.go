@@ -162,15 +162,11 @@ func setPassword(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	db, err := openForCommand(cmd)
+	db, u, err := openForUser(cmd, args[0])
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	u, err := findUser(cmd.Context(), db, args[0])
-	if err != nil {
-		return err
-	}
 	if err := db.SetPassword(cmd.Context(), caseload.SystemActor, u.ID, hash); err != nil {
 		return err
 	}
@@ -179,15 +175,11 @@ func setPassword(cmd *cobra.Command, args []string) error {
 }
 
 func disableUser(cmd *cobra.Command, args []string) error {
-	db, err := openForCommand(cmd)
+	db, u, err := openForUser(cmd, args[0])
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	u, err := findUser(cmd.Context(), db, args[0])
-	if err != nil {
-		return err
-	}
 	if err := db.ChangeUser(cmd.Context(), administrator(caseload.Organization{ID: u.Organization}), u.ID, u.Name, u.Role, true); err != nil {
 		return err
 	}
@@ -195,13 +187,22 @@ func disableUser(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// findUser returns the user with that e-mail address, of whatever organization.
-func findUser(ctx context.Context, db *store.Store, email string) (caseload.User, error) {
-	u, _, err := db.UserByEmail(ctx, email)
-	if caseload.KindOf(err) == caseload.NotFound {
-		return u, caseload.Errorf(caseload.NotFound, "No user has that e-mail address.").WithHint("`caseload user list` shows them.")
+// openForUser opens the database, for the caller to close, and finds the user with that e-mail address, of whatever
+// organization.
+func openForUser(cmd *cobra.Command, email string) (*store.Store, caseload.User, error) {
+	db, err := openForCommand(cmd)
+	if err != nil {
+		return nil, caseload.User{}, err
 	}
-	return u, err
+	u, _, err := db.UserByEmail(cmd.Context(), email)
+	if caseload.KindOf(err) == caseload.NotFound {
+		err = caseload.Errorf(caseload.NotFound, "No user has that e-mail address.").WithHint("`caseload user list` shows them.")
+	}
+	if err != nil {
+		_ = db.Close()
+		return nil, caseload.User{}, err
+	}
+	return db, u, nil
 }
 
 // administrator is whom a command on the server's own machine acts as in an organization.

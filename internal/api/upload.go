@@ -2,11 +2,8 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"net/http"
 	"strconv"
@@ -14,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"dcdentals.com/caseload/internal/caseload"
 )
 
 // Upload says how UploadFile is to send a file. The zero value will do.
@@ -201,21 +200,18 @@ func (s *sending) count(n int64) {
 	}
 }
 
-// crcTable is CRC-64/NVME (NVM Express NVM Command Set 1.0, section 5.2.1.3.4), reflected, as S3 uses it.
-var crcTable = crc64.MakeTable(0x9a6c9329ac4bc9b5)
-
 // Checksum returns the base64 of the CRC-64/NVME of everything r holds, as the API takes it.
 func Checksum(r io.Reader) (string, error) { return checksum(r) }
 
 func checksum(r io.Reader) (string, error) {
-	sum := crc64.New(crcTable)
-	if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{r}, make([]byte, 256<<10)); err != nil {
+	var sum caseload.CRC64NVME
+	if _, err := io.CopyBuffer(struct{ io.Writer }{&sum}, struct{ io.Reader }{r}, make([]byte, 256<<10)); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return "", fmt.Errorf("read the file: %w", err)
 	}
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum.Sum64())), nil
+	return sum.String(), nil
 }
 
 func or(n, otherwise int) int {

@@ -3,44 +3,29 @@ package archive_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"dcdentals.com/caseload/internal/archive"
+	"dcdentals.com/caseload/internal/corpus"
 )
 
 // TestCorpusArchivesHoldWhatTheirTruthSays opens the ZIPs of the manifest at CASELOAD_CORPUS, or of the one kept beside
 // a developer's checkout.
 func TestCorpusArchivesHoldWhatTheirTruthSays(t *testing.T) {
-	path := os.Getenv("CASELOAD_CORPUS")
-	if path == "" {
-		path = filepath.Join("..", "..", "..", "shared", "data", "dicom", "manifest.json")
+	type corpusFile struct {
+		File, Expect string
+		Truth        struct{ Slices int }
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		if strings.Contains(os.Getenv("CASELOAD_TEST_MUST_RUN"), "corpus") {
-			t.Fatalf("the corpus must run: %v", err)
-		}
-		t.Skipf("SKIPPED: no DICOM corpus at %s (set CASELOAD_CORPUS to its manifest.json)", path)
-	}
-	var manifest struct {
-		Files []struct {
-			File, Expect string
-			Truth        struct{ Slices int }
-		}
-	}
-	if err := json.Unmarshal(text, &manifest); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range manifest.Files {
+	folder, files := corpus.Files[corpusFile](t)
+	for _, f := range files {
 		if f.Expect != "archive" {
 			continue
 		}
 		t.Run(f.File, func(t *testing.T) {
-			b, err := os.ReadFile(filepath.Join(filepath.Dir(path), f.File))
+			b, err := os.ReadFile(filepath.Join(folder, f.File))
 			if err != nil {
 				t.Fatal(err)
 			}

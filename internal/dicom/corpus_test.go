@@ -3,7 +3,6 @@ package dicom_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dcdentals.com/caseload/internal/corpus"
 	"dcdentals.com/caseload/internal/dicom"
 )
 
@@ -22,30 +22,8 @@ type corpusFile struct {
 	Truth  map[string]any `json:"truth"`
 }
 
-// corpus returns the files of the manifest at CASELOAD_CORPUS, or of the one kept beside a developer's checkout. It
-// skips the test, loudly, when there is none.
-func corpus(t *testing.T) (folder string, files []corpusFile) {
-	t.Helper()
-	path := os.Getenv("CASELOAD_CORPUS")
-	if path == "" {
-		path = filepath.Join("..", "..", "..", "shared", "data", "dicom", "manifest.json")
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		if strings.Contains(os.Getenv("CASELOAD_TEST_MUST_RUN"), "corpus") {
-			t.Fatalf("the corpus must run: %v", err)
-		}
-		t.Skipf("SKIPPED: no DICOM corpus at %s (set CASELOAD_CORPUS to its manifest.json)", path)
-	}
-	var manifest struct{ Files []corpusFile }
-	if err := json.Unmarshal(text, &manifest); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Dir(path), manifest.Files
-}
-
 func TestEveryCorpusFileIsReadAsItsTruthSays(t *testing.T) {
-	folder, files := corpus(t)
+	folder, files := corpus.Files[corpusFile](t)
 	for _, f := range files {
 		if f.Expect == "archive" {
 			continue

@@ -1,13 +1,13 @@
 package ingest_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/corpus"
 )
 
 type corpusFile struct {
@@ -16,32 +16,8 @@ type corpusFile struct {
 	Truth  map[string]any `json:"truth"`
 }
 
-// here is taken before the embedded store moves the process's working directory.
-var here, _ = os.Getwd()
-
-// corpus returns the folder and files of the manifest at CASELOAD_CORPUS, or of the one beside a developer's checkout.
-func corpus(t *testing.T) (string, []corpusFile) {
-	t.Helper()
-	path := os.Getenv("CASELOAD_CORPUS")
-	if path == "" {
-		path = filepath.Join(here, "..", "..", "..", "shared", "data", "dicom", "manifest.json")
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		if strings.Contains(os.Getenv("CASELOAD_TEST_MUST_RUN"), "corpus") {
-			t.Fatalf("the corpus must run: %v", err)
-		}
-		t.Skipf("SKIPPED: no DICOM corpus at %s (set CASELOAD_CORPUS to its manifest.json)", path)
-	}
-	var manifest struct{ Files []corpusFile }
-	if err := json.Unmarshal(text, &manifest); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Dir(path), manifest.Files
-}
-
 func TestEveryCorpusFileIsIngestedAsItsTruthSays(t *testing.T) {
-	folder, files := corpus(t)
+	folder, files := corpus.Files[corpusFile](t)
 	for _, f := range files {
 		t.Run(f.File, func(t *testing.T) {
 			content, err := os.ReadFile(filepath.Join(folder, f.File))

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -84,8 +81,8 @@ func (c *clinic) reader(records ingest.Records, objects ingest.Objects) *ingest.
 // put puts an object into the store.
 func (c *clinic) put(content []byte) caseload.Object {
 	c.t.Helper()
-	sum := crc64.Checksum(content, crc64.MakeTable(0x9a6c9329ac4bc9b5))
-	o := caseload.Object{Key: caseload.NewObjectKey(), Size: int64(len(content)), CRC64NVME: base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum))}
+	sum := caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, content))
+	o := caseload.Object{Key: caseload.NewObjectKey(), Size: int64(len(content)), CRC64NVME: sum}
 	must(c.t, c.objects.Put(c.t.Context(), o.Key, bytes.NewReader(content), o.Size, o.CRC64NVME))
 	seen, err := c.objects.Head(c.t.Context(), o.Key, "")
 	must(c.t, err)

@@ -148,7 +148,7 @@ func sendObject(b *testing.B, w world, client *http.Client, data []byte, total i
 func crcRepeated(data []byte, n int) string {
 	var whole uint64
 	for range n {
-		whole = crcUpdate(whole, data)
+		whole = caseload.UpdateCRC64NVME(whole, data)
 	}
-	return crcText(whole)
+	return caseload.FormatCRC64NVME(whole)
 }

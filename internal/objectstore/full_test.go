@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/mustrun"
 	"dcdentals.com/caseload/internal/objectstore"
 )
 
 func TestAFullDiskIsSaidAndLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=40m"); err != nil {
-		skip(t, "disk-full", "a small file system cannot be mounted here: "+err.Error())
+		mustrun.Skip(t, "disk-full", "a small file system cannot be mounted here: "+err.Error())
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	e, err := objectstore.StartEmbedded(t.Context(), dir, nil)

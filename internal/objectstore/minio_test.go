@@ -5,8 +5,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,24 +12,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"dcdentals.com/caseload/internal/mustrun"
 	"dcdentals.com/caseload/internal/objectstore"
 )
-
-// skip leaves a test out loudly; CASELOAD_TEST_MUST_RUN makes that a failure.
-func skip(t testing.TB, thing, why string) {
-	t.Helper()
-	if slices.Contains(strings.Split(os.Getenv("CASELOAD_TEST_MUST_RUN"), ","), thing) {
-		t.Fatalf("must run, but: %s", why)
-	}
-	t.Skip("SKIPPED: " + why)
-}
 
 // minioWorld runs a MinIO of its own, when CASELOAD_TEST_MINIO names its binary.
 func minioWorld(t *testing.T) world {
 	t.Helper()
 	binary := os.Getenv("CASELOAD_TEST_MINIO")
 	if binary == "" {
-		skip(t, "minio", "CASELOAD_TEST_MINIO does not name a MinIO binary")
+		mustrun.Skip(t, "minio", "CASELOAD_TEST_MINIO does not name a MinIO binary")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

@@ -3,11 +3,8 @@ package objectstore_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -118,15 +115,7 @@ func suite(t *testing.T, w world) {
 
 const mib = 1 << 20
 
-var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5) // CRC-64/NVME, reflected
-
-func crc(b []byte) string { return crcText(crcUpdate(0, b)) }
-
-func crcUpdate(sum uint64, b []byte) uint64 { return crc64.Update(sum, nvme, b) }
-
-func crcText(sum uint64) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum))
-}
+func crc(b []byte) string { return caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, b)) }
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)

@@ -9,13 +9,14 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"dcdentals.com/caseload/internal/mustrun"
 )
 
 // Option changes which cluster a database is made in.
@@ -42,10 +43,7 @@ func URL(t testing.TB, options ...Option) string {
 	}
 	c, err := started(durable)
 	if err != nil {
-		if mustRun() {
-			t.Fatalf("PostgreSQL must run (CASELOAD_TEST_MUST_RUN) but does not: %v", err)
-		}
-		t.Skipf("SKIPPED: no PostgreSQL for tests: %v", err)
+		mustrun.Skip(t, "postgres", "no PostgreSQL for tests: "+err.Error())
 	}
 	name := fmt.Sprintf("test_%d_%d", os.Getpid(), made.Add(1))
 	if err := c.run(`CREATE DATABASE ` + name); err != nil {
@@ -72,15 +70,6 @@ func Main(m *testing.M) int {
 		delete(clusters, durable)
 	}
 	return code
-}
-
-func mustRun() bool {
-	for _, name := range strings.Split(os.Getenv("CASELOAD_TEST_MUST_RUN"), ",") {
-		if strings.TrimSpace(name) == "postgres" {
-			return true
-		}
-	}
-	return false
 }
 
 // started returns the process's cluster, starting it on first use. A failure is remembered: it would not go away.

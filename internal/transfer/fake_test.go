@@ -2,11 +2,8 @@ package transfer_test
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"maps"
 	"slices"
@@ -86,12 +83,7 @@ func guardedErr(ctx context.Context, f *faults, call string, act func() error) e
 	return err
 }
 
-var standardNVME = crc64.MakeTable(0x9a6c9329ac4bc9b5)
-
-// checksum is the tests' own CRC-64/NVME, from the standard library.
-func checksum(p []byte) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, crc64.Checksum(p, standardNVME)))
-}
+func checksum(p []byte) string { return caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, p)) }
 
 // memObjects is a store in memory that holds to S3's rules: write-once, checksums checked, uploads gone once completed.
 type memObjects struct {
