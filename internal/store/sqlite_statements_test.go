@@ -71,11 +71,11 @@ func TestAKeptStatementSurvivesItsFailures(t *testing.T) {
 	const query = `SELECT i FROM n WHERE i > $1`
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, err := db.QueryContext(ended, query, 0); !errors.Is(err, context.Canceled) {
+	var i int
+	if err := db.QueryRowContext(ended, query, 0).Scan(&i); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		var i int
 		if err := db.QueryRowContext(t.Context(), query, 9).Scan(&i); err != nil || i != 10 {
 			t.Fatalf("%d, %v", i, err)
 		}
@@ -87,7 +87,6 @@ func TestAKeptStatementSurvivesItsFailures(t *testing.T) {
 	if err := db.QueryRowContext(t.Context(), `SELECT i, j FROM n WHERE i > $1`, 9).Scan(&all, &j); err != nil {
 		t.Fatal(err)
 	}
-	var i int
 	if err := db.QueryRowContext(t.Context(), query, 9).Scan(&i); err != nil || i != 10 {
 		t.Fatalf("after a change of the schema: %d, %v", i, err)
 	}

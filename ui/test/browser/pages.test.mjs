@@ -296,7 +296,7 @@ test("impatient fingers and a session that ends while sending", { skip }, async 
   });
   await page.waitForURL("**/cases/*");
   await page.getByText("Edit", { exact: true }).click();
-  assert.equal(await page.evaluate(() => document.activeElement.name), "number", "the form has not got the focus");
+  await page.waitForFunction(() => document.activeElement.name === "number"); // the form gets the focus
   await page.keyboard.press("Escape");
   const session = (await context.cookies()).filter(({ name }) => name === "caseload");
   await context.clearCookies({ name: "caseload" });
