@@ -256,6 +256,10 @@ func TestAFileWhoseReaderWasKilledIsReadAgain(t *testing.T) {
 		if got := n.state(f.ID); got.Attempt != 2 {
 			t.Errorf("attempt %d", got.Attempt)
 		}
+		deadline := time.Now().Add(30 * time.Second)
+		for n.jobs.Stats().SweepsDone < 2 && time.Now().Before(deadline) {
+			time.Sleep(2 * time.Millisecond)
+		}
 		if s := n.jobs.Stats(); s.SweepsDone < 2 {
 			t.Errorf("the sweep is not periodic: %+v", s)
 		}
