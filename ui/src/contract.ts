@@ -7,6 +7,7 @@ export interface Source {
   size: number; // bytes
   type: string;
   modified: number; // milliseconds since 1970
+  handle?: unknown; // a FileSystemFileHandle where the browser gave one; the engine never looks at it
   slice(start: number, end: number): Blob;
 }
 
@@ -87,15 +88,55 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export type ItemState = "queued" | "sending" | "finishing" | "done" | "failed" | "cancelled";
+/**
+ * checking: compared with what the server holds. elsewhere: another tab of this browser sends it; this one takes over
+ * when that one goes. received: the case had it already, nothing was sent.
+ */
+export type ItemState =
+  | "queued"
+  | "checking"
+  | "sending"
+  | "paused"
+  | "elsewhere"
+  | "finishing"
+  | "done"
+  | "received"
+  | "failed"
+  | "cancelled";
 
 /** One file on its way, as the tray shows it. */
 export interface Item {
   readonly key: number;
   readonly source: Source;
   readonly caseId: string;
+  drop: string; // the server's id of the drop; "" until planned
   state: ItemState;
-  sent: number; // bytes, of finished and running parts together
+  sent: number; // bytes, of finished and running parts together, those the server held already included
+  resumedBytes: number; // bytes the server held before this page sent any
+  crc: string; // base64 of the whole file's CRC-64/NVME; "" until known
   id: string; // "" until planned
   error: Problem | undefined;
 }
+
+/** What becomes of all files together; cancelled ones are left out. Sizes in bytes. */
+export interface Totals {
+  files: number;
+  live: number; // not at rest: paused ones and those elsewhere count
+  paused: number;
+  done: number;
+  received: number;
+  failed: number;
+  bytes: number;
+  sent: number; // what the server holds of them counts
+  resumed: number; // of sent: held by the server before this page sent any, or there already
+  resent: number; // sent more than once, because it did not get through
+}
+
+/** Why parts go through the server: a code an administrator can look up (docs/operate.md), and what was seen. */
+export interface Relay {
+  code: string;
+  detail: string;
+}
+
+/** Why nothing is sent at present. */
+export type Gate = "open" | "offline" | "signIn";

@@ -5,13 +5,16 @@ import {
   type Checksum,
   type Clock,
   type FileSpec,
+  type Gate,
   type Item,
   type Planned,
   type Problem,
+  type Relay,
   type Source,
+  type Totals,
   type Transport,
 } from "./contract.js";
-import { asFailure, mayHelp, patience, Persistence, type Gate, type Patience } from "./persist.js";
+import { asFailure, mayHelp, patience, Persistence, type Patience } from "./persist.js";
 import { Signer } from "./signer.js";
 import { Upload, type Span } from "./upload.js";
 import { realClock, Turns } from "./wait.js";
@@ -24,15 +27,6 @@ export interface EngineOptions {
   origin?: string; // of the page: what is elsewhere may be out of reach
   patience?: Partial<Patience>;
   onChange?: () => void;
-}
-
-export interface Totals {
-  files: number; // cancelled ones left out
-  live: number;
-  done: number;
-  failed: number;
-  bytes: number;
-  sent: number;
 }
 
 /** Files of one plan request. */
@@ -52,7 +46,7 @@ const REFUSED_AT_MOST = 4;
 
 export class Engine {
   readonly items: Upload[] = [];
-  relaying = false;
+  relay: Relay | undefined;
 
   readonly #transport: Transport;
   readonly #checksum: Checksum;
@@ -97,9 +91,9 @@ export class Engine {
   }
 
   /** Takes files for a case; they are sent in this order, large and small side by side. */
-  add(caseId: string, sources: Iterable<Source>): Item[] {
+  add(caseId: string, sources: Iterable<Source>, { drop = "" } = {}): Item[] {
     const added: Upload[] = [];
-    for (const source of sources) added.push(new Upload(++this.#keys, source, caseId));
+    for (const source of sources) added.push(new Upload(++this.#keys, source, caseId, drop));
     this.items.push(...added);
     this.#unplanned.push(...added);
     void this.#plan();
@@ -112,6 +106,36 @@ export class Engine {
   setOnline(online: boolean): void {
     if (!online) this.#persistence.gate = "offline";
     else if (this.gate === "offline") this.#persistence.gate = "open";
+  }
+
+  /** True when something is paused and nothing else is left to be sent. */
+  get paused(): boolean {
+    const live = this.items.filter((item) => item.live);
+    return live.length > 0 && live.every((item) => item.state === "paused");
+  }
+
+  /** Stops a file's requests; what has arrived stays. */
+  pause(item: Item): void {
+    const upload = item as Upload;
+    if (!upload.live || upload.state === "paused" || upload.state === "finishing") return;
+    upload.state = "paused";
+    upload.stop.abort();
+    this.#changed();
+  }
+
+  /** Goes on with a paused file. */
+  resume(item: Item): void {
+    const upload = item as Upload;
+    if (upload.state !== "paused") return;
+    this.#again(upload);
+  }
+
+  pauseAll(): void {
+    for (const item of this.items) this.pause(item);
+  }
+
+  resumeAll(): void {
+    for (const item of this.items) this.resume(item);
   }
 
   cancel(item: Item): void {
@@ -132,6 +156,10 @@ export class Engine {
     const upload = item as Upload;
     if (upload.state !== "failed") return;
     if (["not_found", "gone", "conflict"].includes(upload.error?.kind ?? "")) upload.forget();
+    this.#again(upload);
+  }
+
+  #again(upload: Upload): void {
     upload.state = "queued";
     upload.error = undefined;
     upload.stop = new AbortController();
@@ -157,14 +185,28 @@ export class Engine {
   }
 
   get totals(): Totals {
-    const t: Totals = { files: 0, live: 0, done: 0, failed: 0, bytes: 0, sent: 0 };
+    const t: Totals = {
+      files: 0,
+      live: 0,
+      paused: 0,
+      done: 0,
+      received: 0,
+      failed: 0,
+      bytes: 0,
+      sent: 0,
+      resumed: 0,
+      resent: 0,
+    };
     for (const item of this.items) {
       if (item.state === "cancelled") continue;
       t.files++;
       t.bytes += item.source.size;
       t.sent += item.sent;
+      t.resumed += item.resumedBytes;
       if (item.live) t.live++;
+      if (item.state === "paused") t.paused++;
       if (item.state === "done") t.done++;
+      if (item.state === "received") t.received++;
       if (item.state === "failed") t.failed++;
     }
     return t;
@@ -176,9 +218,9 @@ export class Engine {
     if (this.#planning) return;
     this.#planning = true;
     for (;;) {
-      const first = this.#unplanned.find((upload) => upload.live);
+      const first = this.#unplanned.find(waits);
       if (!first) break;
-      const batch = this.#unplanned.filter((u) => u.live && u.caseId === first.caseId).slice(0, BATCH);
+      const batch = this.#unplanned.filter((u) => waits(u) && u.caseId === first.caseId).slice(0, BATCH);
       const taken = new Set(batch);
       this.#unplanned = this.#unplanned.filter((u) => u.live && !taken.has(u));
       await this.#planBatch(first.caseId, batch);
@@ -205,6 +247,7 @@ export class Engine {
       return;
     }
     upload.remote = answer.file;
+    if (upload.state === "paused") return;
     if (upload.live) this.#enqueue(upload);
     else this.#transport.abort(upload.id).catch(() => {}); // cancelled while it was planned
   }
@@ -232,7 +275,7 @@ export class Engine {
 
   /** The file whose part goes next: small and large ones take turns; few large ones at once, the least sent last. */
   #choose(): Upload | undefined {
-    this.#waiting = this.#waiting.filter((upload) => upload.live && upload.hasPart);
+    this.#waiting = this.#waiting.filter((upload) => waits(upload) && upload.hasPart);
     const small = this.#waiting.find((upload) => !upload.direct);
     const large = this.#waiting.filter((upload) => upload.direct).slice(0, LARGE_AT_ONCE);
     this.#smallTurn = !this.#smallTurn;
@@ -273,10 +316,10 @@ export class Engine {
     } catch (error) {
       upload.dropped(span.number);
       if (!signal.aborted) this.#fail(upload, asFailure(error));
-      else if (upload.live) this.#enqueue(upload); // failed by another part and retried meanwhile
+      else if (waits(upload)) this.#enqueue(upload); // stopped and taken up again meanwhile
       return;
     }
-    if (upload.whole && upload.live) await this.#finish(upload);
+    if (upload.whole && waits(upload)) await this.#finish(upload);
   }
 
   async #sendSmall(upload: Upload, span: Span, blob: Blob, crc: string): Promise<void> {
@@ -286,7 +329,7 @@ export class Engine {
   }
 
   async #sendPart(upload: Upload, span: Span, blob: Blob, crc: string): Promise<void> {
-    if (this.relaying) {
+    if (this.relay) {
       await this.#inTurn(upload, span, (onProgress, signal) =>
         this.#transport.relayPart(upload.id, span.number, blob, crc, onProgress, signal),
       );
@@ -302,7 +345,7 @@ export class Engine {
     } catch (error) {
       const unreachable =
         elsewhere && !this.#storeReached && asFailure(error).reason === "network" && this.gate === "open";
-      if (unreachable && ++this.#storeMissed >= RELAY_AFTER) this.relaying = true;
+      if (unreachable && ++this.#storeMissed >= RELAY_AFTER) this.relay = { code: "STORE-UNREACHABLE", detail: "" };
       throw error;
     }
   }
@@ -417,6 +460,9 @@ export class Engine {
     this.#beating = false;
   }
 }
+
+/** Whether an upload is to go on. */
+const waits = (upload: Upload): boolean => upload.live && upload.state !== "paused";
 
 function spec(source: Source): FileSpec {
   const modified = source.modified > 0 ? { modified_at: new Date(source.modified).toISOString() } : {};

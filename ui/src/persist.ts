@@ -1,6 +1,6 @@
 // Persistence: a request is tried again while that may help, waits while the network or the session is gone, and is
 // broken off when it stands still.
-import { Failure, type Clock, type OnProgress } from "./contract.js";
+import { Failure, type Clock, type Gate, type OnProgress } from "./contract.js";
 import { backoff } from "./wait.js";
 
 export interface Patience {
@@ -11,9 +11,6 @@ export interface Patience {
 }
 
 export const patience: Patience = { attempts: 8, lineAttempts: 40, stallAfter: 30_000, answerWithin: 180_000 };
-
-/** Why nothing is sent at present. */
-export type Gate = "open" | "offline" | "signIn";
 
 /** Tells whether the same request may succeed later. */
 export function mayHelp(failure: Failure): boolean {

@@ -229,7 +229,7 @@ export class CaseUploader extends HTMLElement {
     if (this.#nothing) notes.push(text(this.#words, "nothing"));
     if (this.#junk > 0) notes.push(count(this.#words, "junk", this.#junk));
     if (this.#unreadable > 0) notes.push(count(this.#words, "unreadable", this.#unreadable));
-    if (this.engine.relaying) notes.push(text(this.#words, "relay"));
+    if (this.engine.relay) notes.push(text(this.#words, "relay"));
     if (this.#note.firstChild?.textContent !== notes.join(" ")) this.#note.replaceChildren(notes.join(" "));
     if (this.engine.gate !== "signIn") this.#signIn.remove();
     else if (!this.#signIn.isConnected) this.#note.append(" ", this.#signIn);

@@ -14,6 +14,8 @@ export class Upload implements Item {
   remote: RemoteFile | undefined;
   stop = new AbortController();
   recoveries = 0; // times that Complete found parts missing
+  crc = "";
+  resumedBytes = 0;
 
   #finished = 0; // bytes of done parts
   #flying = new Map<number, number>(); // part → bytes sent
@@ -26,6 +28,7 @@ export class Upload implements Item {
     readonly key: number,
     readonly source: Source,
     readonly caseId: string,
+    public drop = "",
   ) {}
 
   get id(): string {
@@ -39,7 +42,7 @@ export class Upload implements Item {
   }
 
   get live(): boolean {
-    return this.state === "queued" || this.state === "sending" || this.state === "finishing";
+    return !["done", "received", "failed", "cancelled"].includes(this.state);
   }
 
   get direct(): boolean {

@@ -162,7 +162,7 @@ test("a store out of reach is left for the server's relay; one within reach is n
   engine.add("case", [new FakeFile("big", 500)]);
   await settled();
   assert.equal(engine.items[0]!.state, "done");
-  assert.ok(engine.relaying);
+  assert.ok(engine.relay);
   assert.equal(transport.relayed, 5);
 
   const near = start(
@@ -174,7 +174,7 @@ test("a store out of reach is left for the server's relay; one within reach is n
   near.engine.add("case", [new FakeFile("big", 500)]);
   await near.settled();
   assert.equal(near.engine.items[0]!.state, "done");
-  assert.equal(near.engine.relaying, false);
+  assert.equal(near.engine.relay, undefined);
 });
 
 test("parts the server misses at the end are sent again", async () => {
@@ -221,6 +221,26 @@ test("a failed upload is taken up where it was", async () => {
   assert.equal(engine.items[0]!.state, "done");
   assert.equal(transport.plans.length, 1, "planned anew");
   assert.equal(transport.calls.filter((call) => call === "part id-1 1").length, before);
+});
+
+test("a paused file sends nothing until it is resumed, and keeps what has arrived", async () => {
+  const { engine, transport, clock, settled } = start();
+  const [item] = engine.add("case", [new FakeFile("big", 40 * PART)]);
+  await clock.sleep(200);
+  engine.pause(item!);
+  await clock.sleep(100);
+  assert.equal(item!.state, "paused");
+  assert.equal(transport.flying, 0);
+  assert.ok(engine.paused);
+  const arrived = transport.parts.get("id-1")!.size;
+  assert.ok(arrived > 0 && arrived < 40);
+  const calls = transport.calls.length;
+  await clock.sleep(60_000);
+  assert.equal(transport.calls.length, calls);
+  engine.resumeAll();
+  await settled();
+  assert.equal(item!.state, "done");
+  assert.ok(transport.order.length <= 40 + 3, "more than what was in flight was sent again");
 });
 
 test("cancelling stops the requests and tells the server", async () => {
