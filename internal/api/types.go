@@ -21,6 +21,8 @@ type Limits struct {
 	DirectThreshold int64 `json:"direct_threshold"` // bytes; a file of this size or more goes straight to the store
 	MaxFileSize     int64 `json:"max_file_size"`    // bytes
 	MaxBatch        int   `json:"max_batch"`        // files of one plan
+	MaxBatchFiles   int   `json:"max_batch_files"`  // files of one PUT /cases/{case}/contents
+	MaxBatchBytes   int64 `json:"max_batch_bytes"`  // bytes of its files in all
 	URLExpiry       int64 `json:"url_expiry"`       // seconds
 }
 

@@ -21,6 +21,12 @@ const MaxURLExpiry = time.Hour
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 const MinPartSize = 5 << 20
 
+// What one request with many small files may hold: a second's worth of a fast line, so that a broken one costs little.
+const (
+	MaxBatchFiles = 256
+	MaxBatchBytes = 32 << 20 // bytes of files, without what frames them
+)
+
 // MaxNameLength is the longest file name or folder path taken, in bytes of UTF-8.
 const (
 	MaxNameLength = 255

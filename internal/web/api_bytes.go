@@ -54,20 +54,29 @@ func (s *Server) apiRelayPart(w http.ResponseWriter, r *http.Request) error {
 // beginBody checks what must be said before a body of bytes and makes the body one that is bounded, counted, and ended
 // when it stands still. It returns the declared checksum.
 func (s *Server) beginBody(w http.ResponseWriter, r *http.Request) (checksum string, err error) {
+	if checksum = r.Header.Get(checksumHeader); checksum == "" {
+		return "", checksumMissing("request")
+	}
+	return checksum, s.streamBody(w, r, s.Limits.MaxFileSize)
+}
+
+// streamBody makes the body one that is at most that many bytes long, counted, and ended when it stands still.
+func (s *Server) streamBody(w http.ResponseWriter, r *http.Request, most int64) error {
 	switch {
 	case r.ContentLength < 0:
-		return "", lengthError{}
-	case r.ContentLength > s.Limits.MaxFileSize:
-		return "", &http.MaxBytesError{Limit: s.Limits.MaxFileSize}
-	}
-	if checksum = r.Header.Get(checksumHeader); checksum == "" {
-		return "", caseload.Errorf(caseload.Invalid, "The request does not say the checksum of its body.").
-			WithHint("Send " + checksumHeader + ": the base64 of its CRC-64/NVME.").WithField("crc64nvme")
+		return lengthError{}
+	case r.ContentLength > most:
+		return &http.MaxBytesError{Limit: most}
 	}
 	r.Body = &uploadBody{
 		body: http.MaxBytesReader(w, r.Body, r.ContentLength), control: http.NewResponseController(w), count: s.metrics.received,
 	}
-	return checksum, nil
+	return nil
+}
+
+func checksumMissing(what string) error {
+	return caseload.Errorf(caseload.Invalid, "The %s does not say the checksum of its body.", what).
+		WithHint("Send " + checksumHeader + ": the base64 of its CRC-64/NVME.").WithField("crc64nvme")
 }
 
 func (s *Server) apiSignParts(w http.ResponseWriter, r *http.Request) error {

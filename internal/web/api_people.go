@@ -26,6 +26,7 @@ func (s *Server) apiShowMe(w http.ResponseWriter, r *http.Request) error {
 		Organization: api.Organization{ID: string(organization.ID), Name: organization.Name, CreatedAt: organization.CreatedAt.UTC()},
 		Limits: api.Limits{
 			DirectThreshold: s.Limits.DirectThreshold, MaxFileSize: s.Limits.MaxFileSize, MaxBatch: s.Limits.MaxBatch,
+			MaxBatchFiles: caseload.MaxBatchFiles, MaxBatchBytes: caseload.MaxBatchBytes,
 			URLExpiry: int64(min(s.Limits.URLExpiry, caseload.MaxURLExpiry) / time.Second),
 		},
 	})

@@ -132,6 +132,10 @@ func (m *matrix) ask(rt web.Route, actor string) (status int, location, body str
 	switch {
 	case rt.Pattern == "POST /api/v1/users":
 		content = fmt.Sprintf(`{"email":"new%d@clinic.example","name":"N","role":"viewer","password":%q}`, m.n, password)
+	case rt.Pattern == "PUT /api/v1/cases/{case}/contents":
+		f := h.plan(strings.Split(path, "/")[4], canary+".txt", 3)
+		content = framed(part(f.ID, "3", crcOf(h.t, []byte("abc")), "abc"))
+		header.Set("Content-Type", "multipart/mixed; boundary=frame")
 	case rt.Answers == "upload":
 		size := 3
 		if strings.Contains(rt.Pattern, "/parts/") {

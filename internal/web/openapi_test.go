@@ -55,7 +55,8 @@ func (c *checked) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.t.Errorf("%s %s is not in the document: %v", r.Method, r.URL.Path, err)
 		return http.DefaultTransport.RoundTrip(r)
 	}
-	streamed := r.Header.Get("Content-Type") == "application/octet-stream"
+	kind := r.Header.Get("Content-Type")
+	streamed := kind == "application/octet-stream" || strings.HasPrefix(kind, api.BatchType)
 	var body []byte
 	if r.Body != nil && !streamed {
 		if body, err = io.ReadAll(r.Body); err != nil {

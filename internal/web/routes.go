@@ -86,6 +86,7 @@ func (s *Server) routeTable() []route {
 		{"DELETE /api/v1/cases/{case}", forWriter, asJSON, s.apiDeleteCase},
 		{"GET /api/v1/cases/{case}/files", forReader, asJSON, s.apiListFiles},
 		{"POST /api/v1/cases/{case}/files", forWriter, asJSON, s.apiPlanFiles},
+		{"PUT /api/v1/cases/{case}/contents", forWriter, asUpload, s.apiReceiveBatch},
 		{"GET /api/v1/cases/{case}/studies", forReader, asJSON, s.apiListStudies},
 		{"GET /api/v1/cases/{case}/events", forReader, asJSON, s.apiListEvents},
 		{"GET /api/v1/cases/{case}/live", forReader, asStream, s.followCase},
