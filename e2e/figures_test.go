@@ -117,11 +117,11 @@ func oneInFlight(ctx context.Context, admin person, caseID, name string, size in
 	defer connection.CloseIdleConnections()
 	c := admin.client()
 	c.HTTP, c.Attempts = &http.Client{Transport: connection}, 20
-	planned, err := c.Plan(ctx, caseID, []api.FileSpec{{Name: name, Size: size}})
-	if err != nil || planned[0].Error != nil {
+	planned, err := c.Plan(ctx, caseID, "", []api.FileSpec{{Name: name, Size: size}})
+	if err != nil || planned.Files[0].Error != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
-	f := planned[0].File
+	f := planned.Files[0].File
 	sum := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, crc64.Checksum([]byte(name), nvme)))
 	var signed []api.SignedRequest
 	for first := 1; first <= f.Parts; first += 8 { // as a browser does: a batch now, the next when its turn comes
@@ -312,7 +312,7 @@ func TestFigureFolder(t *testing.T) {
 		specs[i] = api.FileSpec{Name: fmt.Sprintf("IM%04d", i+1), Path: "CT", Size: int64(len(contents[i]))}
 	}
 	begun := time.Now()
-	planned, err := admin.client().Plan(t.Context(), caseID, specs)
+	planned, err := admin.client().Plan(t.Context(), caseID, "", specs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,13 +322,13 @@ func TestFigureFolder(t *testing.T) {
 		sending.Go(func() {
 			c := admin.client()
 			for i := range turns {
-				if _, err := c.SendFile(t.Context(), *planned[i].File, bytes.NewReader(contents[i]), api.Upload{}); err != nil {
+				if _, err := c.SendFile(t.Context(), *planned.Files[i].File, bytes.NewReader(contents[i]), api.Upload{}); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
-	for i := range planned {
+	for i := range planned.Files {
 		turns <- i
 	}
 	close(turns)

@@ -66,11 +66,10 @@ func (c *Client) Files(ctx context.Context, caseID string) ([]File, error) {
 }
 
 // Plan says which files are to be sent. The answer has one element for each, in order; one that was refused carries
-// its own problem.
-func (c *Client) Plan(ctx context.Context, caseID string, files []FileSpec) ([]PlannedFile, error) {
-	var out Planned
-	err := c.do(ctx, call{method: http.MethodPost, path: "/cases/" + url.PathEscape(caseID) + "/files", in: Plan{files}, out: &out})
-	return out.Files, err
+// its own problem. The drop is the answer's of the first plan of what was dropped together, "" for the first. It is not
+// repeated on a broken line: without fingerprints a second row might come of it.
+func (c *Client) Plan(ctx context.Context, caseID, drop string, files []FileSpec) (out Planned, err error) {
+	return out, c.do(ctx, call{method: http.MethodPost, path: "/cases/" + url.PathEscape(caseID) + "/files", in: Plan{drop, files}, out: &out})
 }
 
 // Studies returns the DICOM studies found in the files of a case.

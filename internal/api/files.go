@@ -10,6 +10,7 @@ import (
 type File struct {
 	ID          string    `json:"id"`
 	Case        string    `json:"case"`
+	Drop        string    `json:"drop,omitempty"` // what was dropped together
 	Name        string    `json:"name"`
 	Path        string    `json:"path"`
 	Size        int64     `json:"size"`
@@ -49,6 +50,7 @@ type Files struct {
 
 // Plan is the request of POST /cases/{case}/files.
 type Plan struct {
+	Drop  string     `json:"drop,omitempty"` // the drop these belong to; "": that of an upload that goes on, else a new one
 	Files []FileSpec `json:"files"`
 }
 
@@ -59,18 +61,23 @@ type FileSpec struct {
 	Size        int64     `json:"size"`           // bytes
 	ContentType string    `json:"content_type,omitempty"`
 	ModifiedAt  time.Time `json:"modified_at,omitzero"`
-	Fingerprint string    `json:"fingerprint,omitempty"`
+	Fingerprint string    `json:"fingerprint,omitempty"` // base64 CRC-64/NVME of the first min(size, 1 MiB) bytes
+	CRC64NVME   string    `json:"crc64nvme,omitempty"`   // base64, of the whole file, when the client knows it
+	Again       bool      `json:"again,omitempty"`       // take it even if the case has received the same bytes
 }
 
 // Planned answers POST /cases/{case}/files: one element for each file asked, in the same order.
 type Planned struct {
+	Drop  string        `json:"drop"`
 	Files []PlannedFile `json:"files"`
 }
 
-// PlannedFile holds either the file that was planned or why it was not.
+// PlannedFile holds either the file and what is to be done, or why it cannot be taken.
 type PlannedFile struct {
-	File  *File    `json:"file,omitempty"`
-	Error *Problem `json:"error,omitempty"`
+	File     *File    `json:"file,omitempty"`
+	Resumed  bool     `json:"resumed,omitempty"`  // an unfinished upload of the same file: ask which parts are held, send the others
+	Received bool     `json:"received,omitempty"` // the case has these bytes already: nothing is to be sent
+	Error    *Problem `json:"error,omitempty"`
 }
 
 // SignParts is the request of POST /files/{file}/parts: the parts about to be sent.

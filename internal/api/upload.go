@@ -30,18 +30,18 @@ type Upload struct {
 // returns the stored file. What fails on the way is tried again, part by part. When it gives up, or the context ends,
 // the upload stays at the server and is abandoned in due time; the id is in the returned File.
 func (c *Client) UploadFile(ctx context.Context, caseID, name string, body io.ReaderAt, size int64, how Upload) (File, error) {
-	planned, err := c.Plan(ctx, caseID, []FileSpec{{
+	planned, err := c.Plan(ctx, caseID, "", []FileSpec{{
 		Name: name, Path: how.Path, Size: size, ContentType: how.ContentType, ModifiedAt: how.ModifiedAt, Fingerprint: how.Fingerprint,
 	}})
 	switch {
 	case err != nil:
 		return File{}, fmt.Errorf("plan: %w", err)
-	case len(planned) != 1:
-		return File{}, fmt.Errorf("plan: %d answers for one file", len(planned))
-	case planned[0].Error != nil:
-		return File{}, fmt.Errorf("plan: %w", planned[0].Error)
+	case len(planned.Files) != 1:
+		return File{}, fmt.Errorf("plan: %d answers for one file", len(planned.Files))
+	case planned.Files[0].Error != nil:
+		return File{}, fmt.Errorf("plan: %w", planned.Files[0].Error)
 	}
-	return c.SendFile(ctx, *planned[0].File, body, how)
+	return c.SendFile(ctx, *planned.Files[0].File, body, how)
 }
 
 // SendFile sends the bytes of a planned file and completes it.

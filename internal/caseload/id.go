@@ -16,6 +16,7 @@ type (
 	UserID         string
 	CaseID         string
 	FileID         string
+	DropID         string
 	StudyID        string
 	SeriesID       string
 	InstanceID     string

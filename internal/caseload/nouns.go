@@ -118,6 +118,7 @@ type File struct {
 	ID           FileID
 	Organization OrganizationID
 	Case         CaseID
+	Drop         DropID // what was dropped together; "" before drops were kept
 
 	Name        string    // base name as dropped, NFC, control and bidi characters removed; kept to the download
 	Path        string    // folder path within the drop, "/"-separated, "" for a single file; display only
@@ -321,6 +322,7 @@ const (
 	CaseChanged         Action = "case.changed"
 	CaseDeleted         Action = "case.deleted"
 	FilesPlanned        Action = "files.planned"
+	FilesResumed        Action = "files.resumed" // unfinished uploads were taken up again
 	FileSending         Action = "file.sending"
 	FileStored          Action = "file.stored"
 	FileReading         Action = "file.reading"

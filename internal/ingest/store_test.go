@@ -103,7 +103,8 @@ func (c *clinic) stored(contents ...[]byte) (caseload.CaseID, []caseload.FileID)
 			ID: caseload.NewID[caseload.FileID](time.Now()), Case: opened.ID, Name: fmt.Sprint("file", i), Size: o.Size, Route: caseload.Small,
 			State: caseload.Planned, Object: o.Key, Deadline: time.Now().Add(time.Hour),
 		}
-		must(c.t, c.store.PlanFiles(ctx, c.user, opened.ID, []caseload.File{f}))
+		_, _, err = c.store.PlanFiles(ctx, c.user, opened.ID, "", []caseload.Proposal{{File: f}})
+		must(c.t, err)
 		_, err := c.store.BeginSending(ctx, f.ID, string(c.user.ID), "", time.Now().Add(time.Hour))
 		must(c.t, err)
 		_, _, err = c.store.MarkStored(ctx, f.ID, caseload.SystemActor, o)

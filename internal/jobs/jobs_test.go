@@ -107,7 +107,8 @@ func (n *node) sent() (caseload.File, caseload.Object) {
 		ID: id, Case: c.ID, Name: "a.pdf", Size: int64(len(content)), Route: caseload.Small,
 		State: caseload.Planned, Object: caseload.NewObjectKey(), Deadline: time.Now().Add(time.Hour),
 	}
-	must(n.t, n.store.PlanFiles(ctx, user, c.ID, []caseload.File{f}))
+	_, _, err = n.store.PlanFiles(ctx, user, c.ID, "", []caseload.Proposal{{File: f}})
+	must(n.t, err)
 	_, err = n.store.BeginSending(ctx, id, string(user.ID), "", time.Now().Add(time.Hour))
 	must(n.t, err)
 	sum := caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, []byte(content)))

@@ -2,15 +2,13 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"sort"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-const fileColumns = `f.id, f.organization_id, f.case_id, f.name, f.path, f.size, f.content_type, f.modified_at, f.fingerprint,
+const fileColumns = `f.id, f.organization_id, f.case_id, f.drop_id, f.name, f.path, f.size, f.content_type, f.modified_at, f.fingerprint,
 	f.state, f.reason, f.route, f.object, f.upload_id, f.part_size, f.sent_bytes, f.deadline,
 	f.crc64nvme, f.etag, f.version_id, f.sha256, f.kind, f.warnings, f.contents, f.entries_done, f.entries_total, f.bytes_read,
 	f.attempt, f.tries, f.owner, f.reading_until, f.created_by, f.created_at, f.changed_at, f.stored_at, f.metadata_at, f.ready_at`
@@ -18,7 +16,7 @@ const fileColumns = `f.id, f.organization_id, f.case_id, f.name, f.path, f.size,
 func scanFile(scan func(...any) error) (f caseload.File, err error) {
 	var modified, deadline, reading, created, changed, stored, metadata, ready int64
 	var warnings, contents string
-	err = scan(&f.ID, &f.Organization, &f.Case, &f.Name, &f.Path, &f.Size, &f.ContentType, &modified, &f.Fingerprint,
+	err = scan(&f.ID, &f.Organization, &f.Case, &f.Drop, &f.Name, &f.Path, &f.Size, &f.ContentType, &modified, &f.Fingerprint,
 		&f.State, &f.Reason, &f.Route, &f.Object, &f.UploadID, &f.PartSize, &f.SentBytes, &deadline,
 		&f.CRC64NVME, &f.ETag, &f.VersionID, &f.SHA256, &f.Kind, &warnings, &contents, &f.EntriesDone, &f.EntriesTotal, &f.BytesRead,
 		&f.Attempt, &f.Tries, &f.Owner, &reading, &f.CreatedBy, &created, &changed, &stored, &metadata, &ready)
@@ -98,57 +96,6 @@ func (s *Store) CaseFiles(ctx context.Context, user caseload.User, id caseload.C
 		return a.ID < b.ID
 	})
 	return files, nil
-}
-
-// PlanFiles inserts the files of one batch (state planned, in the given case, made by the user) and one FilesPlanned
-// event. Each needs an ID, an Object and a Deadline. NotFound or Gone when the case is not there or deleted.
-func (s *Store) PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, files []caseload.File) (err error) {
-	defer explain("plan files", &err)
-	if len(files) == 0 {
-		_, err := s.caseOf(ctx, s.reader, user, c)
-		return err
-	}
-	return s.write(ctx, func(t *tx) error {
-		live, err := t.lockCase(ctx, user, c)
-		if err != nil {
-			return err
-		}
-		ids, bytes := sha256.New(), int64(0)
-		for i := range files {
-			ids.Write([]byte(files[i].ID + "\n")) // a hash never fails to write
-			bytes += files[i].Size
-		}
-		now := toMS(t.now)
-		err = t.insertRows(ctx, `INSERT INTO files (id, organization_id, case_id, name, path, size, content_type, modified_at,
-			fingerprint, state, route, object, upload_id, part_size, deadline, created_by, created_at, changed_at)`, "", len(files), 18,
-			func(i int) []any {
-				f := files[i]
-				created := now
-				if !f.CreatedAt.IsZero() {
-					created = toMS(f.CreatedAt)
-				}
-				return []any{
-					string(f.ID), string(live.Organization), string(live.ID), text(f.Name), text(f.Path), f.Size,
-					text(f.ContentType), toMS(f.ModifiedAt), text(f.Fingerprint), string(caseload.Planned), string(f.Route),
-					string(f.Object), f.UploadID, f.PartSize, toMS(f.Deadline), string(user.ID), created, now,
-				}
-			})
-		if duplicate(err) {
-			return conflict("One of these files is planned already.")
-		}
-		if err != nil {
-			return err
-		}
-		if err := t.touchCase(ctx, c); err != nil {
-			return err
-		}
-		planned := newEvent(string(user.ID), caseload.FilesPlanned, c, "",
-			detail{"files": len(files), "bytes": bytes, "ids_sha256": hex.EncodeToString(ids.Sum(nil))})
-		if len(files) == 1 {
-			planned.File = files[0].ID
-		}
-		return t.record(ctx, live.Organization, planned)
-	})
 }
 
 // RecordLink writes the FileLinked event: a download link was given out.

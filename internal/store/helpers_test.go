@@ -112,8 +112,20 @@ func (b *bench) plan(c caseload.CaseID, names ...string) []caseload.File {
 			State: caseload.Planned, Object: caseload.NewObjectKey(), Deadline: b.now().Add(time.Hour),
 		}
 	}
-	must(b.t, b.s.PlanFiles(b.t.Context(), b.admin, c, files))
+	b.propose(c, "", files...)
 	return files
+}
+
+// propose plans the files as they stand and returns what became of each.
+func (b *bench) propose(c caseload.CaseID, drop caseload.DropID, files ...caseload.File) []caseload.Placed {
+	b.t.Helper()
+	proposals := make([]caseload.Proposal, len(files))
+	for i, f := range files {
+		proposals[i].File = f
+	}
+	placed, _, err := b.s.PlanFiles(b.t.Context(), b.admin, c, drop, proposals)
+	must(b.t, err)
+	return placed
 }
 
 // as moves a fresh file of the case into the state.

@@ -193,7 +193,7 @@ func TestBeginSendingKeepsTheFirstUpload(t *testing.T) {
 			ID: caseload.NewID[caseload.FileID](b.now()), Name: "a.zip", Size: 60_000_000, Route: caseload.Direct,
 			PartSize: 16 << 20, Object: caseload.NewObjectKey(), Deadline: b.now().Add(time.Hour),
 		}
-		must(t, b.s.PlanFiles(ctx, b.admin, c.ID, []caseload.File{f}))
+		b.propose(c.ID, "", f)
 		_, err := b.s.BeginSending(ctx, f.ID, "", "", b.now().Add(time.Hour))
 		must(t, err)
 		got, err := b.s.BeginSending(ctx, f.ID, "", "first", b.now().Add(time.Hour))
@@ -340,7 +340,8 @@ func TestDeletingACaseTakesItsFilesAlong(t *testing.T) {
 		}
 		_, err = b.s.Case(ctx, b.admin, c.ID)
 		wantKind(t, err, caseload.Gone)
-		wantKind(t, b.s.PlanFiles(ctx, b.admin, c.ID, []caseload.File{{}}), caseload.Gone)
+		_, _, err = b.s.PlanFiles(ctx, b.admin, c.ID, "", []caseload.Proposal{{}})
+		wantKind(t, err, caseload.Gone)
 		page, err := b.s.Cases(ctx, b.admin, CaseQuery{Text: "kim"})
 		must(t, err)
 		if len(page.Cases) != 0 {

@@ -56,7 +56,7 @@ func (b *bench) randomLife(t *testing.T, rt *rapid.T) {
 			Object: caseload.NewObjectKey(), Deadline: b.now().Add(time.Hour),
 		}
 	}
-	must(t, b.s.PlanFiles(ctx, b.admin, c.ID, files))
+	b.propose(c.ID, "", files...)
 	pick := rapid.IntRange(0, len(files)-1)
 	attempts := rapid.IntRange(1, 3)
 	verbs := map[string]func(f caseload.File, attempt int) error{

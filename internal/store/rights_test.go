@@ -37,13 +37,15 @@ var scoped = []struct {
 		return err
 	}},
 	{"PlanFiles", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
-		return s.PlanFiles(ctx, u, c.ID, []caseload.File{{
+		_, _, err := s.PlanFiles(ctx, u, c.ID, "", []caseload.Proposal{{File: caseload.File{
 			ID: caseload.NewID[caseload.FileID](time.Now()), Name: "a", Size: 1,
 			Route: caseload.Small, Object: caseload.NewObjectKey(), Deadline: time.Now(),
-		}})
+		}}})
+		return err
 	}},
 	{"PlanFiles of nothing", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
-		return s.PlanFiles(ctx, u, c.ID, nil)
+		_, _, err := s.PlanFiles(ctx, u, c.ID, "", nil)
+		return err
 	}},
 	{"Events of a case", -1, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
 		_, err := s.Events(ctx, u, EventQuery{Case: c.ID})

@@ -28,7 +28,7 @@ func BenchmarkPlan1000(b *testing.B) {
 			var worst time.Duration
 			for b.Loop() {
 				began := time.Now()
-				if _, err := r.Plan(context.Background(), r.admin, r.c, specs); err != nil {
+				if _, _, err := r.Plan(context.Background(), r.admin, r.c, "", specs); err != nil {
 					b.Fatal(err)
 				}
 				worst = max(worst, time.Since(began))

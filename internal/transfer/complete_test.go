@@ -180,7 +180,7 @@ func TestACaseDeletedWhileSendingIsGoneForGood(t *testing.T) {
 		wantKind(t, err, caseload.Gone)
 		_, err = r.Link(t.Context(), r.admin, kept.ID, theStore.origin)
 		wantKind(t, err, caseload.Gone)
-		_, err = r.Plan(t.Context(), r.admin, r.c, []transfer.FileSpec{{Name: "a", Size: 1}})
+		_, _, err = r.Plan(t.Context(), r.admin, r.c, "", []transfer.FileSpec{{Name: "a", Size: 1}})
 		wantKind(t, err, caseload.Gone)
 
 		r.advance(119 * time.Minute) // an address signed before may still bring bytes

@@ -68,15 +68,19 @@ func (m *memRecords) change(id caseload.FileID, act func(f *caseload.File) error
 	return f, nil
 }
 
-func (m *memRecords) PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, files []caseload.File) error {
-	return guardedErr(ctx, &m.faults, "PlanFiles", func() error {
+func (m *memRecords) PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, drop caseload.DropID, files []caseload.Proposal) (
+	[]caseload.Placed, caseload.DropID, error,
+) {
+	placed, err := guarded(ctx, &m.faults, "PlanFiles", func() (placed []caseload.Placed, err error) {
 		defer m.locked()()
-		for _, f := range files {
-			m.files[f.ID] = f
+		for _, p := range files {
+			m.files[p.ID] = p.File
+			placed = append(placed, caseload.Placed{File: p.File})
 		}
 		m.event(caseload.FilesPlanned, "", string(user.ID))
-		return nil
+		return placed, nil
 	})
+	return placed, drop, err
 }
 
 func (m *memRecords) File(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error) {

@@ -45,7 +45,7 @@ func (r *faultRig) another() *transfer.Service {
 // plan plans a file of the size; parts of a direct one are ten bytes, smaller than any real store takes.
 func (r *faultRig) plan(size int) caseload.FileID {
 	r.t.Helper()
-	planned, err := r.Plan(r.t.Context(), r.user, "case", []transfer.FileSpec{{Name: "a.bin", Size: int64(size)}})
+	planned, _, err := r.Plan(r.t.Context(), r.user, "case", "", []transfer.FileSpec{{Name: "a.bin", Size: int64(size)}})
 	if err != nil || planned[0].Err != nil {
 		r.t.Fatal(err, planned)
 	}

@@ -40,7 +40,7 @@ func TestPlanAnswersEachBadFileWithItsOwnError(t *testing.T) {
 		for _, c := range cases {
 			specs = append(specs, c.spec, good)
 		}
-		planned, err := r.Plan(t.Context(), r.admin, r.c, specs)
+		planned, _, err := r.Plan(t.Context(), r.admin, r.c, "", specs)
 		r.must(err)
 		for i, p := range planned {
 			if i%2 == 0 {
@@ -78,7 +78,7 @@ func TestPlanKeepsNamesReadableAndHarmless(t *testing.T) {
 			{Name: "b", ContentType: "text/html\r\nSet-Cookie: a=b", Size: 1000},
 			{Name: "c", ContentType: "nonsense", ModifiedAt: time.Unix(-1, 0), Size: 1},
 		}
-		planned, err := r.Plan(t.Context(), r.admin, r.c, specs)
+		planned, _, err := r.Plan(t.Context(), r.admin, r.c, "", specs)
 		r.must(err)
 		want := []caseload.File{
 			{Name: "임대석.zip", Route: caseload.Small},
@@ -127,7 +127,7 @@ func TestEveryVerbRefusesStrangersViewersAndUnknownIds(t *testing.T) {
 		part := []transfer.PartSpec{{Number: 1, CRC64NVME: checksum(b)}}
 		verbs := map[string]func(user caseload.User, direct, small caseload.FileID, c caseload.CaseID) error{
 			"Plan": func(u caseload.User, _, _ caseload.FileID, c caseload.CaseID) error {
-				_, err := r.Plan(ctx, u, c, []transfer.FileSpec{{Name: "a", Size: 1}})
+				_, _, err := r.Plan(ctx, u, c, "", []transfer.FileSpec{{Name: "a", Size: 1}})
 				return err
 			},
 			"Sign": func(u caseload.User, d, _ caseload.FileID, _ caseload.CaseID) error {
@@ -367,9 +367,9 @@ func TestWhatWasAbortedOrDeletedTakesNoMoreBytes(t *testing.T) {
 
 func TestABatchIsBounded(t *testing.T) {
 	r := newRealRig(t, sqliteURL(t))
-	_, err := r.Plan(t.Context(), r.admin, r.c, nil)
+	_, _, err := r.Plan(t.Context(), r.admin, r.c, "", nil)
 	wantKind(t, err, caseload.Invalid)
-	_, err = r.Plan(t.Context(), r.admin, r.c, make([]transfer.FileSpec, 1001))
+	_, _, err = r.Plan(t.Context(), r.admin, r.c, "", make([]transfer.FileSpec, 1001))
 	wantKind(t, err, caseload.TooLarge)
 	wantKind(t, r.Report(t.Context(), r.admin, make([]caseload.Progress, 1001)), caseload.TooLarge)
 }

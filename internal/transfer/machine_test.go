@@ -128,7 +128,7 @@ func (m *machine) plan(rt *rapid.T) {
 		rt.Skip("enough files")
 	}
 	size := rapid.SampledFrom([]int{1, 999, 1000, 2500, 2500, caseload.MinPartSize + 1}).Draw(rt, "size")
-	planned, err := m.Plan(context.Background(), m.admin, m.c, []transfer.FileSpec{{Name: "a", Size: int64(size)}, {Name: "b"}})
+	planned, _, err := m.Plan(context.Background(), m.admin, m.c, "", []transfer.FileSpec{{Name: "a", Size: int64(size)}, {Name: "b"}})
 	m.want(err, success)
 	m.want(planned[1].Err, caseload.Invalid)
 	f := &expected{File: planned[0].File, held: map[int]int{}, said: map[int]int{}, lastSign: m.now()}

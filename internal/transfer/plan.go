@@ -18,60 +18,71 @@ const lookAgain = time.Hour
 // maxFingerprint is the longest fingerprint a client may keep with a file, in bytes.
 const maxFingerprint = 128
 
-// Plan takes a batch of files a person wants to send into a case and makes a row for each: identifier, key, route and
-// part size are the server's. No byte moves. A file that cannot be taken carries its own error in the answer, which is
-// in the order of specs; the others are planned. Plan answers Forbidden to viewers, Invalid for an empty batch, TooLarge
-// for one above Limits.MaxBatch, and NotFound or Gone for the case.
-func (s *Service) Plan(ctx context.Context, user caseload.User, c caseload.CaseID, specs []FileSpec) ([]Planned, error) {
+// Plan takes a batch of files a person wants to send into a case and gives each a row: that of the same file whose upload
+// was interrupted (File.Resumes), that of the same bytes received already (when their checksum is given), or a new one.
+// Identifier, key, route and part size are the server's. No byte moves. A file that cannot be taken carries its own error
+// in the answer, which is in the order of specs; the others are planned. The files belong to the drop; "" stands for the
+// drop of an upload that goes on, else for a new one. Plan answers Forbidden to viewers, Invalid for an empty batch or a
+// drop that cannot be, TooLarge for a batch above Limits.MaxBatch, and NotFound or Gone for the case.
+func (s *Service) Plan(ctx context.Context, user caseload.User, c caseload.CaseID, drop caseload.DropID, specs []FileSpec) ([]Planned, caseload.DropID, error) {
 	if err := mayWrite(user); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if len(specs) == 0 {
-		return nil, caseload.Errorf(caseload.Invalid, "No file was named.").WithField("files")
-	}
-	if len(specs) > s.Limits.MaxBatch {
-		return nil, caseload.Errorf(caseload.TooLarge, "At most %d files can be planned at once; these are %d.", s.Limits.MaxBatch, len(specs)).
+	switch {
+	case len(specs) == 0:
+		return nil, "", caseload.Errorf(caseload.Invalid, "No file was named.").WithField("files")
+	case len(specs) > s.Limits.MaxBatch:
+		return nil, "", caseload.Errorf(caseload.TooLarge, "At most %d files can be planned at once; these are %d.", s.Limits.MaxBatch, len(specs)).
 			WithHint("Plan them in several batches.").WithField("files")
+	case drop != "" && !caseload.ValidID(string(drop)):
+		return nil, "", caseload.Errorf(caseload.Invalid, "A drop is named by the answer to its first plan.").WithField("drop")
 	}
 	now := s.now()
 	planned := make([]Planned, len(specs))
-	files := make([]caseload.File, 0, len(specs))
+	proposals := make([]caseload.Proposal, 0, len(specs))
+	var taken []int // index of each proposal among specs
 	for i, spec := range specs {
-		f, err := s.planOne(user, c, spec, now)
+		p, err := s.propose(user, c, spec, now)
 		if err != nil {
 			planned[i].Err = err
 			continue
 		}
-		planned[i].File = f
-		files = append(files, f)
+		proposals, taken = append(proposals, p), append(taken, i)
 	}
-	if len(files) == 0 {
-		return planned, nil
+	placed, drop, err := s.Records.PlanFiles(ctx, user, c, drop, proposals)
+	if err != nil {
+		return nil, "", fmt.Errorf("plan %d files: %w", len(proposals), err)
 	}
-	if err := s.Records.PlanFiles(ctx, user, c, files); err != nil {
-		return nil, fmt.Errorf("plan %d files: %w", len(files), err)
+	for i, p := range placed {
+		planned[taken[i]].Placed = p
 	}
-	return planned, nil
+	return planned, drop, nil
 }
 
-func (s *Service) planOne(user caseload.User, c caseload.CaseID, spec FileSpec, now time.Time) (caseload.File, error) {
+// propose checks one file and makes the row it would have.
+func (s *Service) propose(user caseload.User, c caseload.CaseID, spec FileSpec, now time.Time) (caseload.Proposal, error) {
 	name, err := caseload.CleanName(norm.NFC.String(spec.Name))
 	if err != nil {
-		return caseload.File{}, err
+		return caseload.Proposal{}, err
 	}
 	switch {
 	case spec.Size < 0:
-		return caseload.File{}, caseload.Errorf(caseload.Invalid, "The size of the file cannot be %d bytes.", spec.Size).WithField("size")
+		return caseload.Proposal{}, caseload.Errorf(caseload.Invalid, "The size of the file cannot be %d bytes.", spec.Size).WithField("size")
 	case spec.Size == 0:
-		return caseload.File{}, caseload.Errorf(caseload.Invalid, "The file is empty.").
+		return caseload.Proposal{}, caseload.Errorf(caseload.Invalid, "The file is empty.").
 			WithHint("Check that it was copied completely, then send it again.").WithField("size")
 	case spec.Size > s.Limits.MaxFileSize:
-		return caseload.File{}, caseload.Errorf(caseload.TooLarge, "The file is larger than %s, the most that is taken.", humanBytes(s.Limits.MaxFileSize)).
+		return caseload.Proposal{}, caseload.Errorf(caseload.TooLarge, "The file is larger than %s, the most that is taken.", humanBytes(s.Limits.MaxFileSize)).
 			WithHint("Split it, or ask whoever runs this server to raise the limit.").WithField("size")
 	}
 	if !printableASCII(spec.Fingerprint, maxFingerprint) {
-		return caseload.File{}, caseload.Errorf(caseload.Invalid, "The fingerprint must be at most %d printable ASCII characters.", maxFingerprint).
+		return caseload.Proposal{}, caseload.Errorf(caseload.Invalid, "The fingerprint must be at most %d printable ASCII characters.", maxFingerprint).
 			WithField("fingerprint")
+	}
+	if spec.CRC64NVME != "" {
+		if _, err := caseload.ParseCRC64NVME(spec.CRC64NVME); err != nil {
+			return caseload.Proposal{}, err
+		}
 	}
 	f := caseload.File{
 		ID:           caseload.NewID[caseload.FileID](now),
@@ -94,7 +105,7 @@ func (s *Service) planOne(user caseload.User, c caseload.CaseID, spec FileSpec, 
 	if f.Route == caseload.Direct {
 		f.PartSize = s.Limits.PartSizeFor(spec.Size)
 	}
-	return f, nil
+	return caseload.Proposal{File: f, Checksum: spec.CRC64NVME, Again: spec.Again}, nil
 }
 
 // claimedType keeps what a client says a file is when it is a media type at all (RFC 9110, section 8.3.1), without

@@ -150,7 +150,7 @@ func (r *realRig) file(id caseload.FileID) caseload.File {
 // planned plans one file of that size.
 func (r *realRig) planned(size int) caseload.File {
 	r.t.Helper()
-	planned, err := r.Plan(context.Background(), r.admin, r.c, []transfer.FileSpec{{Name: "스캔.bin", Size: int64(size)}})
+	planned, _, err := r.Plan(context.Background(), r.admin, r.c, "", []transfer.FileSpec{{Name: "스캔.bin", Size: int64(size)}})
 	r.must(err)
 	r.must(planned[0].Err)
 	return planned[0].File

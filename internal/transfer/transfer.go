@@ -31,13 +31,15 @@ type FileSpec struct {
 	Size        int64  // bytes
 	ContentType string
 	ModifiedAt  time.Time
-	Fingerprint string
+	Fingerprint string // base64 CRC-64/NVME of the first min(Size, 1 MiB) bytes; "": an unfinished upload is not found again
+	CRC64NVME   string // base64, of the whole file; "": one that was received already is not found again
+	Again       bool   // take it even if the case has received the same bytes
 }
 
-// Planned is the answer for one FileSpec: the row that was made, or why there is none.
+// Planned is the answer for one FileSpec: the row it has, or why there is none.
 type Planned struct {
-	File caseload.File
-	Err  error // a *caseload.Error; the other files of the batch are not affected
+	caseload.Placed
+	Err error // a *caseload.Error; the other files of the batch are not affected
 }
 
 // PartSpec names one part a client is about to send.
@@ -61,8 +63,12 @@ type SweepReport struct {
 // writes the audit event (I8), and where said a job or a delete-intent, in the same transaction. Methods that take a
 // user answer NotFound for what is not in the user's organization and Gone for what was deleted there.
 type Records interface {
-	// PlanFiles inserts the files (state planned) and one FilesPlanned event. The case must be live.
-	PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, files []caseload.File) error
+	// PlanFiles finds the files among those of the case (caseload.Match) and inserts the others (state planned), under
+	// the case's lock, so that of two at once the second finds the first one's row. Unfinished ones get the deadline and
+	// ChangedAt. A drop of "" is that of the first unfinished one, else a new one; it is returned. Invalid when the drop
+	// is another case's. The case must be live.
+	PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, drop caseload.DropID, files []caseload.Proposal) (
+		[]caseload.Placed, caseload.DropID, error)
 	// File returns one file of the user's organization.
 	File(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error)
 	// BeginSending moves planned to sending and keeps uploadID if the row has none yet; on a row already sending it

@@ -37,11 +37,11 @@ func (s *Server) apiPlanFiles(w http.ResponseWriter, r *http.Request) error {
 	for _, f := range in.Files {
 		specs = append(specs, transfer.FileSpec(f))
 	}
-	planned, err := s.Transfer.Plan(r.Context(), s.user(r), id, specs)
+	planned, drop, err := s.Transfer.Plan(r.Context(), s.user(r), id, caseload.DropID(in.Drop), specs)
 	if err != nil {
 		return err
 	}
-	out := api.Planned{Files: make([]api.PlannedFile, 0, len(planned))}
+	out := api.Planned{Drop: string(drop), Files: make([]api.PlannedFile, 0, len(planned))}
 	for _, p := range planned {
 		out.Files = append(out.Files, s.planned(r, p))
 	}
@@ -54,7 +54,7 @@ func (s *Server) planned(r *http.Request, p transfer.Planned) api.PlannedFile {
 		return api.PlannedFile{Error: &problem}
 	}
 	file := api.FromFile(p.File)
-	return api.PlannedFile{File: &file}
+	return api.PlannedFile{File: &file, Resumed: p.Match == caseload.MatchUnfinished, Received: p.Match == caseload.MatchReceived}
 }
 
 func (s *Server) apiShowFile(w http.ResponseWriter, r *http.Request) error {

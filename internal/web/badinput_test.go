@@ -141,11 +141,11 @@ func TestABatchTakesWhatItCan(t *testing.T) {
 		{Name: "\u110b\u1175\u11b7\u1103\u1162\u1109\u1165\u11a8.zip", Size: 1}, // NFD, as macOS gives it
 		{Name: "bi\u202edi.txt", Size: 1},
 	}
-	planned, err := h.client("member").Plan(t.Context(), h.openCase().ID, specs)
+	planned, err := h.client("member").Plan(t.Context(), h.openCase().ID, "", specs)
 	must(t, err)
 	wantErrors := map[int]string{1: "invalid size", 2: "invalid size", 3: "too_large size", 4: "invalid name", 5: "invalid name", 6: "invalid name", 7: "invalid name", 8: "invalid fingerprint"}
 	wantNames := map[int]string{0: "good.dcm", 9: "passwd", 10: "임대석.zip", 11: "bidi.txt"}
-	for i, p := range planned {
+	for i, p := range planned.Files {
 		switch {
 		case p.Error != nil && p.Error.Kind+" "+p.Error.Field != wantErrors[i]:
 			t.Errorf("%q: %v, want %q", specs[i].Name, p.Error, wantErrors[i])
@@ -153,8 +153,8 @@ func TestABatchTakesWhatItCan(t *testing.T) {
 			t.Errorf("%q: planned as %q, want %q", specs[i].Name, p.File.Name, wantNames[i])
 		}
 	}
-	if len(planned) != len(specs) {
-		t.Fatalf("%d answers for %d files", len(planned), len(specs))
+	if len(planned.Files) != len(specs) {
+		t.Fatalf("%d answers for %d files", len(planned.Files), len(specs))
 	}
 }
 

@@ -24,8 +24,8 @@ func BenchmarkPlanOfAThousandFiles(b *testing.B) {
 	}
 	c := h.openCase()
 	for b.Loop() {
-		planned, err := h.plain().Plan(b.Context(), c.ID, specs)
-		if err != nil || len(planned) != 1000 || planned[999].Error != nil {
+		planned, err := h.plain().Plan(b.Context(), c.ID, "", specs)
+		if err != nil || len(planned.Files) != 1000 || planned.Files[999].Error != nil {
 			b.Fatal(err)
 		}
 	}

@@ -172,12 +172,12 @@ func (h *house) openCase() api.Case {
 // plan plans one file.
 func (h *house) plan(caseID, name string, size int64) api.File {
 	h.t.Helper()
-	planned, err := h.client("member").Plan(h.t.Context(), caseID, []api.FileSpec{{Name: name, Size: size}})
+	planned, err := h.client("member").Plan(h.t.Context(), caseID, "", []api.FileSpec{{Name: name, Size: size}})
 	must(h.t, err)
-	if planned[0].Error != nil {
-		h.t.Fatal(planned[0].Error)
+	if planned.Files[0].Error != nil {
+		h.t.Fatal(planned.Files[0].Error)
 	}
-	return *planned[0].File
+	return *planned.Files[0].File
 }
 
 // stored sends one small file.

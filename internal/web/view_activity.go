@@ -82,12 +82,13 @@ func gather(events []caseload.Event) []deed {
 	return deeds
 }
 
-// filesOf tells how many files an event is about: FilesPlanned says so itself, any other event is about one.
+// filesOf tells how many files an event is about: one of a whole batch says so itself, any other event is about one.
 func filesOf(e caseload.Event) int {
 	var detail struct {
 		Files int `json:"files"`
 	}
-	if e.Action == caseload.FilesPlanned && json.Unmarshal([]byte(e.Detail), &detail) == nil && detail.Files > 0 {
+	batch := e.Action == caseload.FilesPlanned || e.Action == caseload.FilesResumed
+	if batch && json.Unmarshal([]byte(e.Detail), &detail) == nil && detail.Files > 0 {
 		return detail.Files
 	}
 	return 1
