@@ -109,9 +109,9 @@ func TestAFaultInABatchCostsOnlyItsOwnFile(t *testing.T) {
 	must(t, err)
 	foreign, err := h.client("foreign-admin").CreateCase(t.Context(), api.NewCase{Patient: "P"})
 	must(t, err)
-	strangers, err := h.client("foreign-admin").Plan(t.Context(), foreign.ID, []api.FileSpec{{Name: "a.bin", Size: 3}})
+	strangers, err := h.client("foreign-admin").Plan(t.Context(), foreign.ID, "", []api.FileSpec{{Name: "a.bin", Size: 3}})
 	must(t, err)
-	stranger, elsewhere, wrong, short, long, direct := strangers[0].File.ID, h.plan(other.ID, "a.bin", 3).ID, plan(3), plan(3), plan(3), plan(6<<20)
+	stranger, elsewhere, wrong, short, long, direct := strangers.Files[0].File.ID, h.plan(other.ID, "a.bin", 3).ID, plan(3), plan(3), plan(3), plan(6<<20)
 	sum := crcOf(t, []byte("abc"))
 	status, answers := h.sendBatch(c.ID, framed(
 		h.whole(good, "abc"),
