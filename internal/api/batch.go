@@ -46,7 +46,7 @@ func (c *Client) SendBatch(ctx context.Context, caseID string, files []SmallFile
 		if f.CRC64NVME != "" {
 			continue
 		}
-		sum, err := checksum(io.NewSectionReader(f.Body, 0, f.Size))
+		sum, err := checksumOf(f.Body, 0, f.Size)
 		if err != nil {
 			return nil, err
 		}

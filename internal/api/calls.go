@@ -146,7 +146,7 @@ func (c *Client) Parts(ctx context.Context, id string) ([]Part, error) {
 
 // Complete says that all parts are sent and returns the stored file. It may be called again.
 func (c *Client) Complete(ctx context.Context, id string) (f File, err error) {
-	return f, c.do(ctx, call{method: http.MethodPost, path: filePath(id, "/complete"), out: &f, repeat: true})
+	return f, c.do(ctx, call{method: http.MethodPost, path: filePath(id, "/complete"), out: &f, repeat: true, slow: true})
 }
 
 // Abort gives up an upload. It may be called again.

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -24,7 +22,8 @@ type Client struct {
 	HTTP  *http.Client // nil: a client without an overall time limit; calls end with their context
 
 	Attempts int           // tries of a call in all; 0: 6
-	Pause    time.Duration // before the second try, then doubled up to 32 times, with jitter; 0: 250 ms
+	Pause    time.Duration // before the second try, then doubled up to 30 s, half of it by chance; 0: 500 ms
+	Within   time.Duration // for the answer of one try; 0: 1 min, and 5 min where the store puts a large file together
 }
 
 // call is one request to the API.
@@ -33,7 +32,14 @@ type call struct {
 	query        url.Values
 	in, out      any  // JSON; nil: none
 	repeat       bool // may be sent again when nobody knows whether it was carried out
+	slow         bool // takes its time
 }
+
+// answerOf and slowAnswerOf bound the wait for the answer of one call.
+const (
+	answerOf     = time.Minute
+	slowAnswerOf = 5 * time.Minute
+)
 
 func (c *Client) do(ctx context.Context, q call) error {
 	var body []byte
@@ -47,6 +53,14 @@ func (c *Client) do(ctx context.Context, q call) error {
 }
 
 func (c *Client) once(ctx context.Context, q call, body []byte) error {
+	within := c.Within
+	if within == 0 {
+		if within = answerOf; q.slow {
+			within = slowAnswerOf
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, within, ErrStalled)
+	defer cancel()
 	address := c.Base + "/api/v1" + q.path
 	if len(q.query) > 0 {
 		address += "?" + q.query.Encode()
@@ -63,13 +77,22 @@ func (c *Client) once(ctx context.Context, q call, body []byte) error {
 
 // send authorizes and sends a request and reads its answer into out, unless that is nil.
 func (c *Client) send(r *http.Request, out any) error {
-	r.Header.Set("Authorization", "Bearer "+c.Token)
-	r.Header.Set("Accept", "application/json")
+	c.authorize(r)
 	resp, err := c.http().Do(r)
 	if err != nil {
 		return err
 	}
 	defer drain(resp)
+	return readAnswer(resp, out)
+}
+
+func (c *Client) authorize(r *http.Request) {
+	r.Header.Set("Authorization", "Bearer "+c.Token)
+	r.Header.Set("Accept", "application/json")
+}
+
+// readAnswer reads the server's answer into out, unless that is nil; an error answer is a *Problem.
+func readAnswer(resp *http.Response, out any) error {
 	if resp.StatusCode >= 300 {
 		return readProblem(resp)
 	}
@@ -82,10 +105,14 @@ func (c *Client) send(r *http.Request, out any) error {
 	return nil
 }
 
+// defaultHTTP speaks HTTP/1.1 only: several requests then have several connections, and a packet lost on one does not
+// hold up the others.
 var defaultHTTP = &http.Client{Transport: func() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 16
 	t.WriteBufferSize = 64 << 10
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
 	return t
 }()}
 
@@ -109,9 +136,7 @@ func readProblem(resp *http.Response) error {
 		}
 	}
 	p.Status = resp.StatusCode
-	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
-		p.RetryAfter = time.Duration(seconds) * time.Second
-	}
+	p.RetryAfter = readRetryAfter(resp)
 	return p
 }
 
@@ -129,22 +154,14 @@ func (c *Client) try(ctx context.Context, repeat bool, f func() error) error {
 		attempts = 6
 	}
 	if pause == 0 {
-		pause = 250 * time.Millisecond
+		pause = firstPause
 	}
 	for attempt := 1; ; attempt++ {
 		err := f()
 		if err == nil || attempt >= attempts || ctx.Err() != nil || !worthAnother(err, repeat) {
 			return err
 		}
-		wait := pause << min(attempt-1, 5)
-		wait = wait/2 + rand.N(wait) // #nosec: jitter, not a secret
-		var p *Problem
-		if errors.As(err, &p) {
-			wait = max(wait, p.RetryAfter)
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if sleep(ctx, max(backoff(pause, attempt), retryAfter(err))) != nil {
 			return err
 		}
 	}
@@ -156,11 +173,8 @@ func worthAnother(err error, repeat bool) bool {
 	if !errors.As(err, &p) {
 		return repeat // the line
 	}
-	switch p.Status {
-	case http.StatusTooManyRequests:
+	if p.Status == http.StatusTooManyRequests {
 		return true // refused before it was looked at
-	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return repeat
 	}
-	return false
+	return repeat && passing(p.Status)
 }

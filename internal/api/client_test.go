@@ -67,6 +67,12 @@ func (s *shaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.parts[r.URL.Path] = body
 		s.mu.Unlock()
 		return
+	case "GET /api/v1/store-test":
+		out = api.StoreTest{Request: api.SignedRequest{Method: "PUT", URL: s.url + "/store/none"}}
+	case "PUT /store/none":
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte("<Error><Code>NoSuchUpload</Code></Error>"))
+		return
 	default:
 		out = api.File{ID: "f", State: "stored"}
 	}

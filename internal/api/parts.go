@@ -1,0 +1,205 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// sendParts sends the parts the store does not hold yet, several at once, and completes the file.
+func (it *item) sendParts(ctx context.Context) error {
+	body, err := it.source.Open()
+	if err != nil {
+		return it.spoilt(ctx, err)
+	}
+	defer func() { _ = body.Close() }()
+	for again := false; ; again = true {
+		held := map[int]bool{}
+		if it.resume || again {
+			if held, err = it.heldParts(ctx, body); err != nil {
+				return it.spoilt(ctx, err)
+			}
+		}
+		if again && len(held) == it.file.Parts {
+			return err // it is whole, and yet is not taken
+		}
+		if err = it.missingParts(ctx, body, held); err == nil {
+			err = body.Unchanged()
+		}
+		if err != nil {
+			return it.spoilt(ctx, err)
+		}
+		if err = it.complete(ctx); again || caseload.KindOf(err) != caseload.Conflict {
+			return err
+		}
+	}
+}
+
+// spoilt gives up the upload of a file that is no longer the one that was begun: what was sent of it can be of no use.
+// An upload that ended elsewhere in success is one.
+func (it *item) spoilt(ctx context.Context, err error) error {
+	var refused *storeError
+	switch {
+	case errors.Is(err, errChanged):
+		_, _ = it.run.calls.Abort(ctx, it.file.ID) // else it lies there as unfinished until it is abandoned
+	case errors.As(err, &refused) && refused.status == http.StatusNotFound:
+		f, lost := it.run.calls.File(ctx, it.file.ID)
+		if lost == nil && caseload.State(f.State).Acknowledged() {
+			it.file = f
+			return nil
+		}
+	}
+	return err
+}
+
+// heldParts returns the parts the store holds, by number, whose bytes are those of the body.
+func (it *item) heldParts(ctx context.Context, body io.ReaderAt) (map[int]bool, error) {
+	it.tell(Notice{Stage: StageChecking})
+	var parts []Part
+	err := it.run.persist(ctx, it, func() (err error) {
+		parts, err = it.run.calls.Parts(ctx, it.file.ID)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask which parts are held: %w", err)
+	}
+	held, bytes := map[int]bool{}, int64(0)
+	for _, p := range parts {
+		offset, length := it.extent(p.Number)
+		if p.Number < 1 || p.Number > it.file.Parts || p.Size != length {
+			continue
+		}
+		sum, err := checksumOf(body, offset, length)
+		if err != nil {
+			return nil, err
+		}
+		if sum == p.CRC64NVME {
+			held[p.Number] = true
+			bytes += length
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+	it.held.Store(bytes)
+	it.sent.Store(bytes)
+	it.tell(Notice{Stage: StageSending})
+	return held, nil
+}
+
+// extent is where a part lies in the file, in bytes.
+func (it *item) extent(n int) (offset, length int64) {
+	offset = int64(n-1) * it.file.PartSize
+	return offset, min(it.file.PartSize, it.file.Size-offset)
+}
+
+func (it *item) missingParts(ctx context.Context, body Body, held map[int]bool) error {
+	group, sending := errgroup.WithContext(ctx)
+	group.SetLimit(it.run.pace.most)
+	for n := 1; n <= it.file.Parts && sending.Err() == nil; n++ {
+		if held[n] {
+			continue
+		}
+		group.Go(func() error {
+			if err := it.sendPart(sending, body, n); err != nil {
+				return fmt.Errorf("part %d of %d: %w", n, it.file.Parts, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// sendPart sends one part until the store has it: its address is signed just before, and anew for every try, because it
+// may have expired meanwhile.
+func (it *item) sendPart(ctx context.Context, body Body, n int) error {
+	r := it.run
+	offset, length := it.extent(n)
+	sum := ""
+	return r.persist(ctx, it, func() (err error) {
+		if err := r.pace.take(ctx); err != nil {
+			return err
+		}
+		defer func() { r.pace.give(length, err) }()
+		if sum == "" {
+			if sum, err = checksumOf(body, offset, length); err != nil {
+				return err
+			}
+		}
+		if r.relay.Load() {
+			return it.relayPart(ctx, body, n, sum)
+		}
+		signed, err := r.calls.SignParts(ctx, it.file.ID, []PartSpec{{Number: n, CRC64NVME: sum}})
+		if err != nil {
+			return err
+		}
+		if len(signed) != 1 {
+			return fmt.Errorf("sign: %d addresses for one part", len(signed))
+		}
+		request, err := signed[0].request(ctx)
+		if err != nil {
+			return err
+		}
+		err = r.line.put(ctx, request, section(body, offset, length), length, it.move, readStoreError)
+		if err == nil {
+			r.strikes.Store(0)
+			return nil
+		}
+		if changed := body.Unchanged(); changed != nil {
+			return changed // which is why its checksum did not fit
+		}
+		r.strike(ctx, err)
+		return err
+	})
+}
+
+// relayPart sends one part through the server.
+func (it *item) relayPart(ctx context.Context, body Body, n int, sum string) error {
+	offset, length := it.extent(n)
+	address := it.run.Client.Base + "/api/v1" + filePath(it.file.ID, "/parts/"+strconv.Itoa(n))
+	return it.run.toServer(ctx, address, section(body, offset, length), length, "application/octet-stream", sum, it.move, nil)
+}
+
+// toServer sends bytes to the server itself and reads its answer into out.
+func (r *run) toServer(ctx context.Context, address string, body io.Reader, length int64, contentType, sum string, moved func(int64), out any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, address, nil)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	request.Header.Set("Content-Type", contentType)
+	if sum != "" {
+		request.Header.Set("X-Amz-Checksum-Crc64nvme", sum)
+	}
+	r.Client.authorize(request)
+	return r.line.put(ctx, request, body, length, moved, func(resp *http.Response) error { return readAnswer(resp, out) })
+}
+
+// complete asks the server to put the file together.
+func (it *item) complete(ctx context.Context) error {
+	err := it.run.persist(ctx, it, func() error {
+		f, err := it.run.calls.Complete(ctx, it.file.ID)
+		if err == nil {
+			it.file = f
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("complete: %w", err)
+	}
+	return nil
+}
+
+// section is a piece of the body.
+func section(body Body, offset, length int64) io.Reader {
+	return io.NewSectionReader(body, offset, length)
+}
