@@ -70,6 +70,13 @@ bench: build ## the figures of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/...
 	$(GO) test -tags bench -run '^TestFigure' -v -timeout 60m ./e2e
 
+.PHONY: bench-upload
+bench-upload: build bench/node_modules/.installed ## uploading over emulated lines, beside its peers (root; BENCH_MODE=quick: 6 minutes)
+	$(GO) build -o bin/line ./bench/line/cmd
+	$(GO) build -o bin/peer ./bench/peer
+	$(GO) build -o bin/slices ./bench/slices
+	cd bench && node upload.mjs
+
 .PHONY: lint
 lint: ui/dist/app.js $(LINT) ## the linters, the rule of imports among them
 	$(LINT) config verify
@@ -90,6 +97,10 @@ ui/node_modules/.installed: ui/package-lock.json
 
 ui/dist/app.js: ui/node_modules/.installed $(UI_SOURCES)
 	cd ui && npm run build
+	touch $@
+
+bench/node_modules/.installed: bench/package-lock.json
+	cd bench && $(NPM_CI)
 	touch $@
 
 e2e/node_modules/.installed: e2e/package-lock.json

@@ -54,7 +54,7 @@ type Direction struct {
 
 // NewDirection returns a direction whose losses depend on nothing but seed and the number of packets.
 func NewDirection(s Setting, seed uint64) *Direction {
-	return &Direction{setting: s, random: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // repeatable, not secret
+	return &Direction{setting: s, random: rand.New(rand.NewPCG(seed, 1))}
 }
 
 // Set changes the setting for the packets to come.

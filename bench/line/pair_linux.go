@@ -66,7 +66,7 @@ func NewPair(mtu int) (*Pair, error) {
 // newNamespace makes a namespace; one that a killed run left behind is removed first, one in use is left alone.
 func newNamespace(name string) error {
 	if _, err := os.Stat("/run/netns/" + name); err == nil {
-		if processes, err := exec.Command("ip", "netns", "pids", name).Output(); err != nil || len(processes) > 0 { //nolint:gosec // its own name
+		if processes, err := exec.Command("ip", "netns", "pids", name).Output(); err != nil || len(processes) > 0 {
 			return fmt.Errorf("the namespace %s is in use; end its processes first: %s", name, processes)
 		}
 		if err := run("ip netns delete " + name); err != nil {

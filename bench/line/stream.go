@@ -40,12 +40,12 @@ func (s *streams) look(packet []byte, segment int) (on shape, fresh int64) {
 		s.highest[ports] = first + 1
 		return on, 0
 	}
-	next := first + uint32(payload) //nolint:gosec // sequence numbers wrap
+	next := first + uint32(payload)
 	highest, known := s.highest[ports]
 	if !known {
 		highest = first
 	}
-	if ahead := int32(next - highest); ahead > 0 { //nolint:gosec // RFC 9293, 3.4: compared modulo 2³²
+	if ahead := int32(next - highest); ahead > 0 {
 		fresh, highest = int64(ahead), next
 	}
 	s.highest[ports] = highest

@@ -159,7 +159,7 @@ func (m *measured) datagrams(to string, count int) error {
 			if _, err := conn.Read(datagram[:]); err != nil {
 				break
 			}
-			sent := time.Duration(binary.BigEndian.Uint64(datagram[:])) //nolint:gosec // our own number
+			sent := time.Duration(binary.BigEndian.Uint64(datagram[:]))
 			all = append(all, float64(time.Since(began)-sent)/float64(time.Millisecond))
 		}
 		trips <- all
@@ -168,7 +168,7 @@ func (m *measured) datagrams(to string, count int) error {
 	defer tick.Stop()
 	for range count {
 		<-tick.C
-		if err := binary.Write(conn, binary.BigEndian, uint64(time.Since(began))); err != nil { //nolint:gosec // positive
+		if err := binary.Write(conn, binary.BigEndian, uint64(time.Since(began))); err != nil {
 			return err
 		}
 	}

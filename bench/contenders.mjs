@@ -1,0 +1,157 @@
+// Who sends the large file over the line, each in a Chromium of its own (curl without): the seconds from the choice of
+// the file until the sender is told that it has arrived.
+import { join } from "node:path";
+import { build } from "esbuild";
+import { atClient, sinkOrigin } from "./line.mjs";
+import { ask, newCase, openBrowser, settled, signIn, work } from "./house.mjs";
+import { MemoryWatch } from "./memory.mjs";
+import { run } from "./process.mjs";
+import { MiB } from "./settings.mjs";
+import { signedPut } from "./sign.mjs";
+
+const part = 32 * MiB;
+let keys = 0;
+
+/** Opens a browser on a new case of the site, lets use have it, and closes it. */
+async function withCase(site, use) {
+  const { context, page, profile } = await openBrowser(site.origin);
+  try {
+    await signIn(page, site.origin);
+    const caseId = await newCase(page, site.origin);
+    return await use({ page, caseId, profile });
+  } finally {
+    await context.close();
+  }
+}
+
+const timed = async (work) => {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1000;
+};
+
+/** Chooses files on the case's page, as a person does. */
+export const choose = (page, path, how = "files") => page.setInputFiles(`[data-input=${how}]`, path);
+
+/** Resolves when the tray has count files and none of them is on its way; fails when not all have arrived. */
+export async function trayDone(page, count, within = 1_200_000) {
+  const look = (count) => {
+    const t = document.querySelector("case-uploader").engine.totals;
+    return t.files === count && t.live === 0 ? t : false;
+  };
+  const handle = await page.waitForFunction(look, count, { timeout: within, polling: 50 });
+  const totals = await handle.jsonValue();
+  if (totals.done !== count) throw new Error(`only ${totals.done} of ${count} files have arrived: ${JSON.stringify(totals)}`);
+}
+
+/** Our own page: the file is chosen, the tray says done. */
+export const ours = (site, path, { count = 1, how = "files", watch = false } = {}) =>
+  withCase(site, async ({ page, caseId, profile }) => {
+    await page.waitForTimeout(1000);
+    const memory = watch && new MemoryWatch(profile);
+    const seconds = await timed(async () => {
+      await choose(page, path, how);
+      await trayDone(page, count);
+    });
+    const held = memory && memory.end();
+    return { seconds, memory: held, files: await settled(page, caseId) };
+  });
+
+let bundle;
+/** The plugin as its package ships it, for a page. */
+async function uppyBundle() {
+  bundle ??= await build({
+    stdin: { contents: `export { default as Uppy } from "@uppy/core"; export { default as AwsS3 } from "@uppy/aws-s3";`, resolveDir: import.meta.dirname },
+    bundle: true, write: false, format: "iife", globalName: "stock", platform: "browser", define: { "process.env.NODE_ENV": '"production"' }, logLevel: "error",
+  });
+  return bundle.outputFiles[0].text;
+}
+
+/** Stock Uppy over the Companion routes of the case. partSize 0: all at its defaults. */
+export const uppy = (site, paths, { partSize = 0 } = {}) =>
+  withCase(site, async ({ page, caseId }) => {
+    await page.addScriptTag({ content: await uppyBundle() });
+    await page.evaluate(() => {
+      const input = Object.assign(document.createElement("input"), { type: "file", multiple: true, id: "bench-files" });
+      document.body.append(input);
+    });
+    await page.setInputFiles("#bench-files", paths);
+    page.setDefaultTimeout(0);
+    const seconds = await timed(async () => {
+      const { successful, failed } = await page.evaluate(
+        async ([caseId, partSize]) => {
+          const uppy = new stock.Uppy();
+          uppy.use(stock.AwsS3, { companionEndpoint: `/companion/cases/${caseId}`, ...(partSize ? { getChunkSize: () => partSize } : {}) });
+          for (const file of document.querySelector("#bench-files").files)
+            uppy.addFile({ name: file.name, type: file.type, data: file, meta: { size: file.size } });
+          const result = await uppy.upload();
+          return { successful: result.successful.length, failed: result.failed.map((file) => String(file.error)) };
+        },
+        [caseId, partSize],
+      );
+      if (failed.length > 0) throw new Error(`Uppy: ${successful} arrived, ${failed.length} failed: ${failed[0]}`);
+    });
+    return { seconds, files: await settled(page, caseId) };
+  });
+
+/** What the browser itself can push: the file in pieces, six XMLHttpRequests at once, nothing signed or summed meanwhile. */
+async function push(page, path, urls) {
+  await page.evaluate(() => document.body.append(Object.assign(document.createElement("input"), { type: "file", id: "bench-files" })));
+  await page.setInputFiles("#bench-files", path);
+  page.setDefaultTimeout(0);
+  return timed(() =>
+    page.evaluate(
+      async ([urls, part]) => {
+        const [file] = document.querySelector("#bench-files").files;
+        const put = (url, body) =>
+          new Promise((resolve, reject) => {
+            const request = new XMLHttpRequest();
+            request.open("PUT", url);
+            request.onload = () => (request.status < 300 ? resolve() : reject(new Error(`${request.status} ${request.responseText}`)));
+            request.onerror = () => reject(new Error("network"));
+            request.send(body);
+          });
+        let next = 0;
+        const lane = async () => {
+          while (next < urls.length) {
+            const at = next++;
+            await put(urls[at], file.slice(at * part, (at + 1) * part));
+          }
+        };
+        await Promise.all(Array.from({ length: 6 }, lane));
+      },
+      [urls, part],
+    ),
+  );
+}
+
+const pieces = (size) => Array.from({ length: Math.ceil(size / part) }, () => `bench-${process.pid}-${++keys}`);
+
+export const browserToStore = (site, path, { size }) =>
+  withCase(site, async ({ page }) => ({ seconds: await push(page, path, pieces(size).map((key) => signedPut(site.store, key))) }));
+
+export async function browserToSink(site, path, { size }) {
+  const { context, page } = await openBrowser(site.origin);
+  try {
+    await page.goto(sinkOrigin + "/");
+    return { seconds: await push(page, path, pieces(size).map((key) => `${sinkOrigin}/${key}`)) };
+  } finally {
+    await context.close();
+  }
+}
+
+/** One signed PUT of the whole file. */
+export async function curl(site, path) {
+  const url = signedPut(site.store, `bench-${process.pid}-${++keys}`);
+  const { out } = await run(atClient("curl", "-sS", "--fail-with-body", "-T", path, "-o", join(work, "curl.out"), "-w", "%{time_total}", url));
+  return { seconds: Number(out) };
+}
+
+export const contenders = {
+  ours: { title: "Caseload", send: ours },
+  uppy: { title: "Uppy 6.3.1, defaults", send: uppy },
+  uppy16: { title: "Uppy 6.3.1, parts of 16 MiB", send: (site, path) => uppy(site, path, { partSize: 16 * MiB }) },
+  curl: { title: "curl -T, one signed PUT", send: curl },
+  store: { title: "the browser alone, to the store", send: browserToStore },
+  sink: { title: "the browser alone, to nowhere", send: browserToSink },
+};

@@ -1,0 +1,143 @@
+// The house the figures are taken in: caseload at the server's end of the line, Chromium at the client's, and the files.
+import { createHash, randomFillSync } from "node:crypto";
+import { createReadStream, chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { atClient, atServer, serverAddress } from "./line.mjs";
+import { run, start } from "./process.mjs";
+import { bin, folder, MiB } from "./settings.mjs";
+
+const browser = process.env.CASELOAD_TEST_CHROMIUM ?? "/usr/bin/chromium";
+const admin = { organization: "Seoul Dental", name: "Kim", email: "kim@clinic.example", password: "correct horse battery staple" };
+
+/** A folder of this run; it is removed at the end. */
+export const work = mkdtempSync(join(folder, "caseload-bench-"));
+process.once("exit", () => rmSync(work, { recursive: true, force: true }));
+
+/** A file of random bytes, made once a size. */
+const made = new Map();
+export function largeFile(size) {
+  if (!made.has(size)) {
+    const path = join(work, `scan-${size / MiB}.bin`);
+    const out = openSync(path, "w");
+    const block = Buffer.alloc(8 * MiB);
+    for (let left = size; left > 0; left -= block.length) writeSync(out, randomFillSync(block), 0, Math.min(left, block.length));
+    closeSync(out);
+    made.set(size, path);
+  }
+  return made.get(size);
+}
+
+/** A folder of CT slices of 0.5 MB. */
+export async function sliceFolder(count) {
+  const dir = join(work, `slices-${count}`);
+  if (!made.has(dir)) {
+    mkdirSync(dir);
+    await run([join(bin, "slices"), "-dir", dir, "-count", String(count)]);
+    made.set(dir, dir);
+  }
+  return dir;
+}
+
+export async function sha256(path) {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: MiB })) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/** Caseload at the server's end, with the store and the database inside. */
+export class Site {
+  origin = `http://${serverAddress}:8080`;
+  #dir = mkdtempSync(join(work, "site-"));
+  #settings;
+  #process;
+
+  static async start(settings = {}) {
+    const site = new Site();
+    site.#settings = settings;
+    await site.restart();
+    return site;
+  }
+
+  /** Ends the server, if it runs, and starts it again over the same data. */
+  async restart() {
+    await this.#process?.stop();
+    const env = { PATH: process.env.PATH, HOME: this.#dir, CASELOAD_ADDR: `${serverAddress}:8080`, ...this.#settings };
+    this.#process = await start(atServer(process.env.CASELOAD_TEST_BINARY ?? join(bin, "caseload"), "serve"), { cwd: this.#dir, env });
+  }
+
+  async stop() {
+    await this.#process.stop();
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  get pid() {
+    return this.#process.child.pid; // ip execs the server
+  }
+
+  log() {
+    return this.#process.log();
+  }
+
+  /** The embedded store as a stranger with its credentials sees it. */
+  get store() {
+    const kept = JSON.parse(readFileSync(join(this.#dir, "caseload-data", "store", "credentials.json"), "utf8"));
+    return { endpoint: this.origin, region: "us-east-1", bucket: "caseload-files", access: kept.access_key, secret: kept.secret_key };
+  }
+}
+
+/** Chromium at the client's end, in a profile of its own. The site counts as secure, as it is behind TLS elsewhere. */
+export async function openBrowser(origin, profile = mkdtempSync(join(work, "profile-"))) {
+  const launcher = join(work, "chromium");
+  writeFileSync(launcher, `#!/bin/sh\nexec ${atClient(browser).join(" ")} "$@" 2>/dev/null\n`);
+  chmodSync(launcher, 0o700);
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: launcher,
+    bypassCSP: true, // so that the contenders' scripts run in pages of the site
+    args: ["--no-sandbox", "--disable-dev-shm-usage", `--unsafely-treat-insecure-origin-as-secure=${origin}`],
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  page.on("dialog", (dialog) => dialog.accept());
+  return { context, page, profile };
+}
+
+/** Ends at the list of cases: as the first person of a new site, or signed in. */
+export async function signIn(page, origin) {
+  await page.goto(origin + "/");
+  const first = await page.locator("[name=organization]").count();
+  if (!first && page.url().includes("/cases")) return;
+  for (const [name, value] of Object.entries(admin)) if (first || name === "email" || name === "password") await page.fill(`[name=${name}]`, value);
+  await page.click("main form button.primary");
+  await page.waitForURL("**/cases");
+}
+
+/** Asks the API as the page's person. */
+export function ask(page, method, path, body) {
+  return page.evaluate(
+    async ([method, path, body]) => {
+      const headers = body ? { "Content-Type": "application/json" } : {};
+      const answer = await fetch("/api/v1" + path, { method, headers, body: body && JSON.stringify(body) });
+      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+      return answer.status === 204 ? undefined : answer.json();
+    },
+    [method, path, body],
+  );
+}
+
+let number = 0;
+/** Opens the page of a new case and returns its id. */
+export async function newCase(page, origin) {
+  const made = await ask(page, "POST", "/cases", { number: `LINE-${process.pid}-${++number}`, patient: "" });
+  await page.goto(`${origin}/cases/${made.id}`);
+  return made.id;
+}
+
+/** Waits until every file of the case is read, so that reading does not slow what is measured next; returns them. */
+export async function settled(page, caseId, within = 300_000) {
+  for (const until = performance.now() + within; performance.now() < until; ) {
+    const { files } = await ask(page, "GET", `/cases/${caseId}/files`);
+    if (files.every((file) => ["ready", "rejected", "abandoned"].includes(file.state))) return files;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  throw new Error(`the files of ${caseId} were not read within ${within / 1000} s`);
+}

@@ -1,0 +1,58 @@
+// Processes of the harness: started, waited for, ended; none outlives it.
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+const running = new Set();
+process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+/** Starts a program that says "ready" on its standard output, and resolves when it has. */
+export async function start(command, options = {}) {
+  const child = spawn(command[0], command.slice(1), { stdio: ["pipe", "pipe", "pipe"], ...options });
+  running.add(child);
+  let log = "";
+  child.stderr.on("data", (chunk) => (log = (log + chunk).slice(-20_000)));
+  const ended = new Promise((resolve) => child.once("exit", resolve)).then((code) => (running.delete(child), code));
+  const lines = createInterface({ input: child.stdout });
+  await new Promise((resolve, reject) => {
+    lines.on("line", (line) => line.includes("ready") && resolve());
+    child.once("error", reject);
+    ended.then((code) => reject(new Error(`${command.join(" ")} ended with ${code}: ${log}`)));
+  });
+  const stop = async (signal = "SIGTERM") => {
+    child.kill(signal);
+    await ended;
+  };
+  return { child, lines, stop, log: () => log };
+}
+
+/** Runs a program to its end and tells seconds, standard output, and the most memory it held (VmHWM) in bytes. */
+export async function run(command, options = {}) {
+  const began = performance.now();
+  const child = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "pipe"], ...options });
+  running.add(child);
+  let out = "";
+  let log = "";
+  let memory = 0;
+  child.stdout.on("data", (chunk) => (out += chunk));
+  child.stderr.on("data", (chunk) => (log = (log + chunk).slice(-20_000)));
+  const look = setInterval(() => (memory = Math.max(memory, figure(child.pid, "status", "VmHWM"))), 50);
+  const code = await new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  clearInterval(look);
+  running.delete(child);
+  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}: ${log}${out}`);
+  return { seconds: (performance.now() - began) / 1000, out, memory };
+}
+
+/** A figure in kB of a file of /proc/PID, in bytes; 0 when the process is gone. */
+export function figure(pid, file, name) {
+  try {
+    const found = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/${file}`, "utf8"));
+    return found ? Number(found[1]) * 1024 : 0;
+  } catch {
+    return 0;
+  }
+}
