@@ -5,17 +5,16 @@ const MEMORY = 8000;
 
 export class Rate {
   #last = 0;
-  #at: number | undefined;
-  #began = 0;
+  #at: number | undefined; // of the last sample; undefined at the beginning and while nothing moves on purpose
+  #began: number | undefined;
   #rate = 0;
 
-  /** Tells how many bytes have left in all at a moment in milliseconds. */
+  /** Tells how many bytes have left in all at a moment in milliseconds. Fewer than before: some are sent again. */
   sample(total: number, now: number): void {
+    this.#began ??= now;
     if (this.#at === undefined || total < this.#last) {
       this.#at = now;
       this.#last = total;
-      this.#began = now;
-      this.#rate = 0;
       return;
     }
     const span = now - this.#at;
@@ -28,9 +27,14 @@ export class Rate {
     this.#last = total;
   }
 
+  /** Nothing moves for a known reason (paused, no network): the time counts neither for nor against the line. */
+  rest(): void {
+    this.#at = undefined;
+  }
+
   /** Forgets everything: a new batch begins. */
   reset(): void {
-    this.#at = undefined;
+    this.#at = this.#began = undefined;
     this.#last = 0;
     this.#rate = 0;
   }

@@ -1,14 +1,22 @@
-// <case-uploader>: the tray. It stands outside what navigation exchanges, holds the engine, and shows every file on its
-// way. It takes "caseload-send" events from the page that has the drop target.
+// <case-uploader organization="…" user="…">: the tray. It stands outside what navigation exchanges, holds the engine, and
+// shows every file on its way. It takes "caseload-send" events from the page that has the drop target.
 import { workerChecksum } from "./checksums.js";
-import type { Item } from "./contract.js";
+import type { Item, Totals } from "./contract.js";
 import type { Dropped } from "./dropped.js";
 import { Engine } from "./engine.js";
 import { count, duration, percent, size, text } from "./format.js";
-import { make, pageWords, say } from "./page.js";
+import { Handles } from "./handles.js";
+import { pageWords, say } from "./page.js";
 import { Rate } from "./rate.js";
+import { askSession, shareSession } from "./session.js";
+import { Speech } from "./speech.js";
+import { TimeLeft } from "./timeleft.js";
+import { Title } from "./title.js";
 import { browserTransport } from "./transport.js";
+import { TrayHead, type Action, type Note } from "./trayhead.js";
 import { TrayList } from "./traylist.js";
+import { headline, live, mood, type Standing } from "./traywords.js";
+import { lookFor, nothing, reopen, type Look } from "./unfinished.js";
 
 /** What the drop target tells: files for a case. */
 export interface SendDetail {
@@ -23,10 +31,12 @@ declare global {
   }
 }
 
-/** Milliseconds between two looks at the rate. */
+/** Milliseconds between two looks at the rate and at what is to be kept for later. */
 const TICK = 500;
-/** Parts of the way that are said aloud. */
-const SPOKEN = [25, 50, 75];
+/** Milliseconds between two drawings at least: figures that change faster cannot be read. */
+const DRAW = 200;
+/** Up to this width the tray is a bar at the bottom of the window that opens to a sheet. */
+const PHONE = "(max-width: 44rem)";
 
 export class CaseUploader extends HTMLElement {
   readonly engine = new Engine({
@@ -38,26 +48,34 @@ export class CaseUploader extends HTMLElement {
 
   #words = pageWords();
   #rate = new Rate();
-  #drawing = false;
+  #left = new TimeLeft();
+  #speech = new Speech(this.#words);
+  #title = new Title();
+  #handles!: Handles;
+  #kept = new Set<Item>(); // whose handles are stored
+  #look: Look = nothing;
+  #looked = ""; // the case and its unfinished rows when last looked for
+  #dismissed = ""; // the look that the person closed
+  #numbers = new Map<string, string>(); // of cases, by id
+  #stranger = ""; // the organization that is signed in now, when it is another
   #junk = 0; // of this run
   #unreadable = 0;
   #nothing = false; // in the last drop
-  #spoken = 0;
+  #unopened = false; // a click could not open the files
   #running = false;
+  #timer: number | undefined;
+  #drawn = 0;
   #ticker: number | undefined;
+  #unshare = () => {};
 
-  #title = make("span");
-  #percent = make("span");
-  #bar = make("progress", { className: "thin", max: 100 });
-  #amount = make("span");
-  #left = make("span");
-  #note = make("p", { className: "tray-note", hidden: true });
-  #signIn = make("a", { href: "/sign-in", target: "_blank", textContent: text(this.#words, "signInDo") });
-  #cancelAll = this.#button("cancelAll", () => this.engine.cancelAll());
-  #retryAll = this.#button("retryAll", () => this.engine.retryAll());
-  #fold = this.#button("hide", () => this.#toggle());
-  #close = this.#button("close", () => this.#dismiss());
+  #head = new TrayHead(
+    this.#words,
+    (action) => this.#act(action),
+    () => this.#unfold(!this.hasAttribute("open")),
+  );
   #list = new TrayList(this.#words, {
+    pause: (item) => this.engine.pause(item),
+    resume: (item) => this.engine.resume(item),
     cancel: (item) => this.engine.cancel(item),
     retry: (item) => this.engine.retry(item),
   });
@@ -65,40 +83,55 @@ export class CaseUploader extends HTMLElement {
   connectedCallback(): void {
     this.setAttribute("role", "region");
     this.setAttribute("aria-label", text(this.#words, "tray"));
-    this.#bar.setAttribute("aria-label", text(this.#words, "tray"));
-    const title = make("div", { className: "tray-title" }, this.#title, this.#percent);
-    const line = make("div", { className: "tray-line" }, this.#amount, this.#left);
-    const buttons = make("div", { className: "tray-do" }, this.#cancelAll, this.#retryAll, this.#fold, this.#close);
+    this.replaceChildren(this.#head.element, this.#list.element);
     this.#unfold(false);
-    this.replaceChildren(
-      make("div", { className: "tray-head" }, title, this.#bar, line, this.#note, buttons),
-      this.#list.element,
-    );
+    this.#handles = new Handles(this.#user);
+    this.#unshare = shareSession(this.#organization, () => void this.#askSession());
     document.addEventListener("caseload-send", this.#take);
+    document.addEventListener("htmx:after:swap", this.#lookAgain);
+    document.addEventListener("visibilitychange", this.#back);
+    document.addEventListener("click", this.#clicked);
+    document.addEventListener("submit", this.#signOut, { capture: true });
     addEventListener("beforeunload", this.#ask);
     addEventListener("online", this.#online);
     addEventListener("offline", this.#online);
-    document.addEventListener("visibilitychange", this.#back);
     this.#online();
+    this.#lookAgain();
   }
 
   disconnectedCallback(): void {
     document.removeEventListener("caseload-send", this.#take);
+    document.removeEventListener("htmx:after:swap", this.#lookAgain);
+    document.removeEventListener("visibilitychange", this.#back);
+    document.removeEventListener("click", this.#clicked);
+    document.removeEventListener("submit", this.#signOut, { capture: true });
     removeEventListener("beforeunload", this.#ask);
     removeEventListener("online", this.#online);
     removeEventListener("offline", this.#online);
-    document.removeEventListener("visibilitychange", this.#back);
+    this.#unshare();
+    this.#title.stop();
     clearInterval(this.#ticker);
+    clearTimeout(this.#timer);
   }
 
+  get #user(): string {
+    return this.getAttribute("user") ?? "";
+  }
+
+  get #organization(): string {
+    return this.getAttribute("organization") ?? "";
+  }
+
+  // What comes in.
+
   #take = (event: CustomEvent<SendDetail>): void => {
-    const { caseId, dropped } = event.detail;
+    const { caseId, number, dropped } = event.detail;
+    this.#numbers.set(caseId, number);
     if (!this.#running) this.#begin();
     this.#junk += dropped.junk;
     this.#unreadable += dropped.unreadable;
     this.#nothing = dropped.sources.length === 0;
-    if (!this.#nothing) say(count(this.#words, "sending", dropped.sources.length));
-    this.hidden = false;
+    if (this.#nothing) say(text(this.#words, "nothing"));
     this.engine.add(caseId, dropped.sources);
     this.#draw();
   };
@@ -106,88 +139,217 @@ export class CaseUploader extends HTMLElement {
   #begin(): void {
     if (this.engine.totals.live === 0) this.engine.clear();
     this.#running = true;
-    this.#junk = this.#unreadable = this.#spoken = 0;
-    this.#unfold(!matchMedia("(max-width: 44rem)").matches); // on a phone the list would cover the page
+    this.#junk = this.#unreadable = 0;
+    this.#unopened = false;
+    this.#unfold(!matchMedia(PHONE).matches); // there the list would cover the page
     this.#rate.reset();
-    this.#ticker = window.setInterval(() => {
-      this.#rate.sample(this.engine.totals.sent, performance.now());
-      this.#draw();
-    }, TICK);
+    this.#left.forget();
+    this.#list.begin();
+    this.#ticker = window.setInterval(this.#tick, TICK);
   }
+
+  #tick = (): void => {
+    const { sent, resumed } = this.engine.totals;
+    if (this.engine.gate !== "open" || this.engine.paused) this.#rate.rest();
+    else this.#rate.sample(sent - resumed, performance.now());
+    this.#keep();
+    this.#draw();
+  };
 
   #end(): void {
     this.#running = false;
     clearInterval(this.#ticker);
-    const { done, failed } = this.engine.totals;
-    if (failed === 0 && !this.#list.element.contains(document.activeElement)) this.#unfold(false); // no longer in the way
-    const heard = [];
-    if (done > 0) heard.push(count(this.#words, "done", done));
-    if (failed > 0) heard.push(count(this.#words, "failed", failed));
-    say(heard.join(". ") || text(this.#words, "cancelled"));
+    this.#keep();
+    if (this.engine.totals.failed === 0 && !this.#list.element.contains(document.activeElement)) this.#unfold(false); // no longer in the way
   }
 
-  #ask = (event: BeforeUnloadEvent): void => {
-    if (this.engine.totals.live > 0) event.preventDefault();
+  /** Stores the handles of what is on its way, and removes those of what has arrived or was given up. */
+  #keep(): void {
+    const fresh = this.engine.items.filter(
+      (item) => item.source.handle && item.id && live(item) && !this.#kept.has(item),
+    );
+    for (const item of fresh) this.#kept.add(item);
+    const over = [...this.#kept].filter((item) => !live(item) && item.state !== "failed");
+    for (const item of over) this.#kept.delete(item);
+    void this.#handles.keep(
+      fresh.map((item) => ({ file: item.id, case: item.caseId, handle: item.source.handle as FileSystemHandle })),
+    );
+    void this.#handles.forget(over.map(({ id }) => id));
+  }
+
+  // Uploads that came to a stop.
+
+  /** Looks for them when the page is another, or lists others than before. */
+  #lookAgain = (): void => {
+    const caseId = document.querySelector("case-drop:not([readonly])")?.getAttribute("case") ?? "";
+    const rows = [...document.querySelectorAll<HTMLElement>("[data-unfinished]")].map((row) => row.dataset.unfinished);
+    const what = `${caseId} ${rows.join()}`;
+    if (what === this.#looked) {
+      this.#offer();
+      return;
+    }
+    this.#looked = what;
+    const ours = new Set(this.engine.items.filter(live).map(({ id }) => id));
+    const look = caseId ? lookFor(caseId, this.#user, this.#handles, ours).catch(() => nothing) : nothing;
+    void Promise.resolve(look).then((found) => {
+      if (this.#looked !== what) return; // another page meanwhile
+      this.#look = found;
+      this.#offer();
+      this.#draw();
+    });
   };
+
+  /** Shows the button of each row on the page that can go on with a click. */
+  #offer(): void {
+    for (const button of document.querySelectorAll<HTMLElement>("[data-go-on]"))
+      button.hidden = !this.#stopped.some(({ id }) => id === button.dataset.goOn && this.#look.handles.has(id));
+  }
+
+  /** What came to a stop and was not taken up here since. */
+  get #stopped(): Look["files"] {
+    const ours = new Set(this.engine.items.map(({ id }) => id));
+    return this.#look.files.filter(({ id }) => !ours.has(id));
+  }
+
+  async #goOn(files: Look["files"]): Promise<void> {
+    const caseId = this.#looked.split(" ")[0]!;
+    const sources = await reopen(files, this.#look.handles);
+    this.#unopened = sources.length < files.length;
+    if (sources.length > 0) {
+      if (!this.#running) this.#begin();
+      this.engine.add(caseId, sources);
+    }
+    if (this.#unopened) say(text(this.#words, "unopened"));
+    this.#draw();
+  }
+
+  #clicked = (event: Event): void => {
+    const button = (event.target as Element).closest<HTMLElement>("[data-go-on]");
+    if (button) void this.#goOn(this.#stopped.filter(({ id }) => id === button.dataset.goOn));
+  };
+
+  // The session and the network.
 
   #online = (): void => this.engine.setOnline(navigator.onLine);
 
   /** Whoever comes back from another tab may have signed in there. */
   #back = (): void => {
-    if (!document.hidden && this.engine.gate === "signIn") this.engine.retryAll();
+    if (!document.hidden && (this.engine.gate === "signIn" || this.#stranger)) void this.#askSession();
   };
 
-  #toggle(): void {
-    this.#unfold(this.#list.element.hidden === true);
+  async #askSession(): Promise<void> {
+    const session = await askSession(this.#organization);
+    if (session.is === "other") {
+      if (!this.#stranger) this.engine.pauseAll(); // not a byte goes anywhere in another organization's name
+      this.#stranger = session.organization;
+    } else if (session.is === "own") {
+      if (this.#stranger) this.engine.resumeAll();
+      if (this.#stranger || this.engine.gate === "signIn") this.engine.retryAll();
+      this.#stranger = "";
+    }
     this.#draw();
   }
 
-  #unfold(shown: boolean): void {
-    this.#list.element.hidden = !shown;
-    this.#fold.setAttribute("aria-expanded", String(shown));
-    this.#fold.textContent = text(this.#words, shown ? "hide" : "show");
+  /** Who signs out leaves no handle behind. */
+  #signOut = (event: Event): void => {
+    const form = event.target as HTMLFormElement;
+    if (form.getAttribute("action") !== "/sign-out") return;
+    event.preventDefault();
+    void this.#handles.clear().finally(() => form.submit());
+  };
+
+  /** Asks before bytes would stop moving; what is paused or sent by another tab loses nothing. */
+  #ask = (event: BeforeUnloadEvent): void => {
+    if (this.engine.items.some((item) => live(item) && item.state !== "paused" && item.state !== "elsewhere"))
+      event.preventDefault();
+  };
+
+  // What the person does.
+
+  #act(action: Action): void {
+    switch (action) {
+      case "goOn":
+        return void this.#goOn(this.#stopped.filter(({ id }) => this.#look.handles.has(id)));
+      case "close":
+        return this.#dismiss();
+      default:
+        this.engine[action]();
+        this.#draw();
+    }
+  }
+
+  #unfold(open: boolean): void {
+    this.toggleAttribute("open", open);
+    this.#list.element.hidden = !open;
+    this.#head.fold(open);
+    this.#draw();
   }
 
   #dismiss(): void {
     this.engine.clear();
-    this.hidden = true;
+    this.#nothing = this.#unopened = false;
+    this.#dismissed = this.#looked;
+    this.#render();
     document.getElementById("main")?.focus({ preventScroll: true });
   }
 
-  /** Draws once a frame at most, however often something changes. */
+  // What is shown.
+
+  /** Draws soon, however often something changes; also while nobody looks, for the title's sake. */
   #draw(): void {
-    if (this.#drawing) return;
-    this.#drawing = true;
-    requestAnimationFrame(() => {
-      this.#drawing = false;
+    if (this.#timer !== undefined) return;
+    const wait = Math.max(0, this.#drawn + DRAW - performance.now());
+    this.#timer = window.setTimeout(() => {
+      this.#timer = undefined;
+      this.#drawn = performance.now();
       this.#render();
-    });
+    }, wait);
   }
 
   #render(): void {
     const t = this.engine.totals;
     if (this.#running && t.live === 0) this.#end();
     if (!this.#running && t.live > 0) this.#begin();
+    const standing = this.#standing(t);
+    const now = mood(standing);
     const done = percent(t.sent, t.bytes);
-    this.dataset.state = this.#state(t.live, t.failed);
-    this.#title.textContent = this.#headline(t.live, t.done, t.failed, t.files);
-    this.#percent.textContent = t.live > 0 ? `${done} %` : "";
-    this.#bar.value = t.files > 0 && t.live === 0 && t.failed === 0 ? 100 : done;
-    this.#bar.hidden = t.files === 0;
-    this.#amount.textContent = t.bytes > 0 ? this.#progress(t.sent, t.bytes, t.live) : "";
-    this.#left.textContent = this.#remaining(t.bytes - t.sent, t.live);
-    this.#cancelAll.hidden = t.live === 0;
-    this.#retryAll.hidden = t.failed === 0 && this.engine.gate !== "signIn";
-    this.#fold.hidden = this.engine.items.length === 0;
-    this.#close.hidden = t.live > 0;
-    this.#tell();
-    if (!this.#list.element.hidden) this.#list.show(this.#ordered(t.failed));
-    for (const step of SPOKEN) {
-      if (t.live > 0 && done >= step && this.#spoken < step) {
-        this.#spoken = step;
-        say(text(this.#words, "percent", { n: step }));
-      }
-    }
+    this.hidden = t.files === 0 && standing.unfinished === 0 && !this.#nothing && this.engine.items.length === 0;
+    this.dataset.state = now;
+    this.#head.show({
+      mood: now,
+      headline:
+        this.#nothing && this.engine.items.length === 0
+          ? text(this.#words, "nothing")
+          : headline(this.#words, standing),
+      percent: t.live > 0 ? done : undefined,
+      bar: t.files > 0 && t.live === 0 && t.failed === 0 ? 100 : done,
+      amount: this.#amount(t),
+      left: this.#remaining(t),
+      target: this.#target(),
+      notes: this.#notes(standing),
+      actions: this.#actions(t, standing),
+      foldable: this.engine.items.length > 0,
+    });
+    if (!this.#list.element.hidden) this.#list.show(this.#ordered(t.failed), t.failed);
+    this.#title.show(t.live > 0 && !this.engine.paused ? done : undefined);
+    const said = this.#speech.hear({
+      live: t.live,
+      done: t.done + t.received,
+      failed: t.failed,
+      percent: done,
+      gate: this.engine.gate,
+      paused: this.engine.paused,
+      relayed: this.engine.relay !== undefined,
+    });
+    if (said.length > 0) say(said.join(" "));
+  }
+
+  #standing(t: Totals): Standing {
+    const elsewhere = t.live > 0 ? this.engine.items.filter(({ state }) => state === "elsewhere").length : 0;
+    const unfinished = this.#dismissed === this.#looked || t.live > 0 ? 0 : this.#stopped.length;
+    const { files, live, done, received, failed } = t;
+    const { gate, paused } = this.engine;
+    return { files, live, done: done + received, received, failed, elsewhere, gate, paused, unfinished };
   }
 
   /** The files as they were added; what failed stands first, or nobody would find it among a thousand. */
@@ -197,48 +359,73 @@ export class CaseUploader extends HTMLElement {
     return [...items.filter((item) => item.state === "failed"), ...items.filter((item) => item.state !== "failed")];
   }
 
-  #state(live: number, failed: number): string {
-    if (live > 0) return this.engine.gate === "open" ? "sending" : this.engine.gate;
-    return failed > 0 ? "failed" : "done";
-  }
-
-  #headline(live: number, done: number, failed: number, files: number): string {
-    if (live > 0) return count(this.#words, "sending", files);
-    if (failed > 0) return count(this.#words, "failed", failed);
-    return done > 0 ? count(this.#words, "done", done) : text(this.#words, files > 0 ? "tray" : "cancelled");
-  }
-
-  #progress(sent: number, bytes: number, live: number): string {
-    if (live === 0) return size(bytes);
-    const amount = text(this.#words, "of", { done: size(sent), total: size(bytes) });
+  #amount(t: Totals): string {
+    if (t.bytes === 0) return "";
+    if (t.live === 0) return size(t.bytes);
+    const amount = text(this.#words, "of", { done: size(t.sent), total: size(t.bytes) });
     const rate = this.#rate.perSecond;
-    return rate > 0 && sent < bytes ? `${amount} · ${text(this.#words, "rate", { rate: size(rate) })}` : amount;
+    const moving = rate >= 1 && t.sent < t.bytes && this.engine.gate === "open" && !this.engine.paused;
+    return moving ? `${amount} · ${text(this.#words, "rate", { rate: size(rate) })}` : amount;
   }
 
-  #remaining(rest: number, live: number): string {
-    if (live === 0) return "";
-    if (rest <= 0) return text(this.#words, "state.finishing");
-    if (this.engine.gate === "offline") return text(this.#words, "offline");
-    const seconds = this.#rate.secondsFor(rest);
+  #remaining(t: Totals): string {
+    if (t.live === 0 || this.engine.gate !== "open" || this.engine.paused) return "";
+    if (t.sent >= t.bytes) return text(this.#words, "state.finishing");
+    const seconds = this.#left.show(this.#rate.secondsFor(t.bytes - t.sent), performance.now());
     return seconds === undefined ? "" : text(this.#words, "left", { time: duration(this.#words, seconds) });
   }
 
-  #tell(): void {
-    const notes = [];
-    if (this.engine.gate === "signIn") notes.push(text(this.#words, "signIn"));
-    if (this.#nothing) notes.push(text(this.#words, "nothing"));
-    if (this.#junk > 0) notes.push(count(this.#words, "junk", this.#junk));
-    if (this.#unreadable > 0) notes.push(count(this.#words, "unreadable", this.#unreadable));
-    if (this.engine.relay) notes.push(text(this.#words, "relay"));
-    if (this.#note.firstChild?.textContent !== notes.join(" ")) this.#note.replaceChildren(notes.join(" "));
-    if (this.engine.gate !== "signIn") this.#signIn.remove();
-    else if (!this.#signIn.isConnected) this.#note.append(" ", this.#signIn);
-    this.#note.hidden = notes.length === 0;
+  /** The case that is sent to, where the page shows something else. */
+  #target(): { address: string; label: string } | undefined {
+    const first = this.engine.items[0]?.caseId;
+    const number = first && this.#numbers.get(first);
+    if (!number || location.pathname === `/cases/${first}`) return undefined;
+    if (this.engine.items.some(({ caseId }) => caseId !== first)) return undefined;
+    return { address: `/cases/${first}`, label: number };
   }
 
-  #button(word: string, act: () => void): HTMLButtonElement {
-    const button = make("button", { type: "button", textContent: text(this.#words, word) });
-    button.addEventListener("click", act);
-    return button;
+  #notes(s: Standing): Note[] {
+    const words = this.#words;
+    const notes: Note[] = [];
+    const note = (sentence: string, more: Omit<Note, "sentence"> = {}) => notes.push({ sentence, ...more });
+    const signIn = { address: "/sign-in", label: text(words, "signInDo"), apart: true };
+    if (this.#stranger) note(text(words, "stranger", { name: this.#stranger }), { urgent: true });
+    else if (this.engine.gate === "signIn" && s.live > 0) note(text(words, "signIn"), { urgent: true, link: signIn });
+    if (s.unfinished > 0) {
+      if (s.files > 0) note(count(words, "unfinished", s.unfinished));
+      note(count(words, "unfinishedDo", s.unfinished));
+    }
+    if (this.#unopened) note(text(words, "unopened"));
+    const relay = this.engine.relay;
+    if (relay && s.live > 0) note(text(words, `relay.${relay.code}`, { detail: relay.detail }));
+    if (this.#nothing && this.engine.items.length > 0) note(text(words, "nothing"));
+    if (this.#junk > 0) note(count(words, "junk", this.#junk));
+    if (this.#unreadable > 0) note(count(words, "unreadable", this.#unreadable));
+    if (s.live === 0) for (const link of this.#receipts()) note("", { link });
+    return notes;
+  }
+
+  /** The receipts of what has arrived, one for each drop. */
+  #receipts(): { address: string; label: string }[] {
+    const drops = new Map<string, number>();
+    for (const { drop, state } of this.engine.items) {
+      if (drop && (state === "done" || state === "received")) drops.set(drop, (drops.get(drop) ?? 0) + 1);
+    }
+    const one = drops.size === 1;
+    return [...drops].map(([drop, files]) => ({
+      address: `/drops/${drop}/receipt`,
+      label: one ? text(this.#words, "receipt") : count(this.#words, "receiptOf", files),
+    }));
+  }
+
+  #actions(t: Totals, s: Standing): Set<Action> {
+    const may = new Set<Action>();
+    if (s.unfinished > 0 && this.#stopped.some(({ id }) => this.#look.handles.has(id))) may.add("goOn");
+    if (t.paused < t.live && !this.#stranger) may.add("pauseAll");
+    if (t.paused > 0 && !this.#stranger) may.add("resumeAll");
+    if (t.failed > 0) may.add("retryAll");
+    if (t.live > 0) may.add("cancelAll");
+    else may.add("close");
+    return may;
   }
 }
