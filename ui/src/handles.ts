@@ -1,6 +1,6 @@
 // What lets an upload go on after a reload with one click: the browser's own handles of dropped files and folders, kept
 // by the browser under our ids. A handle is opaque: nothing of it can be read here without the person's leave, and no
-// name of a file or patient is stored by us (docs/decisions/020-file-handles.md). Where there are no handles, or
+// name of a file or patient is stored by us (docs/decisions/024-file-handles.md). Where there are no handles, or
 // keeping them fails, everything here does nothing: people drop the files again.
 
 const DATABASE = "caseload-handles";
