@@ -65,6 +65,20 @@ func (c *Client) Files(ctx context.Context, caseID string) ([]File, error) {
 	return out.Files, err
 }
 
+// Unfinished returns the files of a case whose upload has not come to an end.
+func (c *Client) Unfinished(ctx context.Context, caseID string) ([]File, error) {
+	var out Files
+	err := c.do(ctx, call{
+		method: http.MethodGet, path: "/cases/" + url.PathEscape(caseID) + "/files", query: url.Values{"state": {"unfinished"}}, out: &out, repeat: true,
+	})
+	return out.Files, err
+}
+
+// Match returns what the case has received of these sizes (bytes, at most 1,000 different ones).
+func (c *Client) Match(ctx context.Context, caseID string, sizes []int64) (out Matches, err error) {
+	return out, c.do(ctx, call{method: http.MethodPost, path: "/cases/" + url.PathEscape(caseID) + "/match", in: Sizes{sizes}, out: &out, repeat: true})
+}
+
 // Plan says which files are to be sent. The answer has one element for each, in order; one that was refused carries
 // its own problem. The drop is the answer's of the first plan of what was dropped together, "" for the first. It is not
 // repeated on a broken line: without fingerprints a second row might come of it.

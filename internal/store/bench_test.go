@@ -198,21 +198,45 @@ func BenchmarkCaseList(b *testing.B) {
 	}
 }
 
-// BenchmarkPlanFiles plans a CBCT folder of 1,000 files; the limit is 200 ms.
+// BenchmarkPlanFiles plans a CBCT folder of 1,000 files, with fingerprints and checksums, into a case that holds 20,000
+// received and 20,000 unfinished files already; the limit is 200 ms. First files the case has not seen, then the same
+// ones again, which go on.
 func BenchmarkPlanFiles(b *testing.B) {
 	for _, e := range engines {
-		b.Run(e.name, func(b *testing.B) {
-			bed := newBench(b, e.url(b))
-			c := bed.newCase("1", "")
-			names := make([]string, 1000)
-			for i := range names {
-				names[i] = fmt.Sprintf("IM%06d.dcm", i)
+		bed := newBench(b, e.url(b))
+		bed.fillList(1, 20_000)
+		page, err := bed.s.Cases(b.Context(), bed.admin, CaseQuery{})
+		must(b, err)
+		c := page.Cases[0].ID
+		folder := func(name string) []caseload.Proposal {
+			files := make([]caseload.Proposal, 1000)
+			for i := range files {
+				files[i] = caseload.Proposal{File: bed.scan(fmt.Sprintf("%s%06d.dcm", name, i)), Checksum: fmt.Sprintf("%s-%d", name, i)}
 			}
-			for b.Loop() {
-				bed.plan(c.ID, names...)
-			}
-			b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/1000-files")
-		})
+			return files
+		}
+		for i := range 20 {
+			_, _, err := bed.s.PlanFiles(b.Context(), bed.admin, c, "", folder(fmt.Sprint("other", i)))
+			must(b, err)
+		}
+		run := func(what string, files func(i int) []caseload.Proposal, want caseload.Match) {
+			b.Run(e.name+"/"+what, func(b *testing.B) {
+				var worst time.Duration
+				for i := 0; b.Loop(); i++ {
+					batch := files(i)
+					began := time.Now()
+					placed, _, err := bed.s.PlanFiles(b.Context(), bed.admin, c, "", batch)
+					worst = max(worst, time.Since(began))
+					must(b, err)
+					if placed[999].Match != want {
+						b.Fatalf("%q, want %q", placed[999].Match, want)
+					}
+				}
+				b.ReportMetric(float64(worst.Microseconds())/1000, "ms-worst")
+			})
+		}
+		run("new", func(i int) []caseload.Proposal { return folder(fmt.Sprint("new", b.N, time.Now().UnixNano(), i)) }, caseload.MatchNone)
+		run("again", func(int) []caseload.Proposal { return folder("other7") }, caseload.MatchUnfinished)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sort"
+	"strconv"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
@@ -96,6 +97,43 @@ func (s *Store) CaseFiles(ctx context.Context, user caseload.User, id caseload.C
 		return a.ID < b.ID
 	})
 	return files, nil
+}
+
+// CaseUnfinished returns the files of a case of the user's organization whose bytes are still expected, the oldest first.
+func (s *Store) CaseUnfinished(ctx context.Context, user caseload.User, id caseload.CaseID) (files []caseload.File, err error) {
+	defer explain("list a case's unfinished files", &err)
+	if _, err := s.caseOf(ctx, s.reader, user, id); err != nil {
+		return nil, err
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+fileColumns+` FROM files f
+		WHERE f.organization_id = $1 AND f.case_id = $2 AND f.state IN ('planned', 'sending') ORDER BY f.id`, string(user.Organization), string(id))
+	return collect(rows, err, scanFile)
+}
+
+// MaxReceived is how many files CaseReceived returns at most.
+const MaxReceived = 20_000
+
+// CaseReceived returns the acknowledged files of a case of the user's organization that have one of the sizes (bytes),
+// with ID, Name, Path, Size and CRC64NVME only. more tells that there are others beyond MaxReceived.
+func (s *Store) CaseReceived(ctx context.Context, user caseload.User, id caseload.CaseID, sizes []int64) (files []caseload.File, more bool, err error) {
+	defer explain("look for received files", &err)
+	if _, err := s.caseOf(ctx, s.reader, user, id); err != nil || len(sizes) == 0 {
+		return nil, false, err
+	}
+	args := []any{string(id), string(user.Organization)}
+	for _, size := range sizes {
+		args = append(args, size)
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT id, name, path, size, crc64nvme FROM files
+		WHERE case_id = `+s.list(1, 0)+` AND organization_id = `+s.list(1, 1)+` AND state IN ('stored', 'reading', 'ready', 'rejected')
+		AND size IN (`+s.list(len(sizes), 2)+`) LIMIT `+strconv.Itoa(MaxReceived+1), args...)
+	files, err = collect(rows, err, func(scan func(...any) error) (f caseload.File, err error) {
+		return f, scan(&f.ID, &f.Name, &f.Path, &f.Size, &f.CRC64NVME)
+	})
+	if len(files) > MaxReceived {
+		return files[:MaxReceived], true, err
+	}
+	return files, false, err
 }
 
 // RecordLink writes the FileLinked event: a download link was given out.

@@ -123,9 +123,10 @@ func (t *tx) filesBy(ctx context.Context, c caseload.Case, column, states string
 	if len(of) == 0 {
 		return found, nil
 	}
-	args := append([]any{string(c.ID)}, values(of)...)
+	args := append([]any{string(c.ID), string(c.Organization)}, values(of)...)
 	rows, err := t.QueryContext(ctx, `SELECT `+column+`, `+fileColumns+` FROM files f
-		WHERE case_id = `+t.store.list(1, 0)+` AND `+states+` AND `+column+` IN (`+t.store.list(len(of), 1)+`) ORDER BY f.id`, args...)
+		WHERE case_id = `+t.store.list(1, 0)+` AND organization_id = `+t.store.list(1, 1)+` AND `+states+`
+		AND `+column+` IN (`+t.store.list(len(of), 2)+`) ORDER BY f.id`, args...)
 	_, err = collect(rows, err, func(scan func(...any) error) (f *caseload.File, err error) {
 		var value string
 		row, err := scanFile(func(columns ...any) error { return scan(append([]any{&value}, columns...)...) })

@@ -32,6 +32,14 @@ var scoped = []struct {
 		_, err := s.CaseFiles(ctx, u, c.ID)
 		return err
 	}},
+	{"CaseUnfinished", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
+		_, err := s.CaseUnfinished(ctx, u, c.ID)
+		return err
+	}},
+	{"CaseReceived", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
+		_, _, err := s.CaseReceived(ctx, u, c.ID, []int64{1000})
+		return err
+	}},
 	{"CaseStudies", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
 		_, err := s.CaseStudies(ctx, u, c.ID)
 		return err

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"dcdentals.com/caseload/internal/api"
 	"dcdentals.com/caseload/internal/caseload"
@@ -13,13 +14,49 @@ func (s *Server) apiListFiles(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	files, err := s.Store.CaseFiles(r.Context(), s.user(r), id)
+	list := s.Store.CaseFiles
+	switch r.URL.Query().Get("state") {
+	case "":
+	case "unfinished":
+		list = s.Store.CaseUnfinished
+	default:
+		return caseload.Errorf(caseload.Invalid, "Files are listed by the state unfinished, or all of them.").WithField("state")
+	}
+	files, err := list(r.Context(), s.user(r), id)
 	if err != nil {
 		return err
 	}
 	out := api.Files{Files: make([]api.File, 0, len(files))}
 	for _, f := range files {
 		out.Files = append(out.Files, api.FromFile(f))
+	}
+	return answer(w, http.StatusOK, out)
+}
+
+// maxSizes is how many sizes one match may name.
+const maxSizes = 1000
+
+func (s *Server) apiMatchFiles(w http.ResponseWriter, r *http.Request) error {
+	var in api.Sizes
+	id, err := caseID(r)
+	if err != nil {
+		return err
+	}
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	slices.Sort(in.Sizes)
+	if in.Sizes = slices.Compact(in.Sizes); len(in.Sizes) > maxSizes {
+		return caseload.Errorf(caseload.TooLarge, "At most %d sizes can be matched at once; these are %d.", maxSizes, len(in.Sizes)).
+			WithHint("Ask in several batches.").WithField("sizes")
+	}
+	files, more, err := s.Store.CaseReceived(r.Context(), s.user(r), id, in.Sizes)
+	if err != nil {
+		return err
+	}
+	out := api.Matches{Received: make([]api.Match, 0, len(files)), Truncated: more}
+	for _, f := range files {
+		out.Received = append(out.Received, api.Match{ID: string(f.ID), Name: f.Name, Path: f.Path, Size: f.Size, CRC64NVME: f.CRC64NVME})
 	}
 	return answer(w, http.StatusOK, out)
 }
