@@ -80,20 +80,20 @@ type PlannedFile struct {
 	Error    *Problem `json:"error,omitempty"`
 }
 
-// Sizes is the request of POST /cases/{case}/match: which sizes in bytes a client has, at most 1,000.
-type Sizes struct {
+// Match is the request of POST /cases/{case}/match: which sizes in bytes a client has, at most 1,000 different ones.
+type Match struct {
 	Sizes []int64 `json:"sizes"`
 }
 
-// Matches answers POST /cases/{case}/match: what the case has received of those sizes, at most 20,000. Only of files of
+// Matched answers POST /cases/{case}/match: what the case has received of those sizes, at most 20,000. Only of files of
 // these sizes a client needs the checksum to know whether they are there already.
-type Matches struct {
-	Received  []Match `json:"received"`
-	Truncated bool    `json:"truncated"` // there are more
+type Matched struct {
+	Received  []MatchedFile `json:"received"`
+	Truncated bool          `json:"truncated"` // there are more
 }
 
-// Match is an acknowledged file, by what it is told from others.
-type Match struct {
+// MatchedFile is an acknowledged file, by what it is told from others.
+type MatchedFile struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
 	Path      string `json:"path"`

@@ -117,28 +117,3 @@ func plain(s string) string {
 	}, s)
 	return s[:min(len(s), 200)]
 }
-
-// Match returns the acknowledged files of a case that have one of the sizes, at most 1,000 distinct ones.
-func (c *Client) Match(ctx context.Context, caseID string, sizes []int64) (found Matched, err error) {
-	return found, c.do(ctx, call{method: http.MethodPost, path: "/cases/" + caseID + "/match", in: Match{sizes}, out: &found, repeat: true})
-}
-
-// Match is the request of POST /cases/{case}/match.
-type Match struct {
-	Sizes []int64 `json:"sizes"`
-}
-
-// Matched answers POST /cases/{case}/match.
-type Matched struct {
-	Received  []MatchedFile `json:"received"`
-	Truncated bool          `json:"truncated"`
-}
-
-// MatchedFile is an acknowledged file.
-type MatchedFile struct {
-	ID        string `json:"id"`
-	Name      string `json:"name"`
-	Path      string `json:"path"`
-	Size      int64  `json:"size"`
-	CRC64NVME string `json:"crc64nvme"`
-}

@@ -37,7 +37,7 @@ func (s *Server) apiListFiles(w http.ResponseWriter, r *http.Request) error {
 const maxSizes = 1000
 
 func (s *Server) apiMatchFiles(w http.ResponseWriter, r *http.Request) error {
-	var in api.Sizes
+	var in api.Match
 	id, err := caseID(r)
 	if err != nil {
 		return err
@@ -54,9 +54,9 @@ func (s *Server) apiMatchFiles(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := api.Matches{Received: make([]api.Match, 0, len(files)), Truncated: more}
+	out := api.Matched{Received: make([]api.MatchedFile, 0, len(files)), Truncated: more}
 	for _, f := range files {
-		out.Received = append(out.Received, api.Match{ID: string(f.ID), Name: f.Name, Path: f.Path, Size: f.Size, CRC64NVME: f.CRC64NVME})
+		out.Received = append(out.Received, api.MatchedFile{ID: string(f.ID), Name: f.Name, Path: f.Path, Size: f.Size, CRC64NVME: f.CRC64NVME})
 	}
 	return answer(w, http.StatusOK, out)
 }
