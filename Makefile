@@ -75,6 +75,7 @@ bench-upload: build bench/node_modules/.installed ## uploading over emulated lin
 	$(GO) build -o bin/line ./bench/line/cmd
 	$(GO) build -o bin/peer ./bench/peer
 	$(GO) build -o bin/slices ./bench/slices
+	$(GO) build -o bin/s3test ./internal/objectstore/s3test/cmd
 	cd bench && node upload.mjs
 
 .PHONY: lint
