@@ -44,6 +44,9 @@ type config struct {
 	LogLevel  string
 	LogFormat string
 
+	ServerURL *url.URL // of clientSettings
+	Token     Secret   // likewise
+
 	origins map[string]origin // by the setting's name
 }
 
@@ -243,5 +246,20 @@ var settings = []setting{
 		Name: "CASELOAD_LOG_FORMAT", Default: "json", Kind: choice, Choices: []string{"json", "text"},
 		Help: "One JSON object a line, or text for people.",
 		into: func(c *config) any { return &c.LogFormat },
+	},
+}
+
+// clientSettings are those of the commands that speak to a server from another computer. They need none of the others.
+var clientSettings = []setting{
+	{
+		Group: "Commands that speak to a server: upload and watch",
+		Name:  "CASELOAD_URL", Default: "http://127.0.0.1:8080", Kind: webURL,
+		Help: "Address of the server, for example https://caseload.example.",
+		into: func(c *config) any { return &c.ServerURL },
+	},
+	{
+		Name: "CASELOAD_TOKEN", Kind: text, Secret: true,
+		Help: "Token to act with: `caseload token create`, or the page Tokens.",
+		into: func(c *config) any { return &c.Token },
 	},
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,7 @@ came from. All wrong settings are reported at once, with exit code 78, and nothi
 Sizes are bytes (` + "`50000000`" + `) or a number with a unit: ` + "`kB MB GB TB`" + ` are powers of 1000, ` + "`KiB MiB GiB TiB`" + `
 powers of 1024. Durations look like ` + "`90s`, `15m`, `12h`" + `.
 `)
-	for _, s := range settings {
+	for _, s := range slices.Concat(settings, clientSettings) {
 		if s.Group != "" {
 			fmt.Fprintf(&b, "\n## %s\n\n| name | default | form | meaning |\n|---|---|---|---|\n", s.Group)
 		}

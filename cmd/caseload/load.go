@@ -36,9 +36,21 @@ func load(flags overrides) (*config, error) {
 }
 
 func loadFrom(flags overrides, getenv func(string) (string, bool), dotenv map[string]string) (*config, error) {
-	c := &config{origins: map[string]origin{}}
-	var problems []string
-	for _, s := range settings {
+	c, problems := read(settings, flags, getenv, dotenv)
+	problems = append(problems, unknownNames(dotenv)...)
+	if len(problems) == 0 {
+		problems = c.check()
+	}
+	if len(problems) > 0 {
+		return nil, &settingsError{problems}
+	}
+	return c, nil
+}
+
+// read parses the settings of one table and tells which are wrong.
+func read(table []setting, flags overrides, getenv func(string) (string, bool), dotenv map[string]string) (c *config, problems []string) {
+	c = &config{origins: map[string]origin{}}
+	for _, s := range table {
 		o, err := s.find(flags, getenv, dotenv)
 		if err != nil {
 			problems = append(problems, err.Error())
@@ -49,11 +61,20 @@ func loadFrom(flags overrides, getenv func(string) (string, bool), dotenv map[st
 			problems = append(problems, s.Name+" "+err.Error()+s.whence(o))
 		}
 	}
-	problems = append(problems, unknownNames(dotenv)...)
-	if len(problems) == 0 {
-		problems = c.check()
+	return c, problems
+}
+
+// loadClient reads clientSettings, as load reads the others.
+func loadClient(flags overrides) (*config, error) {
+	dotenv, err := godotenv.Read(".env")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &settingsError{[]string{".env cannot be read: " + err.Error()}}
 	}
-	if len(problems) > 0 {
+	c, problems := read(clientSettings, flags, os.LookupEnv, dotenv)
+	if problems == nil && c.Token == "" {
+		problems = []string{"CASELOAD_TOKEN is empty; make a token with `caseload token create` on the server, or on the page Tokens"}
+	}
+	if problems != nil {
 		return nil, &settingsError{problems}
 	}
 	return c, nil
@@ -103,7 +124,7 @@ func (s setting) find(flags overrides, getenv func(string) (string, bool), doten
 // belong to other programs.
 func unknownNames(dotenv map[string]string) []string {
 	known := map[string]bool{}
-	for _, s := range settings {
+	for _, s := range slices.Concat(settings, clientSettings) {
 		known[s.Name] = true
 		known[s.Name+"_FILE"] = s.Secret
 	}

@@ -14,14 +14,16 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// Exit codes, the same for every command. 65, 69 and 78 are those of sysexits.h.
+// Exit codes, the same for every command. 65, 69, 77 and 78 are those of sysexits.h.
 const (
-	exitDone        = 0  // done
-	exitFailed      = 1  // refused or failed; the message says why
-	exitUsage       = 2  // the command line is wrong
-	exitDamaged     = 65 // audit verify: the chain is broken
-	exitUnavailable = 69 // the database or the store cannot be reached now
-	exitConfig      = 78 // the settings are wrong; nothing was started
+	exitDone        = 0   // done
+	exitFailed      = 1   // refused or failed, or some of the files were; the message says why
+	exitUsage       = 2   // the command line is wrong
+	exitDamaged     = 65  // audit verify: the chain is broken
+	exitUnavailable = 69  // the database, the store or the server cannot be reached now
+	exitForbidden   = 77  // the token is not valid, or its role does not allow it
+	exitConfig      = 78  // the settings are wrong; nothing was started
+	exitInterrupted = 130 // stopped by Ctrl-C or SIGTERM before the end
 )
 
 func main() { os.Exit(run()) }
@@ -41,6 +43,9 @@ func (e *usageError) Unwrap() error { return e.err }
 // errDamaged marks an audit chain that does not hold; the command has printed where.
 var errDamaged = errors.New("the audit log is damaged")
 
+// errInterrupted marks work that a signal ended; the command has said how to go on.
+var errInterrupted = errors.New("interrupted")
+
 // report prints err as people read it and returns the exit code it stands for.
 func report(w io.Writer, err error) int {
 	if err == nil {
@@ -58,6 +63,8 @@ func report(w io.Writer, err error) int {
 		fmt.Fprintln(w, "caseload: error: "+usage.Error())
 		fmt.Fprintln(w, "caseload: hint: `caseload --help` shows the commands and flags.")
 		return exitUsage
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
 	case errors.As(err, &known):
 		message := err.Error()
 		if known.Err == nil || known.Kind != caseload.Internal {
@@ -70,8 +77,11 @@ func report(w io.Writer, err error) int {
 		if known.Hint != "" {
 			fmt.Fprintln(w, "caseload: hint: "+known.Hint)
 		}
-		if known.Kind == caseload.Unavailable {
+		switch known.Kind {
+		case caseload.Unavailable:
 			return exitUnavailable
+		case caseload.Unauthenticated, caseload.Forbidden:
+			return exitForbidden
 		}
 	default:
 		fmt.Fprintln(w, "caseload: error: "+err.Error())

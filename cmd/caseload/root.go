@@ -18,8 +18,9 @@ func rootCommand() *cobra.Command {
 "caseload serve" starts everything on one address, with no cloud account. Settings come from the
 environment and from the file .env of the working directory; "caseload config" shows them.
 
-Exit codes: 0 done · 1 refused or failed · 2 wrong command line · 65 damaged audit log ·
-69 database or store not reachable · 78 wrong settings, nothing was started.`,
+Exit codes: 0 done · 1 refused or failed, or some of the files were · 2 wrong command line ·
+65 damaged audit log · 69 database, store or server not reachable · 77 token not valid or not
+allowed · 78 wrong settings, nothing was started · 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -28,7 +29,7 @@ Exit codes: 0 done · 1 refused or failed · 2 wrong command line · 65 damaged 
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
-		serveCommand(), workerCommand(), userCommand(), tokenCommand(), migrateCommand(), configCommand(),
+		serveCommand(), workerCommand(), uploadCommand(), userCommand(), tokenCommand(), migrateCommand(), configCommand(),
 		auditCommand(), versionCommand(), docsCommand(),
 	)
 	markUsage(root)

@@ -37,26 +37,42 @@ func (it *item) sendParts(ctx context.Context) error {
 			return it.spoilt(ctx, err)
 		}
 		if err = it.complete(ctx); again || caseload.KindOf(err) != caseload.Conflict {
-			return err
+			return it.spoilt(ctx, err)
 		}
 	}
 }
 
 // spoilt gives up the upload of a file that is no longer the one that was begun: what was sent of it can be of no use.
-// An upload that ended elsewhere in success is one.
+// An upload that another client, or an answer that was lost, brought to its end with the same bytes is a success.
 func (it *item) spoilt(ctx context.Context, err error) error {
 	var refused *storeError
-	switch {
-	case errors.Is(err, errChanged):
+	if errors.Is(err, errChanged) {
 		_, _ = it.run.calls.Abort(ctx, it.file.ID) // else it lies there as unfinished until it is abandoned
-	case errors.As(err, &refused) && refused.status == http.StatusNotFound:
-		f, lost := it.run.calls.File(ctx, it.file.ID)
-		if lost == nil && caseload.State(f.State).Acknowledged() {
-			it.file = f
-			return nil
+		return err
+	}
+	if caseload.KindOf(err) != caseload.Conflict && !(errors.As(err, &refused) && refused.status == http.StatusNotFound) {
+		return err
+	}
+	f, lost := it.run.calls.File(ctx, it.file.ID)
+	if lost != nil || !caseload.State(f.State).Acknowledged() || f.Size != it.source.Size {
+		return err
+	}
+	if it.sum == "" {
+		body, unreadable := it.source.Open()
+		if unreadable != nil {
+			return err
+		}
+		defer func() { _ = body.Close() }()
+		if it.sum, unreadable = checksumOf(body, 0, it.source.Size); unreadable != nil {
+			return err
 		}
 	}
-	return err
+	if it.sum != f.CRC64NVME {
+		return err
+	}
+	it.file = f
+	it.sent.Store(f.Size)
+	return nil
 }
 
 // heldParts returns the parts the store holds, by number, whose bytes are those of the body.

@@ -34,7 +34,7 @@ func (r *run) prepare(ctx context.Context, hand func(*item)) error {
 func (r *run) readable(ctx context.Context, items []*item) (good []*item, err error) {
 	known := map[int64]bool{}
 	if !r.Again {
-		if known, err = r.receivedSizes(ctx, items); err != nil {
+		if known, _, err = r.received(ctx, items); err != nil {
 			return nil, err
 		}
 	}
@@ -51,6 +51,14 @@ func (r *run) readable(ctx context.Context, items []*item) (good []*item, err er
 		good = append(good, it)
 	}
 	return good, nil
+}
+
+// tooLarge is what the server says of a file over its limit, said before anything is read of it.
+func tooLarge(limit int64) error {
+	return &Problem{
+		Status: http.StatusRequestEntityTooLarge, Kind: caseload.TooLarge.String(), Field: "size",
+		Detail: fmt.Sprintf("The file is larger than %d bytes, the most that is taken.", limit),
+	}
 }
 
 // look computes the fingerprint, and the whole checksum when it costs nothing or may save sending the file. What the
@@ -80,31 +88,41 @@ func (it *item) look(candidate bool) error {
 	return body.Unchanged()
 }
 
-// receivedSizes asks which of the sizes, above the fingerprint's, the case has received files of.
-func (r *run) receivedSizes(ctx context.Context, items []*item) (map[int64]bool, error) {
-	known := map[int64]bool{}
-	var sizes []int64
+// maxSizes is how many sizes one match takes.
+const maxSizes = 1000
+
+// sizedSum tells received files apart.
+type sizedSum struct {
+	size int64
+	sum  string
+}
+
+// received asks what the case has received of the sizes of the items: which sizes, and which bytes.
+func (r *run) received(ctx context.Context, items []*item) (sizes map[int64]bool, sums map[sizedSum]bool, err error) {
+	sizes, sums = map[int64]bool{}, map[sizedSum]bool{}
+	var ask []int64
 	asked := map[int64]bool{}
 	for _, it := range items {
-		if size := it.source.Size; size > fingerprintSize && size <= r.limits.MaxFileSize && !asked[size] {
+		if size := it.source.Size; size > 0 && size <= r.limits.MaxFileSize && !asked[size] {
 			asked[size] = true
-			sizes = append(sizes, size)
+			ask = append(ask, size)
 		}
 	}
-	if len(sizes) == 0 {
-		return known, nil
+	if len(ask) == 0 {
+		return sizes, sums, nil
 	}
-	err := r.persist(ctx, nil, func() error {
-		held, err := r.calls.Match(ctx, r.Case, sizes)
+	err = r.persist(ctx, nil, func() error {
+		held, err := r.calls.Match(ctx, r.Case, ask)
 		for _, f := range held.Received {
-			known[f.Size] = true
+			sizes[f.Size] = true
+			sums[sizedSum{f.Size, f.CRC64NVME}] = true
 		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask what is there already: %w", err)
+		return nil, nil, fmt.Errorf("ask what is there already: %w", err)
 	}
-	return known, nil
+	return sizes, sums, nil
 }
 
 // plan asks the server to take the files. It may be repeated: their fingerprints find the same rows again.

@@ -156,7 +156,7 @@ func (it *item) received(ctx context.Context, answer ReceivedFile, tries map[*it
 	case tries[it] < patientWith && (flipped || mayHelp(refused, tries[it])):
 		return false, sleep(ctx, backoff(it.run.first, tries[it]))
 	}
-	return true, it.finish(ctx, refused)
+	return true, it.finish(ctx, it.spoilt(ctx, refused))
 }
 
 // unchanged tells whether the source is still what it was.
