@@ -215,6 +215,25 @@ type Object struct {
 	VersionID string
 }
 
+// Declared is the whole of a small file as its sender declares it before the bytes: the one part of its manifest.
+type Declared struct {
+	File FileID
+	Part Part
+}
+
+// Seen is the object that the store was seen to hold for a file.
+type Seen struct {
+	File   FileID
+	Object Object
+}
+
+// Outcome is what came of one file among several that were to change in one transaction.
+type Outcome struct {
+	File File
+	Won  bool  // this call changed its state; false: it stood there already
+	Err  error // why it was refused, an *Error; the others are not affected
+}
+
 // Study is a DICOM study (PS3.3 A.1.2) within one case.
 type Study struct {
 	ID               StudyID

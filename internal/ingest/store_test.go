@@ -54,7 +54,7 @@ func onRealParts(t *testing.T, test func(c *clinic)) {
 			must(t, err)
 			t.Cleanup(func() { _ = s.Close() })
 			must(t, s.Migrate(t.Context()))
-			s.SetEnqueue(func(context.Context, *sql.Conn, *sql.Tx, caseload.FileID) error { return nil })
+			s.SetEnqueue(func(context.Context, *sql.Conn, *sql.Tx, []caseload.FileID) error { return nil })
 			c := &clinic{t: t, store: s, objects: embedded.Store()}
 			c.user, err = s.CreateFirstAdmin(t.Context(), "Clinic", caseload.User{Email: "ada@clinic.example", Name: "Ada"}, "hash")
 			must(t, err)
@@ -107,7 +107,7 @@ func (c *clinic) stored(contents ...[]byte) (caseload.CaseID, []caseload.FileID)
 		must(c.t, err)
 		_, err := c.store.BeginSending(ctx, f.ID, string(c.user.ID), "", time.Now().Add(time.Hour))
 		must(c.t, err)
-		_, _, err = c.store.MarkStored(ctx, f.ID, caseload.SystemActor, o)
+		_, err = c.store.MarkStored(ctx, caseload.SystemActor, []caseload.Seen{{File: f.ID, Object: o}})
 		must(c.t, err)
 		ids = append(ids, f.ID)
 	}

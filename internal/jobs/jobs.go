@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -84,7 +85,7 @@ const (
 
 // engine is one of the two databases under River.
 type engine interface {
-	insert(ctx context.Context, conn *sql.Conn, tx *sql.Tx, args river.JobArgs, opts *river.InsertOpts) error
+	insert(ctx context.Context, conn *sql.Conn, tx *sql.Tx, all []river.InsertManyParams) error
 	migrate(ctx context.Context) error
 	validate(ctx context.Context) error
 	ping(ctx context.Context) error
@@ -168,10 +169,17 @@ func (j *Jobs) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// Enqueue puts the reading of a file into the queue within the caller's transaction: it is there if and only if the
+// Enqueue puts the readings of files into the queue within the caller's transaction: they are there if and only if the
 // transaction commits. It has the signature the store asks for (store.SetEnqueue). The transaction must be on conn.
-func (j *Jobs) Enqueue(ctx context.Context, conn *sql.Conn, tx *sql.Tx, id caseload.FileID) error {
-	if err := j.engine.insert(ctx, conn, tx, readArgs{File: id}, nil); err != nil {
+func (j *Jobs) Enqueue(ctx context.Context, conn *sql.Conn, tx *sql.Tx, ids []caseload.FileID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	all := make([]river.InsertManyParams, len(ids))
+	for i, id := range ids {
+		all[i].Args = readArgs{File: id}
+	}
+	if err := j.engine.insert(ctx, conn, tx, all); err != nil {
 		return fmt.Errorf("jobs: enqueue: %w", err)
 	}
 	return nil
@@ -185,16 +193,11 @@ func (j *Jobs) Requeue(ctx context.Context, conn *sql.Conn, tx *sql.Tx, ids []ca
 	if err != nil {
 		return 0, fmt.Errorf("jobs: requeue: %w", err)
 	}
-	for _, id := range ids {
-		if waiting[id] {
-			continue
-		}
-		if err := j.Enqueue(ctx, conn, tx, id); err != nil {
-			return 0, err
-		}
-		n++
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id caseload.FileID) bool { return waiting[id] })
+	if err := j.Enqueue(ctx, conn, tx, ids); err != nil {
+		return 0, err
 	}
-	return n, nil
+	return len(ids), nil
 }
 
 // Start begins to work, unless this process only enqueues. It returns once jobs are being fetched. Cancelling ctx stops

@@ -119,9 +119,9 @@ func (n *node) sent() (caseload.File, caseload.Object) {
 func (n *node) stored() caseload.File {
 	n.t.Helper()
 	f, seen := n.sent()
-	_, won, err := n.store.MarkStored(n.t.Context(), f.ID, caseload.SystemActor, seen)
+	outcomes, err := n.store.MarkStored(n.t.Context(), caseload.SystemActor, []caseload.Seen{{File: f.ID, Object: seen}})
 	must(n.t, err)
-	if !won {
+	if !outcomes[0].Won {
 		n.t.Fatal("not stored")
 	}
 	return f
@@ -212,7 +212,7 @@ func TestAJobIsThereOnlyIfTheTransactionCommits(t *testing.T) {
 			must(t, err)
 			tx, err := conn.BeginTx(t.Context(), nil)
 			must(t, err)
-			must(t, n.jobs.Enqueue(t.Context(), conn, tx, f.ID))
+			must(t, n.jobs.Enqueue(t.Context(), conn, tx, []caseload.FileID{f.ID}))
 			if commit {
 				must(t, tx.Commit())
 			} else {
@@ -227,13 +227,13 @@ func TestAJobIsThereOnlyIfTheTransactionCommits(t *testing.T) {
 		}
 		// And through the store's own transaction, when the hook fails after the insert.
 		g, seen := n.sent()
-		n.store.SetEnqueue(func(ctx context.Context, conn *sql.Conn, tx *sql.Tx, id caseload.FileID) error {
-			if err := n.jobs.Enqueue(ctx, conn, tx, id); err != nil {
+		n.store.SetEnqueue(func(ctx context.Context, conn *sql.Conn, tx *sql.Tx, ids []caseload.FileID) error {
+			if err := n.jobs.Enqueue(ctx, conn, tx, ids); err != nil {
 				return err
 			}
 			return boom
 		})
-		if _, _, err := n.store.MarkStored(t.Context(), g.ID, caseload.SystemActor, seen); err == nil {
+		if _, err := n.store.MarkStored(t.Context(), caseload.SystemActor, []caseload.Seen{{File: g.ID, Object: seen}}); err == nil {
 			t.Error("the store took a file whose reading could not be enqueued")
 		}
 		if waiting, _ := n.jobs.Waiting(t.Context()); waiting != 1 || n.state(g.ID).State != caseload.Sending {

@@ -40,13 +40,13 @@ func newPostgres(url string, workers int, config *river.Config) (*postgres, erro
 }
 
 // insert reaches through database/sql to the connection under the caller's transaction (sql.Conn.Raw).
-func (p *postgres) insert(ctx context.Context, conn *sql.Conn, _ *sql.Tx, args river.JobArgs, opts *river.InsertOpts) error {
+func (p *postgres) insert(ctx context.Context, conn *sql.Conn, _ *sql.Tx, all []river.InsertManyParams) error {
 	return conn.Raw(func(driverConn any) error {
 		c, ok := driverConn.(*stdlib.Conn)
 		if !ok {
 			return fmt.Errorf("the connection is a %T, not one of pgx", driverConn)
 		}
-		_, err := p.client.InsertTx(ctx, openTx{c.Conn()}, args, opts)
+		_, err := p.client.InsertManyTx(ctx, openTx{c.Conn()}, all)
 		return err
 	})
 }

@@ -21,8 +21,8 @@ func newSQLite(db *sql.DB, config *river.Config) (*sqlite, error) {
 	return &sqlite{runner: r, db: db}, err
 }
 
-func (s *sqlite) insert(ctx context.Context, _ *sql.Conn, tx *sql.Tx, args river.JobArgs, opts *river.InsertOpts) error {
-	_, err := s.client.InsertTx(ctx, tx, args, opts)
+func (s *sqlite) insert(ctx context.Context, _ *sql.Conn, tx *sql.Tx, all []river.InsertManyParams) error {
+	_, err := s.client.InsertManyTx(ctx, tx, all)
 	return err
 }
 

@@ -98,16 +98,16 @@ func (s *Store) Delete(ctx context.Context, key caseload.ObjectKey, versionID st
 	return absentIsFine(s.sorted("DeleteObject", err))
 }
 
-// Sync returns when the object would survive a power cut: it forces the embedded store's files to the disk. External
-// stores acknowledge only what they keep. NotFound when there is no such object.
-func (s *Store) Sync(ctx context.Context, key caseload.ObjectKey) error {
-	if s.embedded == nil {
+// Sync returns when the objects would survive a power cut: it forces the embedded store's files to the disk. External
+// stores acknowledge only what they keep. NotFound when one of the objects is not there.
+func (s *Store) Sync(ctx context.Context, keys ...caseload.ObjectKey) error {
+	if s.embedded == nil || len(keys) == 0 {
 		return nil
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.embedded.sync(key)
+	return s.embedded.sync(keys)
 }
 
 func absentIsFine(err error) error {

@@ -39,6 +39,83 @@ func (s *Store) RecordParts(ctx context.Context, id caseload.FileID, parts []cas
 	})
 }
 
+// BeginReceiving moves each file from planned to sending, with its deadline, and records the one part declared for it, all in
+// one transaction. On a file that is sending already it sets the deadline, and records the part unless one is recorded.
+// declared tells what part each file's manifest holds now: the caller's, or that of an earlier try. An outcome carries
+// Conflict when the file is in any other state, and NotFound when there is no such file.
+func (s *Store) BeginReceiving(ctx context.Context, actor string, arriving []caseload.Declared, deadline time.Time) (outcomes []caseload.Outcome, declared []caseload.Part, err error) {
+	defer explain("begin receiving", &err)
+	if len(arriving) == 0 {
+		return nil, nil, nil
+	}
+	ids := make([]caseload.FileID, len(arriving))
+	for i := range arriving {
+		ids[i] = arriving[i].File
+	}
+	err = s.write(ctx, func(t *tx) error {
+		var again []caseload.FileID
+		outcomes, err = t.changeFiles(ctx, ids, func(i int, f *caseload.File) (*caseload.Event, error) {
+			switch f.State {
+			case caseload.Planned:
+				f.State, f.Deadline = caseload.Sending, deadline
+				return moved(actor, caseload.FileSending, caseload.Planned, nil), nil
+			case caseload.Sending:
+				again = append(again, f.ID)
+				return nil, nil
+			}
+			return nil, cannotMove(f.State, caseload.Sending)
+		})
+		if err != nil {
+			return err
+		}
+		held, err := t.signOfLife(ctx, again, deadline)
+		if err != nil {
+			return err
+		}
+		declared = make([]caseload.Part, len(arriving))
+		var fresh []caseload.Declared
+		for i, a := range arriving {
+			if outcomes[i].Err != nil {
+				continue
+			}
+			if _, found := held[a.File]; !found {
+				held[a.File] = a.Part
+				fresh = append(fresh, a)
+			}
+			declared[i] = held[a.File]
+		}
+		return t.insertRows(ctx, `INSERT INTO parts (file_id, number, size, crc64nvme)`, "", len(fresh), 4, func(i int) []any {
+			p := fresh[i].Part
+			return []any{string(fresh[i].File), p.Number, p.Size, p.CRC64NVME}
+		})
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return outcomes, declared, nil
+}
+
+// signOfLife sets the deadline of files that are sending and returns the first part of each manifest there is.
+func (t *tx) signOfLife(ctx context.Context, ids []caseload.FileID, deadline time.Time) (map[caseload.FileID]caseload.Part, error) {
+	held := map[caseload.FileID]caseload.Part{}
+	if len(ids) == 0 {
+		return held, nil
+	}
+	list := t.store.list(len(ids), 2)
+	if _, err := t.ExecContext(ctx, `UPDATE files SET deadline = `+t.store.list(1, 0)+`, changed_at = `+t.store.list(1, 1)+` WHERE id IN (`+list+`)`,
+		append([]any{toMS(deadline), toMS(t.now)}, values(ids)...)...); err != nil {
+		return nil, err
+	}
+	rows, err := t.QueryContext(ctx, `SELECT file_id, number, size, crc64nvme FROM parts WHERE number = 1 AND file_id IN (`+t.store.list(len(ids), 0)+`)`, values(ids)...)
+	all, err := collect(rows, err, func(scan func(...any) error) (d caseload.Declared, err error) {
+		return d, scan(&d.File, &d.Part.Number, &d.Part.Size, &d.Part.CRC64NVME)
+	})
+	for _, d := range all {
+		held[d.File] = d.Part
+	}
+	return held, err
+}
+
 // whyNot tells NotFound from Conflict after an UPDATE that met no row.
 func (t *tx) whyNot(ctx context.Context, id caseload.FileID, what string) error {
 	var state caseload.State

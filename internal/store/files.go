@@ -72,6 +72,20 @@ func (s *Store) File(ctx context.Context, user caseload.User, id caseload.FileID
 	return f, nil
 }
 
+// FileIn returns one file of one case of the user's organization. NotFound or Gone like File.
+func (s *Store) FileIn(ctx context.Context, user caseload.User, c caseload.CaseID, id caseload.FileID) (f caseload.File, err error) {
+	defer explain("read a case's file", &err)
+	f, err = scanFile(s.reader.QueryRowContext(ctx, `SELECT `+fileColumns+` FROM files f WHERE f.id = $1 AND f.organization_id = $2 AND f.case_id = $3`,
+		string(id), string(user.Organization), string(c)).Scan)
+	if err == nil && f.State == caseload.Deleted {
+		err = gone("file")
+	}
+	if err != nil {
+		return caseload.File{}, noRow(err, "file")
+	}
+	return f, nil
+}
+
 // CaseFiles returns the files of a case of the user's organization, deleted ones left out: the oldest first, those of
 // one moment by path and name.
 func (s *Store) CaseFiles(ctx context.Context, user caseload.User, id caseload.CaseID) (files []caseload.File, err error) {

@@ -57,13 +57,13 @@ func newBench(t testing.TB, url string) *bench {
 	must(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	must(t, s.Migrate(t.Context()))
-	s.SetEnqueue(func(_ context.Context, conn *sql.Conn, tx *sql.Tx, id caseload.FileID) error {
+	s.SetEnqueue(func(_ context.Context, conn *sql.Conn, tx *sql.Tx, ids []caseload.FileID) error {
 		if conn == nil || tx == nil {
 			return fmt.Errorf("the hook needs the connection and the transaction")
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.asked = append(b.asked, id)
+		b.asked = append(b.asked, ids...)
 		return nil
 	})
 	b.s = s
@@ -178,9 +178,18 @@ func seen(f caseload.File) caseload.Object {
 	return caseload.Object{Key: f.Object, Size: f.Size, CRC64NVME: "AAAAAAAAAAA=", ETag: "etag"}
 }
 
+// markStored is MarkStored of one file.
+func (b *bench) markStored(f caseload.File, o caseload.Object) (caseload.File, bool, error) {
+	outcomes, err := b.s.MarkStored(b.t.Context(), string(b.admin.ID), []caseload.Seen{{File: f.ID, Object: o}})
+	if err != nil {
+		return caseload.File{}, false, err
+	}
+	return outcomes[0].File, outcomes[0].Won, outcomes[0].Err
+}
+
 func (b *bench) stored(f caseload.File) {
 	b.t.Helper()
-	_, won, err := b.s.MarkStored(b.t.Context(), f.ID, string(b.admin.ID), seen(f))
+	_, won, err := b.markStored(f, seen(f))
 	must(b.t, err)
 	if !won {
 		b.t.Fatal("MarkStored did not win")

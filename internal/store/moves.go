@@ -3,7 +3,10 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
@@ -12,35 +15,86 @@ import (
 // queueWithin is how long the queue has to begin with a stored file before the sweep asks for it once more.
 const queueWithin = 40 * time.Second
 
-// changeFile is the one way a file changes together with its audit event: it locks the case and the file, lets decide
-// change the file, writes it by compare-and-set and records what decide returns. A nil event means that nothing is to
-// change. The file as it stands is returned in every case but NotFound.
+// changeFile is changeFiles for one file. A refusal is its error.
 func (t *tx) changeFile(ctx context.Context, id caseload.FileID, decide func(f *caseload.File) (*caseload.Event, error)) (caseload.File, error) {
-	var c caseload.CaseID // a file never changes its case
-	if err := t.QueryRowContext(ctx, `SELECT case_id FROM files WHERE id = $1`, string(id)).Scan(&c); err != nil {
-		return caseload.File{}, noRow(err, "file")
-	}
-	if err := t.QueryRowContext(ctx, t.locked(`SELECT id FROM cases WHERE id = $1`), string(c)).Scan(&c); err != nil {
-		return caseload.File{}, err
-	}
-	before, err := scanFile(t.QueryRowContext(ctx, t.locked(`SELECT `+fileColumns+` FROM files f WHERE f.id = $1`), string(id)).Scan)
+	all, err := t.changeFiles(ctx, []caseload.FileID{id}, func(_ int, f *caseload.File) (*caseload.Event, error) { return decide(f) })
 	if err != nil {
 		return caseload.File{}, err
 	}
-	after := before
-	event, err := decide(&after)
-	if err != nil || event == nil {
-		return before, err
+	return all[0].File, all[0].Err
+}
+
+// changeFiles is the one way files change together with their audit events: it locks the cases and the files, lets decide
+// change each (i counts them), writes it by compare-and-set and records what decide returns. A nil event means that nothing
+// is to change. Outcomes are in the order of ids. A file that is not there or that decide refuses carries the error and leaves
+// the others be; whoever wants all or nothing rolls back. The file as it stands is returned in every case but NotFound.
+func (t *tx) changeFiles(ctx context.Context, ids []caseload.FileID, decide func(i int, f *caseload.File) (*caseload.Event, error)) ([]caseload.Outcome, error) {
+	rows, err := t.lockFiles(ctx, ids)
+	if err != nil {
+		return nil, err
 	}
-	after.ChangedAt = fromMS(toMS(t.now))
-	if err := t.saveFile(ctx, before, after); err != nil {
-		return before, err
+	outcomes := make([]caseload.Outcome, len(ids))
+	events := map[caseload.OrganizationID][]caseload.Event{}
+	cases := map[caseload.CaseID]bool{}
+	for i, id := range ids {
+		before, found := rows[id]
+		if !found {
+			outcomes[i].Err = notFound("file")
+			continue
+		}
+		after := before
+		event, err := decide(i, &after)
+		if err == nil && event != nil {
+			after.ChangedAt = fromMS(toMS(t.now))
+			err = t.saveFile(ctx, before, after)
+		}
+		var refused *caseload.Error
+		switch {
+		case err != nil && !errors.As(err, &refused):
+			return nil, err
+		case err != nil || event == nil:
+			outcomes[i] = caseload.Outcome{File: before, Err: err}
+			continue
+		}
+		event.Case, event.File = after.Case, after.ID
+		events[after.Organization] = append(events[after.Organization], *event)
+		cases[after.Case], rows[id] = true, after
+		outcomes[i] = caseload.Outcome{File: after, Won: true}
 	}
-	if err := t.touchCase(ctx, c); err != nil {
-		return before, err
+	for _, c := range slices.Sorted(maps.Keys(cases)) {
+		if err := t.touchCase(ctx, c); err != nil {
+			return nil, err
+		}
 	}
-	event.Case, event.File = after.Case, after.ID
-	return after, t.record(ctx, after.Organization, *event)
+	for _, org := range slices.Sorted(maps.Keys(events)) {
+		if err := t.record(ctx, org, events[org]...); err != nil {
+			return nil, err
+		}
+	}
+	return outcomes, nil
+}
+
+// lockFiles reads files under lock: their cases first, then they themselves, each in order, so that no two transactions
+// wait for each other. Those that are not there are left out.
+func (t *tx) lockFiles(ctx context.Context, ids []caseload.FileID) (map[caseload.FileID]caseload.File, error) {
+	list := t.store.list(len(ids), 0)
+	if t.store.engine == Postgres { // SQLite's single writer needs no locks
+		rows, err := t.QueryContext(ctx, `SELECT c.id FROM cases c WHERE c.id IN (SELECT case_id FROM files WHERE id IN (`+list+`))
+			ORDER BY c.id FOR UPDATE`, values(ids)...) // a file never changes its case
+		if _, err := collect(rows, err, func(scan func(...any) error) (c caseload.CaseID, err error) { return c, scan(&c) }); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := t.QueryContext(ctx, t.locked(`SELECT `+fileColumns+` FROM files f WHERE f.id IN (`+list+`) ORDER BY f.id`), values(ids)...)
+	found, err := collect(rows, err, scanFile)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[caseload.FileID]caseload.File, len(found))
+	for _, f := range found {
+		files[f.ID] = f
+	}
+	return files, nil
 }
 
 // saveFile writes what can change of a file by compare-and-set: the row must still be in before's state and attempt, and
@@ -117,37 +171,57 @@ func (s *Store) BeginSending(ctx context.Context, id caseload.FileID, actor, upl
 	return f, err
 }
 
-// MarkStored moves sending to stored with what the store was seen to hold and enqueues the reading, all in one
-// transaction. won is false when the file was stored already. Conflict when it is planned, abandoned or deleted, or
-// when what was seen is not what was planned.
-func (s *Store) MarkStored(ctx context.Context, id caseload.FileID, actor string, seen caseload.Object) (f caseload.File, won bool, err error) {
-	defer explain("mark a file stored", &err)
+// MarkStored moves each file from sending to stored with what the store was seen to hold for it and enqueues the readings,
+// all in one transaction. An outcome's Won is false when the file was stored already; it carries Conflict when the file is
+// planned, abandoned or deleted, or when what was seen is not what was planned, and NotFound when there is no such file.
+func (s *Store) MarkStored(ctx context.Context, actor string, seen []caseload.Seen) (outcomes []caseload.Outcome, err error) {
+	defer explain("mark files stored", &err)
+	if len(seen) == 0 {
+		return nil, nil
+	}
+	ids := make([]caseload.FileID, len(seen))
+	for i := range seen {
+		ids[i] = seen[i].File
+	}
 	err = s.write(ctx, func(t *tx) error {
-		f, err = t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
-			if f.State.Acknowledged() {
-				return nil, nil
-			}
-			if f.State != caseload.Sending {
-				return nil, cannotMove(f.State, caseload.Stored)
-			}
-			if seen.Key != f.Object || seen.Size != f.Size || seen.CRC64NVME == "" || seen.ETag == "" && seen.VersionID == "" {
-				return nil, conflict("The store does not hold the file as it was planned.").WithCause(
-					fmt.Errorf("seen %d bytes, planned %d; checksum %q, etag %q", seen.Size, f.Size, seen.CRC64NVME, seen.ETag))
-			}
-			won = true
-			from := f.State
-			f.State, f.StoredAt, f.Deadline, f.SentBytes = caseload.Stored, t.now, t.now.Add(queueWithin), f.Size
-			f.CRC64NVME, f.ETag, f.VersionID = seen.CRC64NVME, seen.ETag, seen.VersionID
-			return moved(actor, caseload.FileStored, from, detail{
-				"size": seen.Size, "crc64nvme": seen.CRC64NVME, "etag": seen.ETag, "version": seen.VersionID,
-			}), nil
+		outcomes, err = t.changeFiles(ctx, ids, func(i int, f *caseload.File) (*caseload.Event, error) {
+			return t.decideStored(f, actor, seen[i].Object)
 		})
-		if err != nil || !won {
+		if err != nil {
 			return err
 		}
-		return t.ask(ctx, id)
+		var won []caseload.FileID
+		for _, o := range outcomes {
+			if o.Won {
+				won = append(won, o.File.ID)
+			}
+		}
+		return t.ask(ctx, won)
 	})
-	return f, won && err == nil, err
+	if err != nil {
+		return nil, err
+	}
+	return outcomes, nil
+}
+
+// decideStored moves one file to stored if what was seen is what was planned.
+func (t *tx) decideStored(f *caseload.File, actor string, seen caseload.Object) (*caseload.Event, error) {
+	if f.State.Acknowledged() {
+		return nil, nil
+	}
+	if f.State != caseload.Sending {
+		return nil, cannotMove(f.State, caseload.Stored)
+	}
+	if seen.Key != f.Object || seen.Size != f.Size || seen.CRC64NVME == "" || seen.ETag == "" && seen.VersionID == "" {
+		return nil, conflict("The store does not hold the file as it was planned.").WithCause(
+			fmt.Errorf("seen %d bytes, planned %d; checksum %q, etag %q", seen.Size, f.Size, seen.CRC64NVME, seen.ETag))
+	}
+	from := f.State
+	f.State, f.StoredAt, f.Deadline, f.SentBytes = caseload.Stored, t.now, t.now.Add(queueWithin), f.Size
+	f.CRC64NVME, f.ETag, f.VersionID = seen.CRC64NVME, seen.ETag, seen.VersionID
+	return moved(actor, caseload.FileStored, from, detail{
+		"size": seen.Size, "crc64nvme": seen.CRC64NVME, "etag": seen.ETag, "version": seen.VersionID,
+	}), nil
 }
 
 // MarkAbandoned moves planned or sending to abandoned and writes a delete-intent due at eraseAt. won is false when it was

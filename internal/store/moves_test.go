@@ -106,7 +106,7 @@ func TestEveryVerbInEveryState(t *testing.T) {
 			return err
 		}, map[caseload.State]caseload.Kind{caseload.Planned: does, caseload.Sending: nothing}},
 		{"MarkStored", func(b *bench, f caseload.File) error {
-			_, won, err := b.s.MarkStored(b.t.Context(), f.ID, "", seen(f))
+			_, won, err := b.markStored(f, seen(f))
 			if won != (f.State == caseload.Sending) {
 				b.t.Errorf("MarkStored on %s: won is %v", f.State, won)
 			}
@@ -254,7 +254,7 @@ func TestMarkStoredBelievesOnlyWhatFits(t *testing.T) {
 			o := seen(f)
 			spoil(&o)
 			before := b.row(f)
-			_, won, err := b.s.MarkStored(t.Context(), f.ID, "", o)
+			_, won, err := b.markStored(f, o)
 			if caseload.KindOf(err) != caseload.Conflict || won || !same(before, b.row(f)) {
 				t.Errorf("%s: error %v, won %v; want Conflict and nothing changed", name, err, won)
 			}
@@ -264,7 +264,6 @@ func TestMarkStoredBelievesOnlyWhatFits(t *testing.T) {
 
 func TestThirtyTwoConcurrentCompletesAreOne(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
-		ctx := t.Context()
 		c := b.newCase("1", "")
 		for range 3 {
 			f := b.as(c.ID, caseload.Sending)
@@ -274,7 +273,7 @@ func TestThirtyTwoConcurrentCompletesAreOne(t *testing.T) {
 			wins := 0
 			for range 32 {
 				wg.Go(func() {
-					stands, won, err := b.s.MarkStored(ctx, f.ID, "", seen(f))
+					stands, won, err := b.markStored(f, seen(f))
 					if err != nil || stands.State != caseload.Stored || stands.ETag != "etag" {
 						t.Errorf("error %v, state %s", err, stands.State)
 					}
@@ -300,13 +299,13 @@ func TestNothingIsStoredWithoutItsJob(t *testing.T) {
 		f := b.as(b.newCase("1", "").ID, caseload.Sending)
 		before := b.row(f)
 		working := b.s.enqueue
-		b.s.SetEnqueue(func(context.Context, *sql.Conn, *sql.Tx, caseload.FileID) error { return errors.New("no queue") })
-		_, won, err := b.s.MarkStored(t.Context(), f.ID, "", seen(f))
+		b.s.SetEnqueue(func(context.Context, *sql.Conn, *sql.Tx, []caseload.FileID) error { return errors.New("no queue") })
+		_, won, err := b.markStored(f, seen(f))
 		if err == nil || won || !same(before, b.row(f)) {
 			t.Errorf("error %v, won %v; want an error and nothing changed", err, won)
 		}
 		b.s.SetEnqueue(nil)
-		if _, won, err := b.s.MarkStored(t.Context(), f.ID, "", seen(f)); err == nil || won {
+		if _, won, err := b.markStored(f, seen(f)); err == nil || won {
 			t.Errorf("without a queue: error %v, won %v", err, won)
 		}
 		b.s.SetEnqueue(working)

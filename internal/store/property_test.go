@@ -64,7 +64,7 @@ func (b *bench) randomLife(t *testing.T, rt *rapid.T) {
 			_, err := b.s.BeginSending(ctx, f.ID, "", "", b.now().Add(time.Hour))
 			return err
 		},
-		"MarkStored": func(f caseload.File, _ int) error { _, _, err := b.s.MarkStored(ctx, f.ID, "", seen(f)); return err },
+		"MarkStored": func(f caseload.File, _ int) error { _, _, err := b.markStored(f, seen(f)); return err },
 		"MarkAbandoned": func(f caseload.File, _ int) error {
 			_, _, err := b.s.MarkAbandoned(ctx, f.ID, "", "late", b.now().Add(time.Hour))
 			return err

@@ -120,7 +120,7 @@ func (s *Store) Release(ctx context.Context, id caseload.FileID, attempt int) (e
 		if n == 0 {
 			return t.whyNot(ctx, id, "is read by another attempt or not at all")
 		}
-		return t.ask(ctx, id)
+		return t.ask(ctx, []caseload.FileID{id})
 	})
 }
 

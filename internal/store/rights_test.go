@@ -63,6 +63,10 @@ var scoped = []struct {
 		_, err := s.File(ctx, u, f.ID)
 		return err
 	}},
+	{"FileIn", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, f caseload.File) error {
+		_, err := s.FileIn(ctx, u, c.ID, f.ID)
+		return err
+	}},
 	{"FileStudies", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, _ caseload.Case, f caseload.File) error {
 		_, err := s.FileStudies(ctx, u, f.ID)
 		return err

@@ -29,9 +29,9 @@ type Config struct {
 	Log *slog.Logger     // nil discards
 }
 
-// Enqueue asks the queue for one reading of a file, inside the transaction that makes it necessary. conn is the
+// Enqueue asks the queue for one reading of each file, inside the transaction that makes it necessary. conn is the
 // connection tx runs on; the hook must not end tx nor keep either.
-type Enqueue = func(ctx context.Context, conn *sql.Conn, tx *sql.Tx, id caseload.FileID) error
+type Enqueue = func(ctx context.Context, conn *sql.Conn, tx *sql.Tx, ids []caseload.FileID) error
 
 // Requeue asks the queue for a reading of each of the files that is not waiting in it already, and returns of how many;
 // otherwise like Enqueue.

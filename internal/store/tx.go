@@ -217,12 +217,7 @@ func texts(all []string) []string {
 // askAgain enqueues the reading of those files that do not wait for it already, and returns of how many.
 func (t *tx) askAgain(ctx context.Context, ids []caseload.FileID) (int, error) {
 	if t.store.requeue == nil {
-		for _, id := range ids {
-			if err := t.ask(ctx, id); err != nil {
-				return 0, err
-			}
-		}
-		return len(ids), nil
+		return len(ids), t.ask(ctx, ids)
 	}
 	n, err := t.store.requeue(ctx, t.conn, t.Tx, ids)
 	if err != nil {
@@ -231,13 +226,16 @@ func (t *tx) askAgain(ctx context.Context, ids []caseload.FileID) (int, error) {
 	return n, nil
 }
 
-// ask enqueues the reading of a file within the transaction.
-func (t *tx) ask(ctx context.Context, id caseload.FileID) error {
+// ask enqueues the readings of files within the transaction.
+func (t *tx) ask(ctx context.Context, ids []caseload.FileID) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	if t.store.enqueue == nil {
 		return errors.New("no queue is wired: call SetEnqueue first")
 	}
-	if err := t.store.enqueue(ctx, t.conn, t.Tx, id); err != nil {
-		return fmt.Errorf("enqueue the reading of file %s: %w", id, err)
+	if err := t.store.enqueue(ctx, t.conn, t.Tx, ids); err != nil {
+		return fmt.Errorf("enqueue the readings of %d files: %w", len(ids), err)
 	}
 	return nil
 }

@@ -183,33 +183,85 @@ func (w wanted) matches(seen caseload.Object) bool {
 	return seen.Size == w.size && (seen.CRC64NVME == w.crc64nvme || seen.CRC64NVME == "" && w.streamed)
 }
 
-// commit is the one way to stored: HEAD shows size and checksum, the bytes are made durable, then the row moves, with
-// its event and its job. The context has been freed from the client's.
+// object is what is written down of the object seen: under the file's key, with the checksum that was verified.
+func (w wanted) object(f caseload.File, seen caseload.Object) caseload.Object {
+	seen.Key, seen.CRC64NVME = f.Object, w.crc64nvme
+	return seen
+}
+
+// commit is the one way to stored for a single file: observe, then keep. The context has been freed from the client's.
 func (s *Service) commit(ctx context.Context, f caseload.File, actor string, want wanted) (caseload.File, error) {
+	seen, err := s.observe(ctx, f, actor, want)
+	if err != nil {
+		return f, err
+	}
+	kept := s.keep(ctx, actor, []caseload.Seen{{File: f.ID, Object: seen}})[0]
+	if kept.Err != nil {
+		return f, kept.Err
+	}
+	return kept.File, nil
+}
+
+// observe looks at the object and returns what is to be written down of it, if it is what the file must be; a file whose
+// object is another one is given up.
+func (s *Service) observe(ctx context.Context, f caseload.File, actor string, want wanted) (caseload.Object, error) {
 	seen, err := s.headSoon(ctx, f.Object)
 	if caseload.KindOf(err) == caseload.NotFound {
-		return f, notShown(err)
+		return seen, notShown(err)
 	}
 	if err != nil {
-		return f, fmt.Errorf("look for %s: %w", f.ID, err)
+		return seen, fmt.Errorf("look for %s: %w", f.ID, err)
 	}
 	if !want.matches(seen) {
-		return f, s.refuseOtherBytes(ctx, f, actor, seen)
+		return seen, s.refuseOtherBytes(ctx, f, actor, seen)
 	}
-	if err := s.Objects.Sync(ctx, f.Object); caseload.KindOf(err) == caseload.NotFound { // taken away since the look
-		return f, notShown(err)
-	} else if err != nil {
-		return f, fmt.Errorf("make %s durable: %w", f.ID, err)
+	return want.object(f, seen), nil
+}
+
+// keep makes observed objects durable, then moves their rows to stored, with their events and jobs, in one transaction.
+func (s *Service) keep(ctx context.Context, actor string, seen []caseload.Seen) []caseload.Outcome {
+	all := make([]caseload.Outcome, len(seen))
+	if len(seen) == 0 {
+		return all
 	}
-	seen.Key, seen.CRC64NVME = f.Object, want.crc64nvme
-	stored, won, err := s.Records.MarkStored(ctx, f.ID, actor, seen)
-	if err != nil {
-		return f, fmt.Errorf("mark %s stored: %w", f.ID, err)
+	durable, places := s.sync(ctx, seen, all)
+	kept, err := s.Records.MarkStored(ctx, actor, durable)
+	for i, place := range places {
+		if err != nil {
+			all[place].Err = fmt.Errorf("mark %s stored: %w", durable[i].File, err)
+			continue
+		}
+		if all[place] = kept[i]; kept[i].Err != nil {
+			all[place].Err = fmt.Errorf("mark %s stored: %w", durable[i].File, kept[i].Err)
+		} else if kept[i].Won {
+			s.Log.InfoContext(ctx, "file stored", "file", kept[i].File.ID, "route", kept[i].File.Route, "bytes", kept[i].File.Size)
+		}
 	}
-	if won {
-		s.Log.InfoContext(ctx, "file stored", "file", f.ID, "route", f.Route, "bytes", f.Size)
+	return all
+}
+
+// sync returns the objects that are durable now, with their places in seen; of each other, failed tells why.
+func (s *Service) sync(ctx context.Context, seen []caseload.Seen, failed []caseload.Outcome) (durable []caseload.Seen, places []int) {
+	keys := make([]caseload.ObjectKey, len(seen))
+	for i := range seen {
+		keys[i] = seen[i].Object.Key
 	}
-	return stored, nil
+	together := s.Objects.Sync(ctx, keys...)
+	for i := range seen {
+		err := together
+		if err != nil && len(seen) > 1 { // whose fault was it?
+			err = s.Objects.Sync(ctx, keys[i])
+		}
+		switch {
+		case err == nil:
+			durable, places = append(durable, seen[i]), append(places, i)
+		case caseload.KindOf(err) == caseload.NotFound: // taken away since the look
+			failed[i].Err = notShown(err)
+		default:
+			failed[i].Err = fmt.Errorf("make %s durable: %w", seen[i].File, err)
+		}
+	}
+	return durable, places
 }
 
 // headAfter looks for the object after an error that may hide a success: the answer was lost, or it answers our own

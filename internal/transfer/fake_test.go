@@ -284,7 +284,7 @@ func (m *memObjects) Head(ctx context.Context, key caseload.ObjectKey, _ string)
 	})
 }
 
-func (m *memObjects) Sync(ctx context.Context, key caseload.ObjectKey) error {
+func (m *memObjects) Sync(ctx context.Context, keys ...caseload.ObjectKey) error {
 	return guardedErr(ctx, &m.faults, "Sync", func() error { return nil })
 }
 

@@ -152,24 +152,64 @@ func (m *memRecords) ReportProgress(ctx context.Context, user caseload.User, pro
 	return guardedErr(ctx, &m.faults, "ReportProgress", func() error { return nil })
 }
 
-func (m *memRecords) MarkStored(ctx context.Context, id caseload.FileID, actor string, seen caseload.Object) (f caseload.File, won bool, err error) {
-	f, err = guarded(ctx, &m.faults, "MarkStored", func() (caseload.File, error) {
+func (m *memRecords) FileIn(ctx context.Context, user caseload.User, c caseload.CaseID, id caseload.FileID) (caseload.File, error) {
+	f, err := m.File(ctx, user, id)
+	if err == nil && f.Case != c {
+		return caseload.File{}, caseload.Errorf(caseload.NotFound, "no such file")
+	}
+	return f, err
+}
+
+func (m *memRecords) BeginReceiving(ctx context.Context, actor string, arriving []caseload.Declared, deadline time.Time) ([]caseload.Outcome, []caseload.Part, error) {
+	declared := make([]caseload.Part, len(arriving))
+	outcomes, err := guarded(ctx, &m.faults, "BeginReceiving", func() ([]caseload.Outcome, error) {
 		defer m.locked()()
-		return m.change(id, func(f *caseload.File) error {
-			if f.State.Acknowledged() {
+		outcomes := make([]caseload.Outcome, len(arriving))
+		for i, d := range arriving {
+			o := &outcomes[i]
+			o.File, o.Err = m.change(d.File, func(f *caseload.File) error {
+				if !f.State.Arriving() {
+					return caseload.Errorf(caseload.Conflict, "not arriving")
+				}
+				if o.Won = f.State == caseload.Planned; o.Won {
+					f.State = caseload.Sending
+					m.event(caseload.FileSending, d.File, actor)
+				}
+				f.Deadline, f.ChangedAt = deadline, m.now()
+				if m.parts[d.File] == nil {
+					m.parts[d.File] = map[int]caseload.Part{1: d.Part}
+				}
+				declared[i] = m.parts[d.File][1]
 				return nil
-			}
-			if f.State != caseload.Sending {
-				return caseload.Errorf(caseload.Conflict, "not sending")
-			}
-			won = true
-			f.State, f.CRC64NVME, f.ETag, f.VersionID, f.StoredAt, f.ChangedAt = caseload.Stored, seen.CRC64NVME, seen.ETag, seen.VersionID, m.now(), m.now()
-			m.event(caseload.FileStored, id, actor)
-			m.enqueued[id]++
-			return nil
-		})
+			})
+		}
+		return outcomes, nil
 	})
-	return f, won && err == nil, err
+	return outcomes, declared, err
+}
+
+func (m *memRecords) MarkStored(ctx context.Context, actor string, seen []caseload.Seen) ([]caseload.Outcome, error) {
+	return guarded(ctx, &m.faults, "MarkStored", func() ([]caseload.Outcome, error) {
+		defer m.locked()()
+		outcomes := make([]caseload.Outcome, len(seen))
+		for i, x := range seen {
+			o := &outcomes[i]
+			o.File, o.Err = m.change(x.File, func(f *caseload.File) error {
+				if f.State.Acknowledged() {
+					return nil
+				}
+				if f.State != caseload.Sending {
+					return caseload.Errorf(caseload.Conflict, "not sending")
+				}
+				o.Won = true
+				f.State, f.CRC64NVME, f.ETag, f.VersionID, f.StoredAt, f.ChangedAt = caseload.Stored, x.Object.CRC64NVME, x.Object.ETag, x.Object.VersionID, m.now(), m.now()
+				m.event(caseload.FileStored, x.File, actor)
+				m.enqueued[x.File]++
+				return nil
+			})
+		}
+		return outcomes, nil
+	})
 }
 
 func (m *memRecords) intend(f caseload.File, due time.Time) {

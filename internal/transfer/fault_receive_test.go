@@ -48,7 +48,7 @@ func TestReceiveLooksAtTheObjectBeforeItBelievesAnError(t *testing.T) {
 
 func TestReceiveCanBeRepeatedAfterAnyFault(t *testing.T) {
 	small := body[:20]
-	for _, call := range []string{"Put", "Head", "Sync", "File", "BeginSending", "Parts", "RecordParts", "MarkStored"} {
+	for _, call := range []string{"Put", "Head", "Sync", "File", "BeginReceiving", "RecordParts", "MarkStored"} {
 		for _, p := range []phase{before, after} {
 			t.Run(call+" "+string(p), func(t *testing.T) {
 				inFaultRig(t, func(t *testing.T, r *faultRig) {

@@ -80,10 +80,12 @@ func newRealRig(t testing.TB, url string) *realRig {
 	r.must(err)
 	t.Cleanup(func() { db.Close() })
 	r.must(db.Migrate(ctx))
-	db.SetEnqueue(func(_ context.Context, _ *sql.Conn, _ *sql.Tx, id caseload.FileID) error {
+	db.SetEnqueue(func(_ context.Context, _ *sql.Conn, _ *sql.Tx, ids []caseload.FileID) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.enqueued[id]++
+		for _, id := range ids {
+			r.enqueued[id]++
+		}
 		return nil
 	})
 	r.store = db

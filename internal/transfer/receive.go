@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
@@ -22,100 +21,167 @@ func (s *Service) Receive(ctx context.Context, user caseload.User, id caseload.F
 	if err != nil {
 		return f, err
 	}
+	a := newArrival(f, body, length, crc64nvme)
+	if a.open() {
+		s.begin(ctx, user, []*arrival{a})
+		a.err = a.refused
+		s.orStoredAs(ctx, user, a)
+	}
+	if a.open() {
+		s.put(ctx, user, a)
+		s.settle(ctx, user, []*arrival{a})
+	}
+	return a.file, a.err
+}
+
+// arrival is one file of the small route on its way through this server into the store: newArrival, begin, put, settle.
+type arrival struct {
+	file     caseload.File
+	declared caseload.Part
+	stream   *verifiedReader
+	begun    chan struct{} // closed by begin
+	refused  error         // begin's word, final once begun is closed
+	seen     caseload.Object
+	kept     bool // it was stored before
+	err      error
+}
+
+// newArrival checks what is declared against the row. The arrival is open when bytes are to be taken.
+func newArrival(f caseload.File, body io.Reader, length int64, crc64nvme string) *arrival {
+	a := &arrival{file: f, begun: make(chan struct{}), declared: caseload.Part{Number: 1, Size: f.Size, CRC64NVME: crc64nvme}}
 	if f.Route != caseload.Small {
-		return f, caseload.Errorf(caseload.Conflict, "This file goes to the store in parts.").WithHint("Have its parts signed and send them there.")
+		a.err = caseload.Errorf(caseload.Conflict, "This file goes to the store in parts.").WithHint("Have its parts signed and send them there.")
+		return a
 	}
-	stream, err := newVerifiedReader(body, f.Size, crc64nvme)
-	if err != nil {
-		return f, err
+	if a.stream, a.err = newVerifiedReader(body, f.Size, crc64nvme); a.err != nil {
+		return a
 	}
-	if length != f.Size {
-		return f, wrongLength("The file", f.Size, length)
+	a.stream.begun = func() error { <-a.begun; return a.refused }
+	switch {
+	case length != f.Size:
+		a.err = wrongLength("The file", f.Size, length)
+	case f.State.Acknowledged() && f.CRC64NVME == crc64nvme:
+		a.kept = true
+	default:
+		a.err = stillArriving(f)
 	}
-	if f.State.Acknowledged() && f.CRC64NVME == crc64nvme {
-		return f, nil
-	}
-	if err := stillArriving(f); err != nil {
-		return f, err
-	}
-	declared := caseload.Part{Number: 1, Size: f.Size, CRC64NVME: crc64nvme}
-	if f, err = s.beginReceiving(ctx, user, f, declared); err != nil {
-		return f, err
-	}
-
-	putting, stop := whileStreaming(ctx, stream)
-	defer stop()
-	err = s.Objects.Put(putting, f.Object, stream, f.Size, crc64nvme)
-	if refused := stream.refusal(); refused != nil {
-		return f, refused
-	}
-	if f, err = s.settleReceived(ctx, user, f, declared, stream, err); err != nil {
-		return s.orStoredAs(ctx, user, f, crc64nvme, err)
-	}
-	return f, nil
+	return a
 }
 
-// orStoredAs is orStored for bytes of that checksum only.
-func (s *Service) orStoredAs(ctx context.Context, user caseload.User, f caseload.File, crc64nvme string, failure error) (caseload.File, error) {
-	row, err := s.orStored(ctx, user, f, failure)
-	if err == nil && row.CRC64NVME != crc64nvme {
-		return f, failure
-	}
-	return row, err
-}
+func (a *arrival) open() bool { return a.err == nil && !a.kept }
 
-// beginReceiving moves the row to sending and notes the declared checksum as the manifest's only part, so that Sweep can
-// tell whether what lies in the store is what was sent. A declaration is not changed once its bytes have arrived.
-func (s *Service) beginReceiving(ctx context.Context, user caseload.User, f caseload.File, declared caseload.Part) (caseload.File, error) {
+// begin moves the files to sending and notes the declared checksum of each as its manifest's only part, so that Sweep can
+// tell whether what lies in the store is what was sent. A declaration is not changed once its bytes have arrived. No last
+// piece of an arrival reaches the store before.
+func (s *Service) begin(ctx context.Context, user caseload.User, group []*arrival) {
+	declared := make([]caseload.Declared, len(group))
+	for i, a := range group {
+		declared[i] = caseload.Declared{File: a.file.ID, Part: a.declared}
+	}
 	deadline := s.now().Add(lookAgain)
-	f, err := s.Records.BeginSending(ctx, f.ID, string(user.ID), "", deadline)
-	if err != nil {
-		return f, fmt.Errorf("begin sending %s: %w", f.ID, err)
-	}
-	manifest, err := s.Records.Parts(ctx, f.ID)
-	if err != nil {
-		return f, fmt.Errorf("read manifest of %s: %w", f.ID, err)
-	}
-	if len(manifest) == 1 && manifest[0].CRC64NVME != declared.CRC64NVME {
-		switch _, err := s.Objects.Head(ctx, f.Object, ""); {
-		case err == nil:
-			return f, otherBytesHeld()
-		case caseload.KindOf(err) != caseload.NotFound:
-			return f, fmt.Errorf("look for %s: %w", f.ID, err)
+	outcomes, held, err := s.Records.BeginReceiving(ctx, string(user.ID), declared, deadline)
+	for i, a := range group {
+		switch {
+		case err != nil:
+			a.refused = fmt.Errorf("begin sending %s: %w", a.file.ID, err)
+		case outcomes[i].Err != nil:
+			a.refused = fmt.Errorf("begin sending %s: %w", a.file.ID, outcomes[i].Err)
+		case held[i].CRC64NVME != a.declared.CRC64NVME:
+			a.refused = s.declareAnew(ctx, a)
 		}
+		close(a.begun)
 	}
-	if err := s.Records.RecordParts(ctx, f.ID, []caseload.Part{declared}, deadline); err != nil {
-		return f, fmt.Errorf("record checksum of %s: %w", f.ID, err)
-	}
-	return f, nil
 }
 
-// settleReceived makes of a Put's outcome the file's: putErr may mean that the object was there before (an earlier try
+// declareAnew changes what an earlier try declared, unless its bytes have arrived.
+func (s *Service) declareAnew(ctx context.Context, a *arrival) error {
+	switch _, err := s.Objects.Head(ctx, a.file.Object, ""); {
+	case err == nil:
+		return otherBytesHeld()
+	case caseload.KindOf(err) != caseload.NotFound:
+		return fmt.Errorf("look for %s: %w", a.file.ID, err)
+	}
+	if err := s.Records.RecordParts(ctx, a.file.ID, []caseload.Part{a.declared}, s.now().Add(lookAgain)); err != nil {
+		return fmt.Errorf("record checksum of %s: %w", a.file.ID, err)
+	}
+	return nil
+}
+
+// put streams the bytes into the store and looks at what it holds then.
+func (s *Service) put(ctx context.Context, user caseload.User, a *arrival) {
+	putting, stop := whileStreaming(ctx, a.stream)
+	defer stop()
+	err := s.Objects.Put(putting, a.file.Object, a.stream, a.file.Size, a.declared.CRC64NVME)
+	<-a.begun
+	refused := a.stream.refusal()
+	a.stream.leave()
+	switch {
+	case a.refused == nil && refused != nil:
+		a.err = refused
+		return
+	case a.refused == nil:
+		a.seen, a.err = s.lookReceived(ctx, user, a, err)
+	default:
+		a.err = a.refused
+	}
+	s.orStoredAs(ctx, user, a)
+}
+
+// lookReceived makes of a Put's outcome the file's: putErr may mean that the object was there before (an earlier try
 // whose answer was lost) or that nobody knows; HEAD does.
-func (s *Service) settleReceived(ctx context.Context, user caseload.User, f caseload.File, declared caseload.Part, stream *verifiedReader, putErr error) (caseload.File, error) {
+func (s *Service) lookReceived(ctx context.Context, user caseload.User, a *arrival, putErr error) (caseload.Object, error) {
 	ctx, cancel := outliving(ctx)
 	defer cancel()
-	leave, err := s.turns.take(ctx, f.ID)
-	if err != nil {
-		return f, err
-	}
-	defer leave()
-	want := wanted{size: f.Size, crc64nvme: declared.CRC64NVME, streamed: putErr == nil && stream.whole.Load()}
+	want := wanted{size: a.file.Size, crc64nvme: a.declared.CRC64NVME, streamed: putErr == nil && a.stream.whole.Load()}
 	if putErr == nil {
-		return s.commit(ctx, f, string(user.ID), want)
+		return s.observe(ctx, a.file, string(user.ID), want)
 	}
-	seen, err := s.headAfter(ctx, f.Object, putErr)
+	seen, err := s.headAfter(ctx, a.file.Object, putErr)
 	switch {
 	case err == nil && want.matches(seen):
-		return s.commit(ctx, f, string(user.ID), want)
+		return want.object(a.file, seen), nil
 	case err == nil:
-		return f, otherBytesHeld().WithCause(putErr)
+		return seen, otherBytesHeld().WithCause(putErr)
 	case caseload.KindOf(err) != caseload.NotFound:
-		return f, fmt.Errorf("look for %s: %w", f.ID, errors.Join(err, putErr))
+		return seen, fmt.Errorf("look for %s: %w", a.file.ID, errors.Join(err, putErr))
 	case caseload.KindOf(putErr) == caseload.Conflict: // refused as a second write, yet nothing is there: it is on its way
-		return f, caseload.Errorf(caseload.Unavailable, "The store is still busy with this file.").WithHint("Try again in a moment.").WithCause(putErr)
+		return seen, caseload.Errorf(caseload.Unavailable, "The store is still busy with this file.").WithHint("Try again in a moment.").WithCause(putErr)
 	default:
-		return f, fmt.Errorf("keep %s: %w", f.ID, putErr)
+		return seen, fmt.Errorf("keep %s: %w", a.file.ID, putErr)
+	}
+}
+
+// settle takes the arrivals that are still open to stored, all in one transaction.
+func (s *Service) settle(ctx context.Context, user caseload.User, group []*arrival) {
+	ctx, cancel := outliving(ctx)
+	defer cancel()
+	var open []*arrival
+	var seen []caseload.Seen
+	for _, a := range group {
+		if a.open() {
+			open, seen = append(open, a), append(seen, caseload.Seen{File: a.file.ID, Object: a.seen})
+		}
+	}
+	for i, o := range s.keep(ctx, string(user.ID), seen) {
+		a := open[i]
+		if a.err = o.Err; a.err == nil {
+			a.file = o.File
+		}
+		s.orStoredAs(ctx, user, a)
+	}
+}
+
+// orStoredAs is orStored for an arrival that failed, and for bytes of its checksum only.
+func (s *Service) orStoredAs(ctx context.Context, user caseload.User, a *arrival) {
+	if a.err == nil {
+		return
+	}
+	row, err := s.orStored(ctx, user, a.file, a.err)
+	switch {
+	case err != nil:
+		a.err = err
+	case row.CRC64NVME == a.declared.CRC64NVME:
+		a.file, a.kept, a.err = row, true, nil
 	}
 }
 
@@ -142,72 +208,4 @@ func whileStreaming(ctx context.Context, stream *verifiedReader) (context.Contex
 		unhook()
 		cancel()
 	}
-}
-
-// verifiedReader passes on exactly the declared bytes or an error: the last piece is held back until the length and the
-// checksum of everything are known to be right, so a store that counts never sees a whole body that is wrong.
-type verifiedReader struct {
-	body   io.Reader
-	left   int64
-	crc    uint64
-	want   uint64
-	whole  atomic.Bool
-	failed atomic.Pointer[caseload.Error]
-}
-
-func newVerifiedReader(body io.Reader, length int64, crc64nvme string) (*verifiedReader, error) {
-	want, err := caseload.ParseCRC64NVME(crc64nvme)
-	if err != nil {
-		return nil, err
-	}
-	return &verifiedReader{body: body, left: length, want: want}, nil
-}
-
-func (r *verifiedReader) Read(p []byte) (int, error) {
-	if failed := r.failed.Load(); failed != nil {
-		return 0, failed
-	}
-	if r.left == 0 {
-		return 0, io.EOF
-	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := r.body.Read(p[:min(int64(len(p)), r.left)])
-	r.crc = caseload.UpdateCRC64NVME(r.crc, p[:n])
-	r.left -= int64(n)
-	switch {
-	case r.left > 0 && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)):
-		return 0, r.fail(caseload.Errorf(caseload.Invalid, "The body ended %d bytes early.", r.left).WithHint("Send it again.").WithField("length"))
-	case r.left > 0 && err != nil:
-		return 0, r.fail(caseload.Errorf(caseload.Invalid, "The connection broke %d bytes before the end.", r.left).WithHint("Send it again.").WithCause(err))
-	case r.left > 0:
-		return n, nil
-	case r.crc != r.want:
-		return 0, r.fail(caseload.Errorf(caseload.Invalid, "The bytes are not those the checksum was made of.").
-			WithHint("They were changed on the way, or the file changed while it was sent. Send it again.").WithField("crc64nvme"))
-	case err == nil && r.more():
-		return 0, r.fail(caseload.Errorf(caseload.Invalid, "The body goes on after its declared length.").WithField("length"))
-	}
-	r.whole.Store(true)
-	return n, nil
-}
-
-// more tells whether the body holds yet another byte.
-func (r *verifiedReader) more() bool {
-	n, _ := io.ReadFull(r.body, make([]byte, 1))
-	return n > 0
-}
-
-func (r *verifiedReader) fail(err *caseload.Error) error {
-	r.failed.Store(err)
-	return err
-}
-
-// refusal is why the body was not passed on whole, or nil.
-func (r *verifiedReader) refusal() error {
-	if failed := r.failed.Load(); failed != nil {
-		return failed
-	}
-	return nil
 }

@@ -71,10 +71,16 @@ type Records interface {
 		[]caseload.Placed, caseload.DropID, error)
 	// File returns one file of the user's organization.
 	File(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error)
+	// FileIn is File for a file of that case.
+	FileIn(ctx context.Context, user caseload.User, c caseload.CaseID, id caseload.FileID) (caseload.File, error)
 	// BeginSending moves planned to sending and keeps uploadID if the row has none yet; on a row already sending it
 	// only does the latter. It returns the row as it now stands: when its UploadID is another than the caller's, the
 	// caller lost a race and aborts its own upload. Conflict in any other state.
 	BeginSending(ctx context.Context, id caseload.FileID, actor, uploadID string, deadline time.Time) (caseload.File, error)
+	// BeginReceiving moves each small file from planned to sending and records the part declared for it, in one
+	// transaction; of one already sending it keeps the part recorded before. declared tells what each manifest holds
+	// then. An outcome's own error is Conflict in any other state; the others are not affected.
+	BeginReceiving(ctx context.Context, actor string, arriving []caseload.Declared, deadline time.Time) (outcomes []caseload.Outcome, declared []caseload.Part, err error)
 	// RecordParts upserts the manifest (number, size, checksum; the last word on a part counts) of a file that is
 	// sending, and sets its deadline and ChangedAt.
 	RecordParts(ctx context.Context, id caseload.FileID, parts []caseload.Part, deadline time.Time) error
@@ -83,9 +89,10 @@ type Records interface {
 	// ReportProgress keeps the sent bytes of arriving files of the user's organization (never more than the size);
 	// ids that do not fit are passed over.
 	ReportProgress(ctx context.Context, user caseload.User, progress []caseload.Progress) error
-	// MarkStored moves sending to stored with what the store was seen to hold, and enqueues the reading. won is false
-	// when the row was already stored or beyond; the row is returned either way. Conflict when abandoned or deleted.
-	MarkStored(ctx context.Context, id caseload.FileID, actor string, seen caseload.Object) (f caseload.File, won bool, err error)
+	// MarkStored moves each file from sending to stored with what the store was seen to hold, and enqueues the readings,
+	// in one transaction. Won is false when a row was already stored or beyond. An outcome's own error is Conflict when
+	// the file is abandoned or deleted; the others are not affected.
+	MarkStored(ctx context.Context, actor string, seen []caseload.Seen) ([]caseload.Outcome, error)
 	// MarkAbandoned moves planned or sending to abandoned and writes a delete-intent due at eraseAt. won as above.
 	MarkAbandoned(ctx context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error)
 	// DeleteFile moves any state to deleted and writes a delete-intent, due by the state the file was in.
@@ -128,8 +135,9 @@ type Objects interface {
 	// PutPart streams one part in constant memory (the relay when the browser cannot reach the store).
 	PutPart(ctx context.Context, key caseload.ObjectKey, uploadID string, p caseload.Part, body io.Reader) error
 	Head(ctx context.Context, key caseload.ObjectKey, versionID string) (caseload.Object, error)
-	// Sync makes a verified object durable (fsync of the embedded store's files); external stores already are.
-	Sync(ctx context.Context, key caseload.ObjectKey) error
+	// Sync makes verified objects durable (fsync of the embedded store's files); external stores already are. NotFound when
+	// one of them is not there.
+	Sync(ctx context.Context, keys ...caseload.ObjectKey) error
 	// SignGet signs a download pinned to versionID when there is one, as attachment under the given name.
 	SignGet(ctx context.Context, origin string, key caseload.ObjectKey, versionID, name, contentType string, expiry time.Duration) (caseload.SignedRequest, error)
 	// Delete removes one object (that version when given); an absent key is no error.

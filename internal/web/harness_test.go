@@ -87,7 +87,7 @@ func open(t testing.TB, change ...func(*web.Config)) *house {
 	must(t, err)
 	t.Cleanup(func() { _ = h.store.Close() })
 	must(t, h.store.Migrate(ctx))
-	h.store.SetEnqueue(func(context.Context, *sql.Conn, *sql.Tx, caseload.FileID) error { return nil }) // nobody reads here
+	h.store.SetEnqueue(func(context.Context, *sql.Conn, *sql.Tx, []caseload.FileID) error { return nil }) // nobody reads here
 	h.people(ctx)
 	h.server, h.http = h.serve(h.store, change...)
 	return h
