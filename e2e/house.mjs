@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { line } from "./line.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const bin = join(here, "..", "bin");
@@ -66,29 +67,41 @@ async function start(t, program, args, options) {
     child.once("error", reject);
     ended.then((code) => reject(new Error(`${program} ended with ${code}: ${log}`)));
   });
-  return { log: () => log };
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  return { log: () => log, kill };
 }
 
-/** Starts caseload; settings are environment variables. separate: over an S3 server of its own, cross-origin. */
-export async function site(t, { settings = {}, separate = false } = {}) {
+/**
+ * Starts caseload; settings are environment variables. separate: over an S3 server of its own, cross-origin, which takes
+ * requests from pages of the origins named (the site's own unless told otherwise). watched: reached over a line.mjs.
+ */
+export async function site(t, { settings = {}, separate = false, watched = false, origins } = {}) {
   const address = `127.0.0.1:${await freePort()}`;
-  const origin = `http://${address}`;
-  const env = { PATH: process.env.PATH, CASELOAD_ADDR: address, ...settings };
+  const way = watched ? await line(t) : undefined;
+  way?.to(address);
+  const origin = way?.origin ?? `http://${address}`;
+  const env = { PATH: process.env.PATH, CASELOAD_ADDR: address, ...(way && { CASELOAD_PUBLIC_URL: origin }), ...settings };
   let storeOrigin = origin;
   if (separate) {
     const storeAddress = `127.0.0.1:${await freePort()}`;
     storeOrigin = `http://${storeAddress}`;
     await start(t, join(bin, "s3test"), [
       "-dir", folder(t), "-addr", storeAddress, "-bucket", "separate-bucket",
-      "-access-key", "test-access", "-secret-key", "test-secret", "-origins", origin,
+      "-access-key", "test-access", "-secret-key", "test-secret", "-origins", origins ?? origin,
     ]);
     Object.assign(env, {
       USE_S3: "True", AWS_S3_ENDPOINT_URL: storeOrigin, AWS_S3_REGION_NAME: "us-east-1", AWS_STORAGE_BUCKET_NAME: "separate-bucket",
       AWS_S3_ADDRESSING_STYLE: "path", AWS_ACCESS_KEY_ID: "test-access", AWS_SECRET_ACCESS_KEY: "test-secret",
     });
   }
-  const server = await start(t, caseload, ["serve"], { cwd: folder(t), env });
-  return { origin, storeOrigin, log: server.log };
+  const cwd = folder(t);
+  let server = await start(t, caseload, ["serve"], { cwd, env });
+  const kill = () => server.kill();
+  const again = async () => (server = await start(t, caseload, ["serve"], { cwd, env }));
+  return { origin, storeOrigin, log: () => server.log(), line: way, kill, again, cwd };
 }
 
 /** Opens a page in a fresh profile. Errors on the page and refusals of its policy fail the test. */

@@ -1,6 +1,6 @@
 // <case-drop case="…" number="…">: makes the whole page a drop target for its case, and works the choose buttons. What
 // is dropped goes out as a "caseload-send" event; the tray takes it.
-import { fromDrop, fromInput, type Dropped } from "./dropped.js";
+import { fromDrop, fromInput, fromPicker, type Dropped } from "./dropped.js";
 import { text } from "./format.js";
 import { pageWords } from "./page.js";
 import type { SendDetail } from "./tray.js";
@@ -12,7 +12,7 @@ export class CaseDrop extends HTMLElement {
   #depth = 0; // of nested dragenter events
 
   connectedCallback(): void {
-    this.#say("dropHere", false);
+    this.#say(this.#readonly ? "lookOnly" : "dropHere", false);
     addEventListener("dragenter", this.#enter);
     addEventListener("dragover", this.#over);
     addEventListener("dragleave", this.#leave);
@@ -33,13 +33,13 @@ export class CaseDrop extends HTMLElement {
   }
 
   #enter = (event: DragEvent): void => {
-    if (!hasFiles(event) || this.#readonly) return;
+    if (!hasFiles(event)) return;
     this.#depth++;
     this.toggleAttribute("over", true);
   };
 
   #leave = (event: DragEvent): void => {
-    if (!hasFiles(event) || this.#readonly) return;
+    if (!hasFiles(event)) return;
     this.#depth = Math.max(0, this.#depth - 1);
     if (this.#depth === 0) this.removeAttribute("over");
   };
@@ -70,9 +70,12 @@ export class CaseDrop extends HTMLElement {
     if (shown) this.setAttribute("over", "");
   }
 
-  #choose = (event: Event): void => {
-    const button = (event.target as Element).closest<HTMLButtonElement>("[data-choose]");
-    if (button) this.querySelector<HTMLInputElement>(`[data-input="${button.dataset.choose}"]`)?.click();
+  #choose = async (event: Event): Promise<void> => {
+    const what = (event.target as Element).closest<HTMLButtonElement>("[data-choose]")?.dataset.choose;
+    if (!what) return;
+    const picked = what === "files" ? await fromPicker() : "unavailable";
+    if (picked === "unavailable") this.querySelector<HTMLInputElement>(`[data-input="${what}"]`)?.click();
+    else if (picked !== "none") this.#send(picked);
   };
 
   #chosen = (event: Event): void => {

@@ -14,8 +14,10 @@ export function isJunk(path: string, name: string): boolean {
   return /^(\.DS_Store|\.localized|Thumbs\.db|ehthumbs\.db|desktop\.ini|\._.*)$/i.test(name);
 }
 
-export function sourceOf(file: File, path: string): Source {
+/** handle: what the browser can read the file by after a reload, its own or that of the folder it was dropped with. */
+export function sourceOf(file: File, path: string, handle?: FileSystemHandle): Source {
   return {
+    ...(handle && { handle }),
     name: file.name,
     path,
     size: file.size,
@@ -43,37 +45,75 @@ function folderOf(relative: string): string {
   return slash < 0 ? "" : relative.slice(0, slash);
 }
 
-function take(dropped: Dropped, file: File, path: string): void {
+function take(dropped: Dropped, file: File, path: string, handle?: FileSystemHandle): void {
   if (isJunk(path, file.name)) dropped.junk++;
-  else dropped.sources.push(sourceOf(file, path));
+  else dropped.sources.push(sourceOf(file, path, handle));
 }
 
+/** Things dropped at once for which the browser is asked for handles: a folder is one, however much it holds. */
+const HANDLES_AT_MOST = 256;
+
+/** Where the browser offers it (https://wicg.github.io/file-system-access/); not yet in the library's types. */
+type HandleItem = DataTransferItem & { getAsFileSystemHandle?(): Promise<FileSystemHandle | null> };
+
 /**
- * The files of a drop, folders walked through. The entries must be taken from the event before anything is awaited:
- * afterwards the browser forgets them.
+ * The files of a drop, folders walked through. Entries and handles must be taken from the event before anything is
+ * awaited: afterwards the browser forgets them.
  */
 export async function fromDrop(transfer: DataTransfer): Promise<Dropped> {
-  const entries: FileSystemEntry[] = [];
+  const entries: { entry: FileSystemEntry; handle: Promise<FileSystemHandle | null> | undefined }[] = [];
   const loose: File[] = [];
-  for (const item of transfer.items) {
+  const few = transfer.items.length <= HANDLES_AT_MOST;
+  for (const item of transfer.items as Iterable<HandleItem>) {
     if (item.kind !== "file") continue;
+    const handle = few ? item.getAsFileSystemHandle?.().catch(() => null) : undefined;
     const entry = item.webkitGetAsEntry();
     const file = entry ? null : item.getAsFile();
-    if (entry) entries.push(entry);
+    if (entry) entries.push({ entry, handle });
     else if (file) loose.push(file);
   }
   const dropped = fromInput(loose);
-  for (const entry of entries) await walk(dropped, entry, "");
+  for (const { entry, handle } of entries) await walk(dropped, entry, "", (await handle) ?? undefined);
+  return dropped;
+}
+
+type Picker = { showOpenFilePicker?(options: { multiple: true }): Promise<FileSystemFileHandle[]> };
+
+/** Lets the person choose files by the picker that gives handles; "unavailable" where there is none, "none" if nothing was chosen. */
+export async function fromPicker(): Promise<Dropped | "none" | "unavailable"> {
+  const { showOpenFilePicker } = globalThis as Picker;
+  if (!showOpenFilePicker) return "unavailable";
+  let handles: FileSystemFileHandle[];
+  try {
+    handles = await showOpenFilePicker({ multiple: true });
+  } catch (error) {
+    return (error as DOMException).name === "AbortError" ? "none" : "unavailable";
+  }
+  const dropped: Dropped = { sources: [], junk: 0, unreadable: 0 };
+  handles.sort((a, b) => order.compare(a.name, b.name));
+  for (let i = 0; i < handles.length; i += AT_ONCE) {
+    const some = handles.slice(i, i + AT_ONCE);
+    const files = await Promise.allSettled(some.map((handle) => handle.getFile()));
+    files.forEach((file, n) => {
+      if (file.status === "fulfilled") take(dropped, file.value, "", some[n]);
+      else dropped.unreadable++;
+    });
+  }
   return dropped;
 }
 
 /** Entries of one folder that are opened at once. */
 const AT_ONCE = 64;
 
-async function walk(dropped: Dropped, entry: FileSystemEntry, path: string): Promise<void> {
+async function walk(
+  dropped: Dropped,
+  entry: FileSystemEntry,
+  path: string,
+  handle: FileSystemHandle | undefined,
+): Promise<void> {
   try {
     if (entry.isFile) {
-      take(dropped, await fileOf(entry as FileSystemFileEntry), path);
+      take(dropped, await fileOf(entry as FileSystemFileEntry), path, handle);
       return;
     }
     const below = path === "" ? entry.name : `${path}/${entry.name}`;
@@ -84,11 +124,11 @@ async function walk(dropped: Dropped, entry: FileSystemEntry, path: string): Pro
     for (let i = 0; i < files.length; i += AT_ONCE) {
       const some = files.slice(i, i + AT_ONCE).map((file) => fileOf(file as FileSystemFileEntry));
       for (const file of await Promise.allSettled(some)) {
-        if (file.status === "fulfilled") take(dropped, file.value, below);
+        if (file.status === "fulfilled") take(dropped, file.value, below, handle);
         else dropped.unreadable++;
       }
     }
-    for (const child of children) if (!child.isFile) await walk(dropped, child, below);
+    for (const child of children) if (!child.isFile) await walk(dropped, child, below, handle);
   } catch {
     dropped.unreadable++;
   }
