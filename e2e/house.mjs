@@ -1,8 +1,8 @@
 // What every browser journey needs: the built binary in a folder of its own, a separate S3 server when asked for, the
 // synthetic files, and Chromium. Nothing started here outlives the tests.
 import { spawn, execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -104,14 +104,33 @@ export async function site(t, { settings = {}, separate = false, watched = false
   return { origin, storeOrigin, log: () => server.log(), line: way, kill, again, cwd };
 }
 
-/** Opens a page in a fresh profile. Errors on the page and refusals of its policy fail the test. */
-export async function open(t, { origin, mobile = false, dark = false, language = "en-US" }) {
-  const browser = await chromium.launch({ executablePath: found, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+const args = ["--no-sandbox", "--disable-dev-shm-usage"];
+
+/** Starts Chromium for several pages of a test. */
+export async function launch(t) {
+  const browser = await chromium.launch({ executablePath: found, args });
   t.after(() => browser.close());
+  return browser;
+}
+
+/** Starts a Chromium that the test kills by kill(), as a power cut would. */
+export async function launchMortal(t) {
+  const server = await chromium.launchServer({ executablePath: found, args });
+  t.after(() => server.kill());
+  return { browser: await chromium.connect(server.wsEndpoint()), kill: () => server.kill() };
+}
+
+/**
+ * Opens a page in a fresh profile, of a browser of its own or of the one given. Errors on the page and refusals of its
+ * policy fail the test that looks at faults.
+ */
+export async function open(t, { origin, mobile = false, dark = false, language = "en-US", browser, state }) {
+  browser ??= await launch(t);
   const context = await browser.newContext({
-    baseURL: origin, locale: language, colorScheme: dark ? "dark" : "light", acceptDownloads: true,
+    baseURL: origin, locale: language, colorScheme: dark ? "dark" : "light", acceptDownloads: true, storageState: state,
     viewport: mobile ? { width: 390, height: 844 } : { width: 1440, height: 900 },
   });
+  t.after(() => context.close().catch(() => {})); // or the browser was killed
   const page = await context.newPage();
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
@@ -120,6 +139,13 @@ export async function open(t, { origin, mobile = false, dark = false, language =
 }
 
 export const admin = { organization: "Seoul Dental", name: "Kim", email: "kim@clinic.example", password: "correct horse battery staple" };
+
+/** Writes a file of random bytes and returns its path: no two parts are alike, so that a wrong one would show. */
+export function scan(dir, name, megabytes) {
+  const path = join(dir, name);
+  writeFileSync(path, randomBytes(megabytes * 1_000_000));
+  return path;
+}
 
 /** First run: makes the first administrator and ends at the list of cases. */
 export async function firstRun(page) {
@@ -150,6 +176,13 @@ export async function download(page, name) {
   const [got] = await Promise.all([page.waitForEvent("download"), page.click("a[href$='/download']")]);
   const path = await got.path();
   return { name: got.suggestedFilename(), sum: sum(path) };
+}
+
+/** The bytes the server holds of the only file of that name in a case, by their SHA-256, once they have been read whole. */
+export async function kept(page, address, name) {
+  const { files } = await (await page.request.get(`/api/v1${new URL(address).pathname}/files`)).json();
+  const of = files.filter((file) => file.name === name);
+  return { rows: of.length, sha256: of[0]?.sha256, state: of[0]?.state, id: of[0]?.id };
 }
 
 export const sum = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");

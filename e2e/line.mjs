@@ -13,10 +13,10 @@ export async function line(t) {
   const state = {
     passed: 0, // bytes of files that went through
     landed: 0, // of these: in requests that were answered with success
-    broken: 0, // bytes of requests that were broken off
+    lost: 0, // bytes of requests that were broken off or refused: these have to be sent again
     puts: [], // every request with a file's bytes: { path, bytes, status }
   };
-  let held, heldAfter, spoil = 0, before;
+  let held, heldAfter, spoil = 0, before, tried;
 
   const server = createServer(async (incoming, outgoing) => {
     const body = incoming.method === "PUT";
@@ -32,7 +32,7 @@ export async function line(t) {
       free = false;
     };
     outgoing.on("close", () => {
-      if (body && put.status === 0) state.broken += put.bytes;
+      if (body && (put.status === 0 || put.status >= 300)) state.lost += put.bytes;
       leave();
     });
     if (outgoing.destroyed || incoming.destroyed) return leave();
@@ -50,6 +50,7 @@ export async function line(t) {
     });
     outgoing.on("close", () => forward.destroy());
     forward.on("error", () => outgoing.destroy());
+    const closed = new Promise((go) => forward.once("close", go));
     try {
       for await (const chunk of incoming) {
         if (body) await held?.promise;
@@ -61,7 +62,7 @@ export async function line(t) {
           put.bytes += chunk.length;
           state.passed += chunk.length;
         }
-        if (!forward.write(chunk)) await new Promise((go) => forward.once("drain", go).once("close", go));
+        if (!forward.write(chunk)) await Promise.race([closed, new Promise((go) => forward.once("drain", go))]);
       }
       forward.end();
     } catch {
@@ -76,13 +77,16 @@ export async function line(t) {
     else lanes++;
   };
   const hold = () => {
-    held ??= Promise.withResolvers?.() ?? deferred();
+    held ??= deferred();
     heldAfter?.reached();
     heldAfter = undefined;
   };
 
   server.on("connection", (socket) => {
-    if (cut) return socket.destroy();
+    if (cut) {
+      tried?.();
+      return socket.destroy();
+    }
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket)).on("error", () => {});
   });
@@ -109,6 +113,8 @@ export async function line(t) {
       for (const socket of sockets) socket.destroy();
     },
     mend: () => (cut = false),
+    /** Resolves when the browser has run into the cut once more. */
+    noticed: () => new Promise((go) => (tried = go)),
     /** Flips a bit in each of the next n requests with a file's bytes. */
     spoil: (n) => (spoil = n),
     /** Does something before each request with a file's bytes is passed on. */

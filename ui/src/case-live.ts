@@ -20,12 +20,14 @@ export class CaseLive extends HTMLElement {
     if (this.hasAttribute("idle")) return; // nothing moves here any more
     this.#seen = this.getAttribute("revision") ?? "";
     document.addEventListener("visibilitychange", this.#looked);
+    document.addEventListener("caseload-signed-in", this.#looked);
     if (!document.hidden) this.#listen();
   }
 
   disconnectedCallback(): void {
     this.#deaf();
     document.removeEventListener("visibilitychange", this.#looked);
+    document.removeEventListener("caseload-signed-in", this.#looked);
     clearTimeout(this.#timer);
   }
 
@@ -85,7 +87,7 @@ export class CaseLive extends HTMLElement {
     }).catch(() => undefined); // the next event tries again
     if (!response || response.redirected || !this.isConnected) return;
     if (response.headers.has("HX-Redirect")) {
-      this.#deaf(); // signed out: the next click says so
+      this.#deaf(); // signed out: the next click says so, or somebody signs in again in another tab
       return;
     }
     if (!response.ok) return;

@@ -8,7 +8,7 @@ import { count, duration, percent, size, text } from "./format.js";
 import { Handles } from "./handles.js";
 import { pageWords, say } from "./page.js";
 import { Rate } from "./rate.js";
-import { askSession, shareSession } from "./session.js";
+import { askSession, shareSession, type News } from "./session.js";
 import { Speech } from "./speech.js";
 import { TimeLeft } from "./timeleft.js";
 import { Title } from "./title.js";
@@ -86,7 +86,7 @@ export class CaseUploader extends HTMLElement {
     this.replaceChildren(this.#head.element, this.#list.element);
     this.#unfold(false);
     this.#handles = new Handles(this.#user);
-    this.#unshare = shareSession(this.#organization, () => void this.#askSession());
+    this.#unshare = shareSession(this.#organization, this.#heard);
     document.addEventListener("caseload-send", this.#take);
     document.addEventListener("htmx:after:swap", this.#lookAgain);
     document.addEventListener("visibilitychange", this.#back);
@@ -237,6 +237,12 @@ export class CaseUploader extends HTMLElement {
     if (!document.hidden && (this.engine.gate === "signIn" || this.#stranger)) void this.#askSession();
   };
 
+  /** Another tab was loaded in a session: of somebody who signed in again, or of another organization? */
+  #heard = ({ organization }: News): void => {
+    const waits = this.engine.gate === "signIn" || this.#stranger !== "";
+    if (waits || organization !== this.#organization) void this.#askSession();
+  };
+
   async #askSession(): Promise<void> {
     const session = await askSession(this.#organization);
     if (session.is === "other") {
@@ -246,6 +252,7 @@ export class CaseUploader extends HTMLElement {
       if (this.#stranger) this.engine.resumeAll();
       if (this.#stranger || this.engine.gate === "signIn") this.engine.retryAll();
       this.#stranger = "";
+      document.dispatchEvent(new Event("caseload-signed-in"));
     }
     this.#draw();
   }

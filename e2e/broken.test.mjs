@@ -1,0 +1,94 @@
+// What breaks on the way while files are sent: the line, the network, the session, the server, a signature, a bit. Each
+// upload goes on where it was, and what was sent twice is no more than what was under way when it broke.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { folder, firstRun, kept, launch, newCase, open, row, scan, site, skip, sum } from "./house.mjs";
+
+const MB = 1_000_000;
+const SIZE = 40; // MB
+const settings = { CASELOAD_PART_SIZE: "5MiB", CASELOAD_DIRECT_THRESHOLD: "20MB" };
+
+test("uploads outlive what breaks on the way", { skip, timeout: 300_000 }, async (t) => {
+  const house = await site(t, { watched: true, settings });
+  const { line } = house;
+  const browser = await launch(t);
+  const dir = folder(t);
+  const first = await open(t, { ...house, browser });
+  await firstRun(first.page);
+  const state = await first.context.storageState();
+
+  /** Sends a file, lets `break_` do its worst after a share of it, and looks at what has come of it. */
+  const journey = (name, share, break_) =>
+    t.test(name, { timeout: 120_000 }, async (t) => {
+      const { page, context } = await open(t, { ...house, browser, state });
+      const address = await newCase(page, name);
+      const file = scan(dir, `${name.replaceAll(" ", "-")}.raw`, SIZE);
+      const short = file.split("/").pop();
+      const before = { passed: line.passed, lost: line.lost };
+      const reached = line.holdAfter(share * SIZE * MB);
+      await page.setInputFiles("[data-input=files]", file);
+      await reached;
+      await break_({ page, context, address, file });
+      await row(page, short).waitFor({ timeout: 60_000 });
+      const got = await kept(page, address, short);
+      assert.equal(got.rows, 1, "the file is there more than once");
+      assert.equal(got.sha256, sum(file), "other bytes arrived than were sent");
+      const passed = line.passed - before.passed;
+      const lost = line.lost - before.lost;
+      t.diagnostic(`${(passed / MB).toFixed(1)} MB passed for ${SIZE} MB, ${(lost / MB).toFixed(1)} MB of them lost`);
+      assert.ok(passed - lost <= 1.05 * SIZE * MB, `${passed} bytes passed, ${lost} were lost when it broke`);
+      assert.equal(await page.evaluate(() => document.title.includes("%")), false, "the title still tells a percentage");
+    });
+
+  await journey("the line is cut in mid part", 0.4, async ({ page }) => {
+    line.cut();
+    line.release();
+    await line.noticed();
+    line.mend();
+  });
+
+  await journey("the computer loses its network", 0.4, async ({ page, context }) => {
+    await context.setOffline(true);
+    await page.locator('case-uploader[data-state="offline"]', { hasText: "Waiting for the network" }).waitFor();
+    line.release();
+    await context.setOffline(false);
+    await page.locator('case-uploader[data-state="sending"]').waitFor();
+  });
+
+  await journey("the server is killed and starts again", 0.5, async () => {
+    await house.kill();
+    line.release();
+    await house.again();
+  });
+
+  await journey("paused and resumed", 0.4, async ({ page }) => {
+    await page.getByRole("button", { name: "Pause all" }).click();
+    await page.locator('case-uploader[data-state="paused"]').waitFor();
+    line.release();
+    const before = line.puts.length;
+    await page.getByRole("link", { name: "Cases" }).first().click();
+    await page.waitForURL("**/cases");
+    await page.goBack();
+    assert.equal(line.puts.length, before, "something was sent while all was paused");
+    await page.getByRole("button", { name: "Resume all" }).click();
+  });
+
+  await journey("a bit flips", 0.2, async () => {
+    line.spoil(1);
+    line.release();
+  });
+
+  await journey("signed out in mid upload", 0.4, async ({ page, context, address }) => {
+    const cookies = await context.cookies();
+    await context.clearCookies({ name: cookies.find(({ name }) => name.includes("caseload") && !/language|zone/.test(name)).name });
+    line.release();
+    await page.locator(".tray-note.urgent").getByRole("link", { name: "Sign in" }).waitFor();
+    const opened = context.waitForEvent("page");
+    await page.locator(".tray-note.urgent").getByRole("link", { name: "Sign in" }).click();
+    const tab = await opened;
+    await tab.fill("[name=email]", "kim@clinic.example");
+    await tab.fill("[name=password]", "correct horse battery staple");
+    await tab.click("main form button.primary");
+    await tab.waitForURL("**/cases"); // it tells the other tab
+  });
+});
