@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,7 @@ func (s *Service) Abort(ctx context.Context, user caseload.User, id caseload.Fil
 		return f, err
 	}
 	if f.State.Acknowledged() {
-		return f, caseload.Errorf(caseload.Conflict, "This file was already received.").WithHint("Delete it if it is not wanted.")
+		return f, alreadyReceived().WithHint("Delete it if it is not wanted.")
 	}
 	return s.abandon(ctx, f, string(user.ID), "The upload was cancelled.")
 }
@@ -40,6 +41,40 @@ func (s *Service) abandon(ctx context.Context, f caseload.File, actor, reason st
 		s.abortQuietly(ctx, f.ID, row.Object, row.UploadID)
 	}
 	return row, nil
+}
+
+// endedByStore is why a file is abandoned whose upload the store no longer knows.
+const endedByStore = "The store ended this upload."
+
+// abandonEnded gives up an upload that the store has ended, so that the file is sent anew and nobody goes on with what
+// is gone. It returns what to answer. The caller has the file's turn and verdict is finish's.
+func (s *Service) abandonEnded(ctx context.Context, f caseload.File, verdict error) error {
+	if _, err := s.abandon(ctx, f, caseload.SystemActor, endedByStore); err != nil {
+		return errors.Join(verdict, err)
+	}
+	return verdict
+}
+
+// giveUpEnded is abandonEnded for whoever met an upload that is gone without having the turn: the store is asked once
+// more, because another may be completing it at this moment.
+func (s *Service) giveUpEnded(ctx context.Context, user caseload.User, id caseload.FileID) error {
+	leave, err := s.turns.take(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	f, err := s.arrivingDirect(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	switch _, verdict := s.finish(ctx, f, caseload.SystemActor); {
+	case verdict == nil:
+		return alreadyReceived()
+	case errors.Is(verdict, errEnded):
+		return s.abandonEnded(ctx, f, verdict)
+	default:
+		return verdict
+	}
 }
 
 // abortQuietly frees the parts of an upload that nothing needs any more. A failure is only logged: the delete-intent

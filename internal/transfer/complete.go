@@ -46,7 +46,10 @@ func (s *Service) Complete(ctx context.Context, user caseload.User, id caseload.
 	if err := s.Records.Postpone(ctx, id, s.now().Add(settleWithin)); err != nil {
 		return s.orStored(ctx, user, f, fmt.Errorf("take up %s: %w", id, err))
 	}
-	if f, err = s.finish(ctx, f, string(user.ID)); err != nil {
+	if f, err = s.finish(ctx, f, string(user.ID)); errors.Is(err, errEnded) {
+		err = s.abandonEnded(ctx, f, err)
+	}
+	if err != nil {
 		return s.orStored(ctx, user, f, err)
 	}
 	return f, nil

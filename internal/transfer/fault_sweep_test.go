@@ -10,22 +10,54 @@ import (
 	"dcdentals.com/caseload/internal/transfer"
 )
 
-// Fault 23: the store's own lifecycle ended the upload.
+// Fault 23: the store's own lifecycle ended the upload. Whoever meets it first abandons the file, so that it is not gone
+// on with for ever; what was sent meanwhile is not lost of sight.
 func TestAnUploadTheStoreEndedIsAbandonedAndSaysSo(t *testing.T) {
+	for name, meet := range map[string]func(r *faultRig, id caseload.FileID) error{
+		"Complete": func(r *faultRig, id caseload.FileID) error { return r.complete(id) },
+		"Held": func(r *faultRig, id caseload.FileID) error {
+			_, err := r.Held(r.t.Context(), r.user, id)
+			return err
+		},
+		"Relay": func(r *faultRig, id caseload.FileID) error {
+			part := transfer.PartSpec{Number: 1, CRC64NVME: checksum(body[:10])}
+			_, err := r.Relay(r.t.Context(), r.user, id, part, bytes.NewReader(body[:10]), 10)
+			return err
+		},
+		"Sweep": func(r *faultRig, id caseload.FileID) error {
+			if report := r.sweepUntil(61 * time.Minute); report.Abandoned != 1 {
+				r.t.Errorf("sweep: %+v", report)
+			}
+			return caseload.Errorf(caseload.Conflict, "it says nothing to anybody")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFaultRig(t, func(t *testing.T, r *faultRig) {
+				id := r.sent()
+				clear(r.objects.uploads)
+				wantKind(t, meet(r, id), caseload.Conflict)
+				if f := r.records.row(id); f.State != caseload.Abandoned || !strings.Contains(f.Reason, "store ended") {
+					t.Errorf("row is %s, %q", f.State, f.Reason)
+				}
+				if n := r.records.count(caseload.FileAbandoned, id); n != 1 {
+					t.Errorf("%d events", n)
+				}
+			})
+		})
+	}
+}
+
+// The store knows no such upload because another process has just completed it: the object shows a moment later.
+func TestAnUploadThatWasJustCompletedIsNotTakenForEnded(t *testing.T) {
 	inFaultRig(t, func(t *testing.T, r *faultRig) {
 		id := r.sent()
+		f := r.records.row(id)
 		clear(r.objects.uploads)
-		err := r.complete(id)
+		r.objects.objects[f.Object] = body
+		r.objects.hidden = 3
+		_, err := r.Held(t.Context(), r.user, id)
 		wantKind(t, err, caseload.Conflict)
-		if _, err := r.Held(t.Context(), r.user, id); caseload.KindOf(err) != caseload.Conflict {
-			t.Errorf("Held: %v", err)
-		}
-		if report := r.sweepUntil(61 * time.Minute); report.Abandoned != 1 {
-			t.Errorf("sweep: %+v", report)
-		}
-		if f := r.records.row(id); f.State != caseload.Abandoned || !strings.Contains(f.Reason, "store ended") {
-			t.Errorf("row is %s, %q", f.State, f.Reason)
-		}
+		r.wantStored(id, body)
 	})
 }
 

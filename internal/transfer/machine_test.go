@@ -32,7 +32,7 @@ func TestAnyOrderOfVerbsKeepsTheInvariants(t *testing.T) {
 			n++
 			m := &machine{realRig: r, rt: rt, c: r.newCase(fmt.Sprintf("M-%d", n))}
 			rt.Repeat(map[string]func(*rapid.T){
-				"plan": m.plan, "sign": m.sign, "put": m.put, "relay": m.relay, "receive": m.receiveSmall, "complete": m.complete,
+				"plan": m.plan, "plan again": m.planAgain, "sign": m.sign, "put": m.put, "relay": m.relay, "receive": m.receiveSmall, "complete": m.complete,
 				"abort": m.abort, "delete": m.deleteFile, "link": m.link, "held": m.held, "sweep": m.sweep, "wait": m.wait,
 				"": m.compare,
 			})
@@ -128,13 +128,74 @@ func (m *machine) plan(rt *rapid.T) {
 		rt.Skip("enough files")
 	}
 	size := rapid.SampledFrom([]int{1, 999, 1000, 2500, 2500, caseload.MinPartSize + 1}).Draw(rt, "size")
-	planned, _, err := m.Plan(context.Background(), m.admin, m.c, "", []transfer.FileSpec{{Name: "a", Size: int64(size)}, {Name: "b"}})
+	m.planSpec(transfer.FileSpec{Name: fmt.Sprintf("a%d", len(m.files)), Size: int64(size), Fingerprint: "print", ModifiedAt: m.now()})
+}
+
+// planSpec plans one file beside one that cannot be, and holds the answer against the model: bytes that were received are
+// not sent again, an unfinished upload of the same file goes on, anything else is a new row.
+func (m *machine) planSpec(spec transfer.FileSpec) {
+	planned, _, err := m.Plan(context.Background(), m.admin, m.c, "", []transfer.FileSpec{spec, {Name: "b"}})
 	m.want(err, success)
 	m.want(planned[1].Err, caseload.Invalid)
-	f := &expected{File: planned[0].File, held: map[int]int{}, said: map[int]int{}, lastSign: m.now()}
-	f.version = [2][]byte{randomBytes(uint64(len(m.files)), size), randomBytes(uint64(len(m.files))+100, size)}
-	f.moved(caseload.Planned)
-	m.files = append(m.files, f)
+	got := planned[0]
+	var received, unfinished []*expected
+	for _, f := range m.files {
+		apart := f.ModifiedAt.Sub(spec.ModifiedAt).Abs()
+		switch {
+		case f.state.Acknowledged() && spec.CRC64NVME == checksum(f.bytes):
+			received = append(received, f)
+		case f.state.Arriving() && f.Name == spec.Name && f.Size == spec.Size && f.Fingerprint == spec.Fingerprint && apart <= 2*time.Second:
+			unfinished = append(unfinished, f)
+		}
+	}
+	among := func(files []*expected) bool {
+		for _, f := range files {
+			if f.ID == got.File.ID {
+				f.lastSign = m.now()
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case len(received) > 0:
+		if got.Match != caseload.MatchReceived || !among(received) {
+			m.rt.Fatalf("received already, planned as %q", got.Match)
+		}
+	case len(unfinished) > 0:
+		if got.Match != caseload.MatchUnfinished || !among(unfinished) {
+			m.rt.Fatalf("unfinished, planned as %q", got.Match)
+		}
+	default:
+		if got.Match != caseload.MatchNone {
+			m.rt.Fatalf("a new file is taken for %s (%q)", got.File.ID, got.Match)
+		}
+		f := &expected{File: got.File, held: map[int]int{}, said: map[int]int{}, lastSign: m.now()}
+		n := uint64(len(m.files))
+		f.version = [2][]byte{randomBytes(n, int(f.Size)), randomBytes(n+100, int(f.Size))}
+		f.moved(caseload.Planned)
+		m.files = append(m.files, f)
+	}
+}
+
+// planAgain drops a file of before again, as it was or changed.
+func (m *machine) planAgain(rt *rapid.T) {
+	f := m.pick()
+	if len(m.files) >= 9 {
+		rt.Skip("enough files")
+	}
+	spec := transfer.FileSpec{Name: f.Name, Size: f.Size, Fingerprint: f.Fingerprint, ModifiedAt: f.ModifiedAt}
+	switch rapid.SampledFrom([]string{"same", "same", "rounded", "edited", "other print", "checksum known"}).Draw(rt, "copy") {
+	case "rounded":
+		spec.ModifiedAt = spec.ModifiedAt.Add(-1900 * time.Millisecond)
+	case "edited":
+		spec.ModifiedAt = spec.ModifiedAt.Add(3 * time.Second)
+	case "other print":
+		spec.Fingerprint += "'"
+	case "checksum known":
+		spec.CRC64NVME = checksum(f.version[0])
+	}
+	m.planSpec(spec)
 }
 
 func (m *machine) drawPart(f *expected) (n, version int) {

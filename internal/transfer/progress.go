@@ -9,7 +9,8 @@ import (
 )
 
 // Held returns the parts the store holds of an upload, in order, for a client that resumes: what it has with the same
-// checksum need not travel again. A file of which nothing was sent has none. Conflict when it no longer arrives.
+// checksum need not travel again. A file of which nothing was sent has none. Conflict when it no longer arrives; an upload
+// that the store has ended is abandoned then.
 func (s *Service) Held(ctx context.Context, user caseload.User, id caseload.FileID) ([]caseload.Part, error) {
 	f, err := s.arrivingDirect(ctx, user, id)
 	if err != nil || f.UploadID == "" {
@@ -26,7 +27,7 @@ func (s *Service) Held(ctx context.Context, user caseload.User, id caseload.File
 	case headErr == nil: // put together already; Complete will find it so
 		return s.Records.Parts(ctx, id)
 	case caseload.KindOf(headErr) == caseload.NotFound:
-		return nil, uploadEnded(err)
+		return nil, s.giveUpEnded(ctx, user, id)
 	default:
 		return nil, fmt.Errorf("look for %s: %w", id, errors.Join(headErr, err))
 	}

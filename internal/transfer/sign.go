@@ -73,7 +73,7 @@ func (s *Service) Relay(ctx context.Context, user caseload.User, id caseload.Fil
 	case err == nil:
 		return p, nil
 	case caseload.KindOf(err) == caseload.NotFound:
-		return caseload.Part{}, uploadEnded(err)
+		return caseload.Part{}, s.giveUpEnded(ctx, user, id)
 	default:
 		return caseload.Part{}, fmt.Errorf("relay part %d of %s: %w", p.Number, id, err)
 	}
@@ -118,12 +118,16 @@ func stillArriving(f caseload.File) error {
 	case f.State.Arriving():
 		return nil
 	case f.State.Acknowledged():
-		return caseload.Errorf(caseload.Conflict, "This file was already received.")
+		return alreadyReceived()
 	case f.State == caseload.Deleted:
 		return caseload.Errorf(caseload.Gone, "This file was deleted.")
 	default:
 		return caseload.Errorf(caseload.Conflict, "This upload was given up.").WithHint("Send the file again.")
 	}
+}
+
+func alreadyReceived() *caseload.Error {
+	return caseload.Errorf(caseload.Conflict, "This file was already received.")
 }
 
 func checkParts(f caseload.File, specs []PartSpec) ([]caseload.Part, error) {

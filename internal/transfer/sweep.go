@@ -74,7 +74,7 @@ func (s *Service) sweepUpload(ctx context.Context, f caseload.File, report *Swee
 	case errors.Is(verdict, errOtherBytes):
 		report.Abandoned++
 	case errors.Is(verdict, errEnded):
-		return s.sweepAbandon(ctx, f, "The store ended this upload.", report)
+		return s.sweepAbandon(ctx, f, endedByStore, report)
 	case errors.Is(verdict, errNotWhole) && s.silent(f):
 		return s.sweepAbandon(ctx, f, "The file did not arrive whole in time.", report)
 	case errors.Is(verdict, errNotWhole):
