@@ -143,3 +143,16 @@ func sentence(err error) string {
 	}
 	return text
 }
+
+// drop leaves out the files whose names match.
+func (g *gathered) drop(names *regexp.Regexp) {
+	kept, paths := g.sources[:0], g.paths[:0]
+	for i, s := range g.sources {
+		if names.MatchString(s.Name) {
+			g.bytes -= s.Size
+			continue
+		}
+		kept, paths = append(kept, s), append(paths, g.paths[i])
+	}
+	g.sources, g.paths = kept, paths
+}
