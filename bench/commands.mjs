@@ -46,7 +46,7 @@ async function quiet({ token }) {
   for (;;) {
     const { cases } = await ask("/cases");
     const all = await Promise.all(cases.map(async ({ id }) => (await ask(`/cases/${id}/files`)).files));
-    if (all.flat().every((file) => ["ready", "rejected", "abandoned"].includes(file.state))) return;
+    if (!all.flat().some((file) => ["stored", "reading"].includes(file.state))) return;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }

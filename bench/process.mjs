@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 const running = new Set();
-process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+process.once("exit", () => running.forEach((child) => child.kill())); // SIGTERM: the line takes its namespaces down
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
 /** Starts a program that says "ready" on its standard output, and resolves when it has. */
 export async function start(command, options = {}) {
