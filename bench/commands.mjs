@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { largeFile, work } from "./house.mjs";
 import { keep, megabits, median, mib, note, number, table } from "./report.mjs";
-import { run, start } from "./process.mjs";
+import { cpuSeconds, run, start } from "./process.mjs";
 import { bin, rounds, sizes, wantedContender } from "./settings.mjs";
 import { signedPut } from "./sign.mjs";
 
@@ -37,7 +37,8 @@ async function site() {
     await s3.stop();
     rmSync(dir, { recursive: true, force: true });
   };
-  return { dir, token, stop };
+  const busy = () => cpuSeconds(server.child.pid) + cpuSeconds(s3.child.pid);
+  return { dir, token, stop, busy };
 }
 
 /** Waits until the server has read what it was sent: reading must not slow the next one. */
@@ -94,9 +95,11 @@ export async function inCommands() {
       await quiet(s);
       execFileSync("sync"); // nobody pays for what another left to be written
       try {
-        const { seconds, memory } = await peers[name].send(file, s);
-        figures.push({ seconds, memory });
-        keep("command", { contender: name, round, seconds, memory });
+        const busy = s.busy();
+        const { seconds, memory, cpu } = await peers[name].send(file, s);
+        const figure = { seconds, memory, cpu, served: s.busy() - busy };
+        figures.push(figure);
+        keep("command", { contender: name, round, ...figure });
       } catch (error) {
         console.error(`${name}: ${error.message}`);
         keep("command", { contender: name, round, error: error.message });
@@ -106,11 +109,11 @@ export async function inCommands() {
   await s.stop();
   const rows = [...seen].map(([name, figures]) => {
     const { title, sums } = peers[name];
-    if (figures.length === 0) return [title, sums, "failed", "–", "–", "–"];
+    if (figures.length === 0) return [title, sums, "failed", "–", "–", "–", "–", "–"];
     const seconds = median(figures.map((f) => f.seconds));
     const each = figures.map((f) => number(f.seconds, 1)).join(", ");
-    return [title, sums, number(seconds, 1), each, number(megabits(size, seconds) / 8, 0), mib(Math.max(...figures.map((f) => f.memory)))];
+    return [title, sums, number(seconds, 1), each, number(megabits(size, seconds) / 8, 0), number(median(figures.map((f) => f.cpu)), 1), number(median(figures.map((f) => f.served)), 1), mib(Math.max(...figures.map((f) => f.memory)))];
   });
   note(`${version("aws", "--version")}; ${version("rclone", "version")}; ${version("curl", "--version")}.`);
-  table(`${mib(size)} MiB on loopback by command lines, median of ${rounds}`, ["command", "checksums", "seconds", "each", "MB/s", "peak MiB"], rows);
+  table(`${mib(size)} MiB on loopback by command lines, median of ${rounds}`, ["command", "checksums", "seconds", "each", "MB/s", "its CPU s", "server's CPU s", "its peak MiB"], rows);
 }

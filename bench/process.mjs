@@ -27,7 +27,7 @@ export async function start(command, options = {}) {
   return { child, lines, stop, log: () => log };
 }
 
-/** Runs a program to its end and tells seconds, standard output, and the most memory it held (VmHWM) in bytes. */
+/** Runs a program to its end; tells seconds, standard output, the most memory it held (VmHWM, bytes) and its CPU seconds. */
 export async function run(command, options = {}) {
   const began = performance.now();
   const child = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "pipe"], ...options });
@@ -35,9 +35,13 @@ export async function run(command, options = {}) {
   let out = "";
   let log = "";
   let memory = 0;
+  let cpu = 0;
   child.stdout.on("data", (chunk) => (out += chunk));
   child.stderr.on("data", (chunk) => (log = (log + chunk).slice(-20_000)));
-  const look = setInterval(() => (memory = Math.max(memory, figure(child.pid, "status", "VmHWM"))), 50);
+  const look = setInterval(() => {
+    memory = Math.max(memory, figure(child.pid, "status", "VmHWM"));
+    cpu = Math.max(cpu, cpuSeconds(child.pid));
+  }, 50);
   const code = await new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);
@@ -45,7 +49,7 @@ export async function run(command, options = {}) {
   clearInterval(look);
   running.delete(child);
   if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}: ${log}${out}`);
-  return { seconds: (performance.now() - began) / 1000, out, memory };
+  return { seconds: (performance.now() - began) / 1000, out, memory, cpu };
 }
 
 /** A figure in kB of a file of /proc/PID, in bytes; 0 when the process is gone. */
@@ -53,6 +57,17 @@ export function figure(pid, file, name) {
   try {
     const found = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/${file}`, "utf8"));
     return found ? Number(found[1]) * 1024 : 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** Seconds of CPU a process has used; 0 when it is gone. */
+export function cpuSeconds(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
+    return (Number(user) + Number(system)) / 100; // clock ticks: sysconf(_SC_CLK_TCK) is 100 on Linux
   } catch {
     return 0;
   }
