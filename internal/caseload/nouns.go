@@ -353,6 +353,7 @@ const (
 	FileLinked          Action = "file.linked" // a download link was given out
 	FileQuarantined     Action = "file.quarantined"
 	ObjectErased        Action = "object.erased"
+	StoreUnreached      Action = "store.unreached" // a browser or program could not reach the store by itself
 )
 
 // SystemActor is the Actor of what no person did.

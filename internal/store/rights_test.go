@@ -67,6 +67,10 @@ var scoped = []struct {
 		_, err := s.FileIn(ctx, u, c.ID, f.ID)
 		return err
 	}},
+	{"RecordUnreached", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
+		_, err := s.RecordUnreached(ctx, u, caseload.StoreCORS, c.ID)
+		return err
+	}},
 	{"FileStudies", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, _ caseload.Case, f caseload.File) error {
 		_, err := s.FileStudies(ctx, u, f.ID)
 		return err
@@ -86,7 +90,7 @@ var scoped = []struct {
 // free are the methods with a user whose rights are tested below, each in its own way.
 var free = []string{
 	"Cases", "ProposeCaseNumber", "CreateCase", "ReportProgress", "Users", "ChangeUser", "CreateToken", "Tokens", "RevokeToken",
-	"SignInSucceeded", "CreateFirstAdmin", "CreateUser",
+	"SignInSucceeded", "Unreached", "CreateFirstAdmin", "CreateUser",
 }
 
 // A method that takes a user and is in neither list above has no test of its rights.

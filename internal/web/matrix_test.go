@@ -25,6 +25,7 @@ var bodies = map[string]string{
 	"PATCH /api/v1/cases/{case}":      `{"note":"n"}`,
 	"POST /api/v1/cases/{case}/files": `{"files":[{"name":"a.txt","size":3}]}`,
 	"POST /api/v1/cases/{case}/match": `{"sizes":[3]}`,
+	"POST /api/v1/store-reports":      `{"code":"STORE-CORS","detail":""}`,
 	"POST /api/v1/progress":           `{"files":[]}`,
 	"PATCH /api/v1/users/{user}":      `{"name":"Other"}`,
 	"POST /api/v1/tokens":             `{"name":"t","role":"member"}`,

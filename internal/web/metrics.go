@@ -18,6 +18,8 @@ type metrics struct {
 	bytesIn  prometheus.Counter
 	signs    prometheus.Counter
 	streams  prometheus.GaugeFunc
+
+	unreached *prometheus.CounterVec
 }
 
 func newMetrics(live *hub) *metrics {
@@ -35,6 +37,9 @@ func newMetrics(live *hub) *metrics {
 		signs: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "caseload_signed_requests_total", Help: "Upload requests signed.",
 		}),
+		unreached: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "caseload_store_unreached_total", Help: "Reports that the object store was not reached from where somebody works, by code.",
+		}, []string{"code"}),
 		streams: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "caseload_live_streams", Help: "Pages that are being told of changes.",
 		}, func() float64 { return float64(live.streams()) }),
@@ -42,7 +47,7 @@ func newMetrics(live *hub) *metrics {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.seconds, m.bytesIn, m.signs, m.streams}
+	return []prometheus.Collector{m.requests, m.seconds, m.bytesIn, m.signs, m.streams, m.unreached}
 }
 
 func (m *metrics) answered(route, method string, status int, took time.Duration) {

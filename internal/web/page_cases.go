@@ -1,8 +1,10 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/store"
@@ -21,7 +23,14 @@ type casesPage struct {
 	CanWrite     bool
 	Filtered     bool
 	New          newCaseForm
+	Unreached    []unreachedView // for administrators
 }
+
+// unreachedView tells of one reason for which the store was not reached lately.
+type unreachedView struct{ Code, Text string }
+
+// unreachedFor is how long administrators are told of it.
+const unreachedFor = 7 * 24 * time.Hour
 
 // newCaseForm is the field beside the list that opens a case.
 type newCaseForm struct {
@@ -70,6 +79,9 @@ func (s *Server) showCases(w http.ResponseWriter, r *http.Request, status int, f
 	if found.Next != "" {
 		page.Older = casesAddress(page.Query, page.State, found.Next)
 	}
+	if page.Unreached, err = s.unreached(r.Context(), l, user); err != nil {
+		return err
+	}
 	page.Filtered = page.Query != "" || page.State != ""
 	if page.CanWrite && page.New.Number == "" {
 		if page.New.Number, err = s.Store.ProposeCaseNumber(r.Context(), user); err != nil {
@@ -77,6 +89,18 @@ func (s *Server) showCases(w http.ResponseWriter, r *http.Request, status int, f
 		}
 	}
 	return s.render(w, r, status, "cases.html", page)
+}
+
+// unreached tells administrators why uploads went through the server lately; nothing to others.
+func (s *Server) unreached(ctx context.Context, l locale, user caseload.User) (views []unreachedView, err error) {
+	if !user.Role.CanAdminister() {
+		return nil, nil
+	}
+	reports, err := s.Store.Unreached(ctx, user, s.Now().Add(-unreachedFor))
+	for _, u := range reports {
+		views = append(views, unreachedView{string(u.Code), l.count("unreached."+string(u.Code), u.Times)})
+	}
+	return views, err
 }
 
 func (s *Server) caseRow(l locale, c caseload.CaseSummary) caseRow {

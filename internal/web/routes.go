@@ -101,6 +101,8 @@ func (s *Server) routeTable() []route {
 		{"PUT /api/v1/files/{file}/parts/{number}", forWriter, asUpload, s.apiRelayPart},
 		{"POST /api/v1/files/{file}/complete", forWriter, asStored, s.apiCompleteFile},
 		{"POST /api/v1/files/{file}/abort", forWriter, asStored, s.apiAbortFile},
+		{"GET /api/v1/store-test", forWriter, asStored, s.apiTestStore},
+		{"POST /api/v1/store-reports", forWriter, asJSON, s.apiReportStore},
 		{"POST /api/v1/progress", forWriter, asJSON, s.apiReportProgress},
 		{"GET /api/v1/users", forAdmin, asJSON, s.apiListUsers},
 		{"POST /api/v1/users", forAdmin, asJSON, s.apiCreateUser},
