@@ -17,6 +17,13 @@ type Limits struct {
 // MaxURLExpiry is the ceiling for URLExpiry, whatever the settings say.
 const MaxURLExpiry = time.Hour
 
+// LateWrites is how long after an upload's end a byte could still arrive for its key: an address signed just before is
+// good for at most an hour, and a body begun then is streamed for at most another.
+const LateWrites = 2 * MaxURLExpiry
+
+// MaxPartNumber is S3's own highest part number (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
+const MaxPartNumber = 10_000
+
 // MinPartSize is S3's own least size of every part but the last, in bytes
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 const MinPartSize = 5 << 20

@@ -122,7 +122,7 @@ type File struct {
 
 	Name        string    // base name as dropped, NFC, control and bidi characters removed; kept to the download
 	Path        string    // folder path within the drop, "/"-separated, "" for a single file; display only
-	Size        int64     // bytes, as planned; equal to the object's once stored
+	Size        int64     // bytes, as planned; equal to the object's once stored. With SizeOpen the most it may be
 	ContentType string    // as claimed by the client; display only, never trusted
 	ModifiedAt  time.Time // of the person's copy; zero: unknown
 	Fingerprint string    // opaque, of the client, to find the same file again; at most 128 bytes of ASCII
@@ -136,6 +136,10 @@ type File struct {
 	PartSize  int64  // bytes; 0 on the small route
 	SentBytes int64  // as last reported while arriving; display only
 	Deadline  time.Time
+
+	Loose       bool      // sent by a client that says neither parts' checksums nor, perhaps, the size (stock Uppy)
+	SizeOpen    bool      // of a loose file that is arriving: nobody said its size
+	CancelledAt time.Time // when the client of a loose file gave it up; zero: it did not, or came back since
 
 	CRC64NVME string // base64 of the 8 bytes, big endian, of the whole object, as the store observed it
 	ETag      string // without quotes, as the store observed it
@@ -169,6 +173,13 @@ func (f File) Parts() int {
 	return int((f.Size + f.PartSize - 1) / f.PartSize)
 }
 
+// Form tells whether the file comes as one form that its client posts to the store (a single upload of stock Uppy).
+func (f File) Form() bool { return f.Loose && f.UploadID == "" }
+
+// FormKey is where the store keeps what was posted until the server has taken it over to Object, where no client can
+// write. A client may know it: it is the file's identifier.
+func (f File) FormKey() ObjectKey { return ObjectKey(f.ID) }
+
 // PartLength returns the length in bytes of part n (from 1), or 0 when there is no such part.
 func (f File) PartLength(n int) int64 {
 	parts := f.Parts()
@@ -197,6 +208,16 @@ type SignedRequest struct {
 	Method    string
 	URL       string
 	Headers   map[string]string // without Host and Content-Length, which the client's stack sets itself
+	ExpiresAt time.Time
+}
+
+// SignedForm is one file's way to the store as a form (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTForms.html):
+// the client posts Fields, then the bytes as "file". From a store that takes no forms it is a plain PUT without fields.
+type SignedForm struct {
+	Method    string
+	URL       string
+	Fields    map[string]string
+	Headers   map[string]string
 	ExpiresAt time.Time
 }
 

@@ -8,7 +8,8 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// RecordParts upserts the manifest of a file that is sending (the last word on a part counts) and sets its deadline.
+// RecordParts upserts the manifest of a file that is sending (the last word on a part counts) and sets its deadline. A
+// client that gave the upload up has come back by it. Without parts it is a sign of life and nothing else.
 // Conflict in any other state.
 func (s *Store) RecordParts(ctx context.Context, id caseload.FileID, parts []caseload.Part, deadline time.Time) (err error) {
 	defer explain("record parts", &err)
@@ -22,7 +23,7 @@ func (s *Store) RecordParts(ctx context.Context, id caseload.FileID, parts []cas
 	}
 	sort.Ints(numbers)
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(ctx, `UPDATE files SET deadline = $2, changed_at = $3 WHERE id = $1 AND state = 'sending'`,
+		n, err := t.exec(ctx, `UPDATE files SET deadline = $2, changed_at = $3, cancelled_at = 0 WHERE id = $1 AND state = 'sending'`,
 			string(id), toMS(deadline), toMS(t.now)) // a sign of life
 		if err != nil {
 			return err
@@ -197,6 +198,20 @@ func (s *Store) ReportProgress(ctx context.Context, user caseload.User, progress
 func (t *tx) showProgress(ctx context.Context, id caseload.CaseID) error {
 	_, err := t.ExecContext(ctx, `UPDATE cases SET revision = revision + 1 WHERE id = $1`, string(id))
 	return err
+}
+
+// RecordCancel notes when the client of an arriving loose file gave it up, and sets its deadline; it is no sign of life.
+// Conflict when the file is not arriving any more.
+func (s *Store) RecordCancel(ctx context.Context, id caseload.FileID, at, deadline time.Time) (err error) {
+	defer explain("record a cancel", &err)
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(ctx, `UPDATE files SET cancelled_at = $2, deadline = $3 WHERE id = $1 AND loose = 1 AND state IN ('planned', 'sending')`,
+			string(id), toMS(at), toMS(deadline))
+		if err == nil && n == 0 {
+			return t.whyNot(ctx, id, "cannot be cancelled")
+		}
+		return err
+	})
 }
 
 // DueUploads returns at most limit arriving files whose deadline is not after now, the oldest deadline first.

@@ -269,8 +269,12 @@ func (s *Store) summaries(ctx context.Context, found []caseload.Case) ([]caseloa
 		into  func(c *caseload.CaseSummary, n int64)
 	}{
 		{
-			`SELECT case_id, sum(sent_bytes) FROM files WHERE state IN ('planned', 'sending') AND case_id` + in + `GROUP BY case_id`,
+			`SELECT case_id, sum(sent_bytes) FROM files WHERE state IN ('planned', 'sending') AND size_open = 0 AND case_id` + in + `GROUP BY case_id`,
 			func(c *caseload.CaseSummary, n int64) { c.SentBytes = n },
+		},
+		{ // nobody said how much they are: they are left out on both sides
+			`SELECT case_id, sum(size) FROM files WHERE state IN ('planned', 'sending') AND size_open = 1 AND case_id` + in + `GROUP BY case_id`,
+			func(c *caseload.CaseSummary, n int64) { c.DueBytes -= n },
 		},
 		{
 			`SELECT case_id, count(*) FROM studies WHERE case_id` + in + `GROUP BY case_id`,

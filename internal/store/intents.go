@@ -14,7 +14,16 @@ const claimFor = 10 * time.Minute
 
 // insertIntents writes one delete-intent for each file's object and unfinished upload. The files are as they were before
 // they were given up: that decides when each is due.
+//
+// A form that may still be posted has an intent of its own.
 func (t *tx) insertIntents(ctx context.Context, files []caseload.File, reason string, due caseload.EraseAt) error {
+	for _, f := range files {
+		if f.Form() && !f.State.Acknowledged() {
+			if err := t.insertFormIntent(ctx, f, reason, due.Partial); err != nil {
+				return err
+			}
+		}
+	}
 	return t.insertRows(ctx, `INSERT INTO intents
 		(id, organization_id, file_id, object, upload_id, version_id, reason, state, due_at, created_at)`, "", len(files), 10,
 		func(i int) []any {
@@ -24,6 +33,16 @@ func (t *tx) insertIntents(ctx context.Context, files []caseload.File, reason st
 				f.UploadID, f.VersionID, reason, "open", toMS(due.Of(f.State)), toMS(t.now),
 			}
 		})
+}
+
+// insertFormIntent writes the delete-intent for what was, or may yet be, posted for a file as a form.
+func (t *tx) insertFormIntent(ctx context.Context, f caseload.File, reason string, due time.Time) error {
+	_, err := t.ExecContext(ctx, `INSERT INTO intents
+		(id, organization_id, file_id, object, upload_id, version_id, reason, state, due_at, created_at)
+		VALUES ($1, $2, $3, $4, '', '', $5, 'open', $6, $7)`,
+		string(caseload.NewID[caseload.IntentID](t.now)), string(f.Organization), string(f.ID), string(f.FormKey()),
+		reason, toMS(due), toMS(t.now))
+	return err
 }
 
 // ClaimIntent claims the longest-due delete-intent for ten minutes. An intent whose object a live file refers to is

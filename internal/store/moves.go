@@ -113,14 +113,16 @@ func (t *tx) saveFile(ctx context.Context, before, after caseload.File) error {
 	n, err := t.exec(ctx, `UPDATE files SET state = $4, reason = $5, upload_id = $6, sent_bytes = $7, deadline = $8,
 		crc64nvme = $9, etag = $10, version_id = $11, sha256 = $12, kind = $13, warnings = $14, warned = $15, contents = $16,
 		meshes = $17, photos = $18, documents = $19, others = $20, entries_done = $21, entries_total = $22, bytes_read = $23,
-		attempt = $24, tries = $25, owner = $26, reading_until = $27, changed_at = $28, stored_at = $29, metadata_at = $30, ready_at = $31
+		attempt = $24, tries = $25, owner = $26, reading_until = $27, changed_at = $28, stored_at = $29, metadata_at = $30, ready_at = $31,
+		size = $32, size_open = $33
 		WHERE id = $1 AND state = $2 AND attempt = $3`,
 		string(before.ID), string(before.State), before.Attempt,
 		string(after.State), text(after.Reason), after.UploadID, after.SentBytes, toMS(after.Deadline),
 		after.CRC64NVME, after.ETag, after.VersionID, after.SHA256, string(after.Kind), toJSON(after.Warnings),
 		flag(len(after.Warnings) > 0), string(contents), after.Contents.Meshes, after.Contents.Photos, after.Contents.Documents,
 		after.Contents.Others, after.EntriesDone, after.EntriesTotal, after.BytesRead, after.Attempt, after.Tries, after.Owner,
-		toMS(after.ReadingUntil), toMS(t.now), toMS(after.StoredAt), toMS(after.MetadataAt), toMS(after.ReadyAt))
+		toMS(after.ReadingUntil), toMS(t.now), toMS(after.StoredAt), toMS(after.MetadataAt), toMS(after.ReadyAt),
+		after.Size, flag(after.SizeOpen))
 	if err == nil && n != 1 {
 		err = conflict("The file was changed by someone else meanwhile.").WithHint("Look again, then try again.")
 	}
@@ -174,6 +176,9 @@ func (s *Store) BeginSending(ctx context.Context, id caseload.FileID, actor, upl
 // MarkStored moves each file from sending to stored with what the store was seen to hold for it and enqueues the readings,
 // all in one transaction. An outcome's Won is false when the file was stored already; it carries Conflict when the file is
 // planned, abandoned or deleted, or when what was seen is not what was planned, and NotFound when there is no such file.
+//
+// Of a file whose size was open, the size seen is the size from here on. What was posted as a form has been taken over and
+// is to be erased once nothing can be posted any more.
 func (s *Store) MarkStored(ctx context.Context, actor string, seen []caseload.Seen) (outcomes []caseload.Outcome, err error) {
 	defer explain("mark files stored", &err)
 	if len(seen) == 0 {
@@ -185,7 +190,7 @@ func (s *Store) MarkStored(ctx context.Context, actor string, seen []caseload.Se
 	}
 	err = s.write(ctx, func(t *tx) error {
 		outcomes, err = t.changeFiles(ctx, ids, func(i int, f *caseload.File) (*caseload.Event, error) {
-			return t.decideStored(f, actor, seen[i].Object)
+			return t.decideStored(ctx, f, actor, seen[i].Object)
 		})
 		if err != nil {
 			return err
@@ -205,20 +210,27 @@ func (s *Store) MarkStored(ctx context.Context, actor string, seen []caseload.Se
 }
 
 // decideStored moves one file to stored if what was seen is what was planned.
-func (t *tx) decideStored(f *caseload.File, actor string, seen caseload.Object) (*caseload.Event, error) {
+func (t *tx) decideStored(ctx context.Context, f *caseload.File, actor string, seen caseload.Object) (*caseload.Event, error) {
 	if f.State.Acknowledged() {
 		return nil, nil
 	}
 	if f.State != caseload.Sending {
 		return nil, cannotMove(f.State, caseload.Stored)
 	}
-	if seen.Key != f.Object || seen.Size != f.Size || seen.CRC64NVME == "" || seen.ETag == "" && seen.VersionID == "" {
+	fits := seen.Size == f.Size || f.SizeOpen && seen.Size > 0 && seen.Size < f.Size
+	if seen.Key != f.Object || !fits || seen.CRC64NVME == "" || seen.ETag == "" && seen.VersionID == "" {
 		return nil, conflict("The store does not hold the file as it was planned.").WithCause(
 			fmt.Errorf("seen %d bytes, planned %d; checksum %q, etag %q", seen.Size, f.Size, seen.CRC64NVME, seen.ETag))
 	}
-	from := f.State
+	from, form := f.State, f.Form()
+	f.Size, f.SizeOpen = seen.Size, false
 	f.State, f.StoredAt, f.Deadline, f.SentBytes = caseload.Stored, t.now, t.now.Add(queueWithin), f.Size
 	f.CRC64NVME, f.ETag, f.VersionID = seen.CRC64NVME, seen.ETag, seen.VersionID
+	if form {
+		if err := t.insertFormIntent(ctx, *f, "the posted form was taken over", t.now.Add(caseload.LateWrites)); err != nil {
+			return nil, err
+		}
+	}
 	return moved(actor, caseload.FileStored, from, detail{
 		"size": seen.Size, "crc64nvme": seen.CRC64NVME, "etag": seen.ETag, "version": seen.VersionID,
 	}), nil

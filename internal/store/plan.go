@@ -188,13 +188,13 @@ func (t *tx) settle(ctx context.Context, user caseload.User, c caseload.Case, dr
 
 func (t *tx) insertPlanned(ctx context.Context, files []*caseload.File) error {
 	err := t.insertRows(ctx, `INSERT INTO files (id, organization_id, case_id, drop_id, name, path, size, content_type, modified_at,
-		fingerprint, state, route, object, upload_id, part_size, deadline, created_by, created_at, changed_at)`, "", len(files), 19,
+		fingerprint, state, route, object, upload_id, part_size, deadline, loose, size_open, created_by, created_at, changed_at)`, "", len(files), 21,
 		func(i int) []any {
 			f := files[i]
 			return []any{
 				string(f.ID), string(f.Organization), string(f.Case), string(f.Drop), f.Name, f.Path, f.Size,
 				text(f.ContentType), toMS(f.ModifiedAt), f.Fingerprint, string(caseload.Planned), string(f.Route),
-				string(f.Object), f.UploadID, f.PartSize, toMS(f.Deadline), string(f.CreatedBy), toMS(f.CreatedAt), toMS(f.ChangedAt),
+				string(f.Object), f.UploadID, f.PartSize, toMS(f.Deadline), flag(f.Loose), flag(f.SizeOpen), string(f.CreatedBy), toMS(f.CreatedAt), toMS(f.ChangedAt),
 			}
 		})
 	if duplicate(err) {
@@ -230,7 +230,9 @@ func batchEvent(user caseload.User, action caseload.Action, c caseload.CaseID, d
 	ids, bytes := sha256.New(), int64(0)
 	for _, f := range files {
 		ids.Write([]byte(f.ID + "\n")) // a hash never fails to write
-		bytes += f.Size
+		if !f.SizeOpen {
+			bytes += f.Size
+		}
 	}
 	e := newEvent(string(user.ID), action, c, "",
 		detail{"files": len(files), "bytes": bytes, "drop": string(drop), "ids_sha256": hex.EncodeToString(ids.Sum(nil))})
