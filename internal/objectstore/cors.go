@@ -9,9 +9,14 @@ import (
 )
 
 // EnsureCORS replaces the bucket's CORS rules by the one that browsers on the origins ("https://caseload.example")
-// need to send parts and to download: nothing wider. Stores without that API (MinIO, R2 by S3) answer Unavailable.
+// need to send parts and forms and to download: nothing wider; without origins it takes the rules away. Stores without
+// that API (MinIO, R2 by S3) answer Unavailable.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html
 func (s *Store) EnsureCORS(ctx context.Context, origins []string) error {
+	if len(origins) == 0 {
+		_, err := s.client.DeleteBucketCors(ctx, &s3.DeleteBucketCorsInput{Bucket: &s.bucket})
+		return s.sorted("DeleteBucketCors", err)
+	}
 	_, err := s.client.PutBucketCors(ctx, &s3.PutBucketCorsInput{
 		Bucket:            &s.bucket,
 		CORSConfiguration: &types.CORSConfiguration{CORSRules: []types.CORSRule{corsRule(origins)}},
@@ -23,9 +28,9 @@ func (s *Store) EnsureCORS(ctx context.Context, origins []string) error {
 func corsRule(origins []string) types.CORSRule {
 	return types.CORSRule{
 		AllowedOrigins: origins,
-		AllowedMethods: []string{"PUT", "GET", "HEAD"},
+		AllowedMethods: []string{"PUT", "POST", "GET", "HEAD"},
 		AllowedHeaders: []string{"content-type", "if-none-match", "x-amz-checksum-*", "x-amz-sdk-checksum-algorithm"},
-		ExposeHeaders:  []string{"ETag", "x-amz-checksum-crc64nvme"},
+		ExposeHeaders:  []string{"ETag", "Location", "x-amz-checksum-crc64nvme"},
 		MaxAgeSeconds:  aws.Int32(3600),
 	}
 }

@@ -51,7 +51,8 @@ func (s *Store) ListParts(ctx context.Context, key caseload.ObjectKey, uploadID 
 	return parts, nil
 }
 
-// CompleteMultipart makes the object of its parts: write-once, of exactly size bytes and with exactly that checksum.
+// CompleteMultipart makes the object of its parts: write-once, of exactly size bytes and with exactly that checksum; ""
+// leaves the checksum to the store.
 // It answers Conflict when the key exists, NotFound when the upload is not there (it may have been completed: look with
 // Head), Invalid when a part is missing or other than said. Even after success Head is the truth: under concurrent
 // completes the embedded store can answer before the object is visible.
@@ -61,20 +62,23 @@ func (s *Store) CompleteMultipart(ctx context.Context, key caseload.ObjectKey, u
 ) error {
 	completed := make([]types.CompletedPart, len(parts))
 	for i, p := range parts {
-		completed[i] = types.CompletedPart{
-			PartNumber: aws.Int32(int32(p.Number)), ETag: aws.String(`"` + p.ETag + `"`), ChecksumCRC64NVME: &p.CRC64NVME,
+		completed[i] = types.CompletedPart{PartNumber: aws.Int32(int32(p.Number)), ETag: aws.String(`"` + p.ETag + `"`)}
+		if p.CRC64NVME != "" {
+			completed[i].ChecksumCRC64NVME = &p.CRC64NVME
 		}
 	}
-	_, err := s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket:            &s.bucket,
-		Key:               aws.String(string(key)),
-		UploadId:          &uploadID,
-		MultipartUpload:   &types.CompletedMultipartUpload{Parts: completed},
-		ChecksumCRC64NVME: &crc64nvme,
-		ChecksumType:      types.ChecksumTypeFullObject,
-		MpuObjectSize:     &size,
-		IfNoneMatch:       aws.String("*"),
-	}, func(o *s3.Options) { o.HTTPClient = s.slow })
+	in := &s3.CompleteMultipartUploadInput{
+		Bucket:          &s.bucket,
+		Key:             aws.String(string(key)),
+		UploadId:        &uploadID,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: completed},
+		MpuObjectSize:   &size,
+		IfNoneMatch:     aws.String("*"),
+	}
+	if crc64nvme != "" {
+		in.ChecksumCRC64NVME, in.ChecksumType = &crc64nvme, types.ChecksumTypeFullObject
+	}
+	_, err := s.client.CompleteMultipartUpload(ctx, in, func(o *s3.Options) { o.HTTPClient = s.slow })
 	return s.sorted("CompleteMultipartUpload", err)
 }
 

@@ -108,6 +108,9 @@ func suite(t *testing.T, w world) {
 		"what is not there is not found":                           notFound,
 		"a link says when it ends, and never carries the secret":   linkShape,
 		"an anonymous request is refused":                          anonymous,
+		"a form is taken, of its key and size only":                formBinds,
+		"a form ends with its time":                                formExpires,
+		"parts of open length and checksum make an object":         looseUpload,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, w) })
 	}

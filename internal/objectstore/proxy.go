@@ -47,7 +47,19 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer p.work.Done()
-	answer, err := p.transport.RoundTrip(p.outgoing(r))
+	out := p.outgoing(r)
+	if r.Method == http.MethodPost {
+		body, fault, err := guardForm(r)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		if fault != "" {
+			http.Error(w, fault, http.StatusBadRequest)
+			return
+		}
+		out.Body = body
+	}
+	answer, err := p.transport.RoundTrip(out)
 	if err != nil {
 		if r.Context().Err() != nil { // the body broke off or the client left; saying nothing would be an empty 200
 			panic(http.ErrAbortHandler)
@@ -66,6 +78,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // servable answers what is none of the gateway's business and tells whether the rest is to be done.
 func servable(w http.ResponseWriter, r *http.Request) bool {
+	if path := r.URL.EscapedPath(); path == "/"+embeddedBucket || path == "/"+embeddedBucket+"/" {
+		return servableForm(w, r)
+	}
 	key, found := strings.CutPrefix(r.URL.EscapedPath(), "/"+embeddedBucket+"/")
 	switch {
 	case !found || key == "" || strings.HasPrefix(key, ".") || strings.Trim(key, plainKey) != "":

@@ -17,8 +17,8 @@ import (
 const opaqueType = "application/octet-stream"
 
 // SignPart signs the sending of one part. Its length and checksum are part of the signature, so the store itself
-// refuses other bytes; a content type is not, because a Blob's slice has none. The embedded store's URL is made for
-// origin, an external store's for its public endpoint.
+// refuses other bytes; a content type is not, because a Blob's slice has none. A length of 0 and a checksum of "" are
+// left open. The embedded store's URL is made for origin, an external store's for its public endpoint.
 func (s *Store) SignPart(ctx context.Context, origin string, key caseload.ObjectKey, uploadID string,
 	p caseload.Part, expiry time.Duration,
 ) (caseload.SignedRequest, error) {
@@ -27,14 +27,16 @@ func (s *Store) SignPart(ctx context.Context, origin string, key caseload.Object
 		return caseload.SignedRequest{}, err
 	}
 	expiry, expires := s.lifetime(ctx, expiry)
-	request, err := presigner.PresignUploadPart(ctx, &s3.UploadPartInput{
-		Bucket:            &s.bucket,
-		Key:               aws.String(string(key)),
-		UploadId:          &uploadID,
-		PartNumber:        aws.Int32(int32(p.Number)),
-		ContentLength:     &p.Size,
-		ChecksumCRC64NVME: &p.CRC64NVME,
-	}, s3.WithPresignExpires(expiry))
+	in := &s3.UploadPartInput{
+		Bucket: &s.bucket, Key: aws.String(string(key)), UploadId: &uploadID, PartNumber: aws.Int32(int32(p.Number)),
+	}
+	if p.Size > 0 {
+		in.ContentLength = &p.Size
+	}
+	if p.CRC64NVME != "" {
+		in.ChecksumCRC64NVME = &p.CRC64NVME
+	}
+	request, err := presigner.PresignUploadPart(ctx, in, s3.WithPresignExpires(expiry))
 	if err != nil {
 		return caseload.SignedRequest{}, s.sorted("sign UploadPart", err)
 	}
