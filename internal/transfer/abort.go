@@ -9,10 +9,6 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// lateWrites is how long after an upload's end a byte could still arrive for its key: an address signed just before is
-// good for at most an hour, and a body begun then is streamed for at most another.
-const lateWrites = 2 * caseload.MaxURLExpiry
-
 // Abort gives up an upload at a person's wish and frees what the store holds of it. A second Abort answers the same.
 // Conflict when the file was received already: that is for DeleteFile.
 func (s *Service) Abort(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error) {
@@ -32,7 +28,7 @@ func (s *Service) Abort(ctx context.Context, user caseload.User, id caseload.Fil
 // abandon moves an arriving file to abandoned, with the delete-intent that sees to its remains, and frees its parts at
 // once if the store can do so now. Conflict when the file got stored or deleted meanwhile.
 func (s *Service) abandon(ctx context.Context, f caseload.File, actor, reason string) (caseload.File, error) {
-	row, won, err := s.Records.MarkAbandoned(ctx, f.ID, actor, reason, s.now().Add(lateWrites))
+	row, won, err := s.Records.MarkAbandoned(ctx, f.ID, actor, reason, s.now().Add(caseload.LateWrites))
 	if err != nil {
 		return f, fmt.Errorf("abandon %s: %w", f.ID, err)
 	}
@@ -63,8 +59,11 @@ func (s *Service) giveUpEnded(ctx context.Context, user caseload.User, id caselo
 		return err
 	}
 	defer leave()
-	f, err := s.arrivingDirect(ctx, user, id)
+	f, err := s.Records.File(ctx, user, id)
 	if err != nil {
+		return err
+	}
+	if err := stillArriving(f); err != nil {
 		return err
 	}
 	switch _, verdict := s.finish(ctx, f, caseload.SystemActor); {

@@ -25,6 +25,11 @@ var (
 // asked. It may be called again at any time and by many at once: whoever comes after the first gets the same answer.
 // Conflict names the parts to send again, when there are any.
 func (s *Service) Complete(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error) {
+	return s.completeBy(ctx, user, id, s.finish)
+}
+
+// completeBy is Complete, by the way of finishing that fits what the client said.
+func (s *Service) completeBy(ctx context.Context, user caseload.User, id caseload.FileID, finish finisher) (caseload.File, error) {
 	if err := mayWrite(user); err != nil {
 		return caseload.File{}, err
 	}
@@ -46,7 +51,7 @@ func (s *Service) Complete(ctx context.Context, user caseload.User, id caseload.
 	if err := s.Records.Postpone(ctx, id, s.now().Add(settleWithin)); err != nil {
 		return s.orStored(ctx, user, f, fmt.Errorf("take up %s: %w", id, err))
 	}
-	if f, err = s.finish(ctx, f, string(user.ID)); errors.Is(err, errEnded) {
+	if f, err = finish(ctx, f, string(user.ID)); errors.Is(err, errEnded) {
 		err = s.abandonEnded(ctx, f, err)
 	}
 	if err != nil {
@@ -72,8 +77,14 @@ func (s *Service) orStored(ctx context.Context, user caseload.User, f caseload.F
 // lookTimeout bounds the last look at a row before an error is answered.
 const lookTimeout = 10 * time.Second
 
-// finish takes a file that is sending to stored if the store holds all of it. The caller has the file's turn.
+// finisher takes a file that is sending to stored if the store holds all of it. The caller has the file's turn.
+type finisher func(ctx context.Context, f caseload.File, actor string) (caseload.File, error)
+
+// finish is the finisher that needs no word of the client.
 func (s *Service) finish(ctx context.Context, f caseload.File, actor string) (caseload.File, error) {
+	if f.Loose {
+		return s.finishLoose(ctx, f, actor, nil)
+	}
 	manifest, err := s.Records.Parts(ctx, f.ID)
 	if err != nil {
 		return f, fmt.Errorf("read manifest of %s: %w", f.ID, err)
@@ -124,16 +135,21 @@ func (s *Service) finishParts(ctx context.Context, f caseload.File, actor string
 	case caseload.KindOf(err) != caseload.NotFound:
 		return f, fmt.Errorf("look for %s: %w", f.ID, errors.Join(err, putErr))
 	}
+	return f, notCompleted(f, putErr)
+}
+
+// notCompleted tells why the store did not make one object of the parts, when there is none now.
+func notCompleted(f caseload.File, putErr error) error {
 	switch caseload.KindOf(putErr) {
 	case caseload.NotFound:
-		return f, uploadEnded(putErr)
+		return uploadEnded(putErr)
 	case caseload.Invalid: // a part was replaced between listing and completing
-		return f, caseload.Errorf(caseload.Conflict, "The store did not accept the parts as a whole.").
+		return caseload.Errorf(caseload.Conflict, "The store did not accept the parts as a whole.").
 			WithHint("Ask which parts are held, send the others again, then complete again.").WithCause(errors.Join(errNotWhole, putErr))
 	case caseload.Conflict:
-		return f, caseload.Errorf(caseload.Unavailable, "The store is still busy with this file.").WithHint("Try again in a moment.").WithCause(putErr)
+		return caseload.Errorf(caseload.Unavailable, "The store is still busy with this file.").WithHint("Try again in a moment.").WithCause(putErr)
 	}
-	return f, fmt.Errorf("complete %s: %w", f.ID, putErr)
+	return fmt.Errorf("complete %s: %w", f.ID, putErr)
 }
 
 // finishUnlisted decides about an upload the store no longer knows: either it was completed (a lost answer, a process

@@ -38,5 +38,5 @@ func (s *Service) DeleteCase(ctx context.Context, user caseload.User, id caseloa
 // never while an address signed before could still bring bytes.
 func (s *Service) eraseAt() caseload.EraseAt {
 	now := s.now()
-	return caseload.EraseAt{Kept: now.Add(max(s.Limits.TrashWindow, lateWrites)), Partial: now.Add(lateWrites)}
+	return caseload.EraseAt{Kept: now.Add(max(s.Limits.TrashWindow, caseload.LateWrites)), Partial: now.Add(caseload.LateWrites)}
 }

@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -190,7 +191,7 @@ func (m *memObjects) CompleteMultipart(ctx context.Context, key caseload.ObjectK
 			}
 			whole = append(whole, held[p.Number]...)
 		}
-		if int64(len(whole)) != size || checksum(whole) != crc64nvme {
+		if int64(len(whole)) != size || crc64nvme != "" && checksum(whole) != crc64nvme {
 			return caseload.Errorf(caseload.Invalid, "BadDigest")
 		}
 		m.objects[key] = whole
@@ -281,6 +282,29 @@ func (m *memObjects) Head(ctx context.Context, key caseload.ObjectKey, _ string)
 			o = m.replaced(o)
 		}
 		return o, nil
+	})
+}
+
+func (m *memObjects) SignForm(ctx context.Context, origin string, key caseload.ObjectKey, least, most int64, expiry time.Duration) (caseload.SignedForm, error) {
+	return guarded(ctx, &m.faults, "SignForm", func() (caseload.SignedForm, error) {
+		return caseload.SignedForm{Method: "POST", URL: origin, Fields: map[string]string{"key": string(key)}}, nil
+	})
+}
+
+// post does what a browser does with a form: it may be done again and again.
+func (m *memObjects) post(key caseload.ObjectKey, body []byte) {
+	defer m.locked()()
+	m.objects[key] = slices.Clone(body)
+}
+
+func (m *memObjects) Stream(ctx context.Context, o caseload.Object) (io.ReadCloser, error) {
+	return guarded(ctx, &m.faults, "Stream", func() (io.ReadCloser, error) {
+		defer m.locked()()
+		p, ok := m.objects[o.Key]
+		if !ok || checksum(p) != o.ETag {
+			return nil, caseload.Errorf(caseload.Conflict, "412")
+		}
+		return io.NopCloser(bytes.NewReader(p)), nil
 	})
 }
 

@@ -130,9 +130,17 @@ func (m *memRecords) RecordParts(ctx context.Context, id caseload.FileID, parts 
 			for _, p := range parts {
 				m.parts[id][p.Number] = p
 			}
-			f.Deadline, f.ChangedAt = deadline, m.now()
+			f.Deadline, f.ChangedAt, f.CancelledAt = deadline, m.now(), time.Time{}
 			return nil
 		})
+		return err
+	})
+}
+
+func (m *memRecords) RecordCancel(ctx context.Context, id caseload.FileID, at, deadline time.Time) error {
+	return guardedErr(ctx, &m.faults, "RecordCancel", func() error {
+		defer m.locked()()
+		_, err := m.change(id, func(f *caseload.File) error { f.CancelledAt, f.Deadline = at, deadline; return nil })
 		return err
 	})
 }
@@ -201,7 +209,13 @@ func (m *memRecords) MarkStored(ctx context.Context, actor string, seen []caselo
 				if f.State != caseload.Sending {
 					return caseload.Errorf(caseload.Conflict, "not sending")
 				}
-				o.Won = true
+				if x.Object.Size != f.Size && (!f.SizeOpen || x.Object.Size > f.Size) {
+					return caseload.Errorf(caseload.Conflict, "another size")
+				}
+				if o.Won = true; f.Form() {
+					m.intendForm(*f, m.now().Add(caseload.LateWrites))
+				}
+				f.Size, f.SizeOpen = x.Object.Size, false
 				f.State, f.CRC64NVME, f.ETag, f.VersionID, f.StoredAt, f.ChangedAt = caseload.Stored, x.Object.CRC64NVME, x.Object.ETag, x.Object.VersionID, m.now(), m.now()
 				m.event(caseload.FileStored, x.File, actor)
 				m.enqueued[x.File]++
@@ -216,6 +230,15 @@ func (m *memRecords) intend(f caseload.File, due time.Time) {
 	m.intents = append(m.intents, &memIntent{due: due, Intent: caseload.Intent{
 		ID:   caseload.NewID[caseload.IntentID](m.now()),
 		File: f.ID, Object: f.Object, UploadID: f.UploadID, VersionID: f.VersionID,
+	}})
+	if f.Form() && !f.State.Acknowledged() {
+		m.intendForm(f, due)
+	}
+}
+
+func (m *memRecords) intendForm(f caseload.File, due time.Time) {
+	m.intents = append(m.intents, &memIntent{due: due, Intent: caseload.Intent{
+		ID: caseload.NewID[caseload.IntentID](m.now()), File: f.ID, Object: f.FormKey(),
 	}})
 }
 

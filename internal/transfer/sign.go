@@ -105,6 +105,9 @@ func (s *Service) arrivingDirect(ctx context.Context, user caseload.User, id cas
 	if err != nil {
 		return f, err
 	}
+	if f.Loose {
+		return f, caseload.Errorf(caseload.Conflict, "Another program sends this file.").WithHint("Let it finish, or cancel this upload and send the file anew.")
+	}
 	if f.Route != caseload.Direct {
 		return f, caseload.Errorf(caseload.Conflict, "This file does not go in parts.").
 			WithHint(fmt.Sprintf("Files under %s are sent whole, to the server.", humanBytes(s.Limits.DirectThreshold)))
@@ -164,6 +167,11 @@ func (s *Service) beginUpload(ctx context.Context, user caseload.User, f caseloa
 	if f, err = s.arrivingDirect(ctx, user, f.ID); err != nil || f.UploadID != "" {
 		return f, err
 	}
+	return s.beginUploadOf(ctx, user, f)
+}
+
+// beginUploadOf begins a multipart upload for a file that has none.
+func (s *Service) beginUploadOf(ctx context.Context, user caseload.User, f caseload.File) (caseload.File, error) {
 	uploadID, err := s.Objects.CreateMultipart(ctx, f.Object)
 	if err != nil {
 		return f, fmt.Errorf("begin upload of %s: %w", f.ID, err)

@@ -76,10 +76,10 @@ func (s *Service) sweepUpload(ctx context.Context, f caseload.File, report *Swee
 	case errors.Is(verdict, errEnded):
 		return s.sweepAbandon(ctx, f, endedByStore, report)
 	case errors.Is(verdict, errNotWhole) && s.silent(f):
-		return s.sweepAbandon(ctx, f, "The file did not arrive whole in time.", report)
+		return s.sweepAbandon(ctx, f, givenUp(f), report)
 	case errors.Is(verdict, errNotWhole):
 		report.Postponed++
-		return s.Records.Postpone(ctx, f.ID, s.now().Add(lookAgain))
+		return s.Records.Postpone(ctx, f.ID, s.nextLook(f))
 	default:
 		return errors.Join(verdict, s.Records.Postpone(ctx, f.ID, s.now().Add(retrySoon)))
 	}
@@ -87,13 +87,36 @@ func (s *Service) sweepUpload(ctx context.Context, f caseload.File, report *Swee
 }
 
 // silent tells whether the last sign of life of an upload (planned, a part signed or relayed, progress reported:
-// whatever changed the row; Postpone does not) is longer ago than Limits.AbandonAfter.
+// whatever changed the row; Postpone does not) is longer ago than Limits.AbandonAfter. A form must come within its own
+// life, and an upload whose client gave it up has cancelStands.
 func (s *Service) silent(f caseload.File) bool {
+	switch {
+	case f.Form() && f.State == caseload.Sending:
+		return !s.now().Before(f.CreatedAt.Add(s.formLife()))
+	case !f.CancelledAt.IsZero() && !s.now().Before(f.CancelledAt.Add(cancelStands)):
+		return true
+	}
 	last := f.CreatedAt
 	if f.ChangedAt.After(last) {
 		last = f.ChangedAt
 	}
 	return !s.now().Before(last.Add(s.Limits.AbandonAfter))
+}
+
+// givenUp is the reason shown for an upload that was silent for too long.
+func givenUp(f caseload.File) string {
+	if f.CancelledAt.IsZero() {
+		return "The file did not arrive whole in time."
+	}
+	return "The upload was cancelled."
+}
+
+// nextLook is when Sweep looks again at an upload that is not whole.
+func (s *Service) nextLook(f caseload.File) time.Time {
+	if f.Form() && f.State == caseload.Sending {
+		return s.now().Add(formPause(s.now().Sub(f.CreatedAt), sweepFormAfter, sweepFormMost))
+	}
+	return s.now().Add(lookAgain)
 }
 
 func (s *Service) sweepAbandon(ctx context.Context, f caseload.File, reason string, report *SweepReport) error {

@@ -22,19 +22,23 @@ type Service struct {
 	Log     *slog.Logger
 
 	turns turns
+	forms formWatch
 }
 
 // FileSpec is one file a client wants to send. Only Name and Size are required.
 type FileSpec struct {
 	Name        string
 	Path        string // folder path within the drop
-	Size        int64  // bytes
+	Size        int64  // bytes; of a loose upload also SizeUnknown
 	ContentType string
 	ModifiedAt  time.Time
 	Fingerprint string // base64 CRC-64/NVME of the first min(Size, 1 MiB) bytes; "": an unfinished upload is not found again
 	CRC64NVME   string // base64, of the whole file; "": one that was received already is not found again
 	Again       bool   // take it even if the case has received the same bytes
 }
+
+// SizeUnknown is the Size of a file of which its client does not say it.
+const SizeUnknown = -1
 
 // Planned is the answer for one FileSpec: the row it has, or why there is none.
 type Planned struct {
@@ -82,15 +86,17 @@ type Records interface {
 	// then. An outcome's own error is Conflict in any other state; the others are not affected.
 	BeginReceiving(ctx context.Context, actor string, arriving []caseload.Declared, deadline time.Time) (outcomes []caseload.Outcome, declared []caseload.Part, err error)
 	// RecordParts upserts the manifest (number, size, checksum; the last word on a part counts) of a file that is
-	// sending, and sets its deadline and ChangedAt.
+	// sending, and sets its deadline and ChangedAt; with no parts it is the sign of life alone. It ends a cancel.
 	RecordParts(ctx context.Context, id caseload.FileID, parts []caseload.Part, deadline time.Time) error
+	// RecordCancel notes that the client of an arriving loose file gave it up, and sets its deadline.
+	RecordCancel(ctx context.Context, id caseload.FileID, at, deadline time.Time) error
 	// Parts returns the manifest in order.
 	Parts(ctx context.Context, id caseload.FileID) ([]caseload.Part, error)
 	// ReportProgress keeps the sent bytes of arriving files of the user's organization (never more than the size);
 	// ids that do not fit are passed over.
 	ReportProgress(ctx context.Context, user caseload.User, progress []caseload.Progress) error
 	// MarkStored moves each file from sending to stored with what the store was seen to hold, and enqueues the readings,
-	// in one transaction. Won is false when a row was already stored or beyond. An outcome's own error is Conflict when
+	// in one transaction; what was posted as a form gets its delete-intent. Won is false when a row was already stored or beyond. An outcome's own error is Conflict when
 	// the file is abandoned or deleted; the others are not affected.
 	MarkStored(ctx context.Context, actor string, seen []caseload.Seen) ([]caseload.Outcome, error)
 	// MarkAbandoned moves planned or sending to abandoned and writes a delete-intent due at eraseAt. won as above.
@@ -125,9 +131,12 @@ type Records interface {
 // external store's for its own public endpoint.
 type Objects interface {
 	CreateMultipart(ctx context.Context, key caseload.ObjectKey) (uploadID string, err error)
+	// SignPart binds the part's length and checksum; a length of 0 and a checksum of "" are left open.
 	SignPart(ctx context.Context, origin string, key caseload.ObjectKey, uploadID string, p caseload.Part, expiry time.Duration) (caseload.SignedRequest, error)
+	// SignForm signs the posting of one object of between least and most bytes under the key.
+	SignForm(ctx context.Context, origin string, key caseload.ObjectKey, least, most int64, expiry time.Duration) (caseload.SignedForm, error)
 	ListParts(ctx context.Context, key caseload.ObjectKey, uploadID string) ([]caseload.Part, error)
-	// CompleteMultipart completes write-once with the full-object checksum and the object's size.
+	// CompleteMultipart completes write-once with the full-object checksum ("": not known) and the object's size.
 	CompleteMultipart(ctx context.Context, key caseload.ObjectKey, uploadID string, parts []caseload.Part, size int64, crc64nvme string) error
 	AbortMultipart(ctx context.Context, key caseload.ObjectKey, uploadID string) error
 	// Put streams size bytes write-once in constant memory; the store verifies the checksum.
@@ -135,6 +144,8 @@ type Objects interface {
 	// PutPart streams one part in constant memory (the relay when the browser cannot reach the store).
 	PutPart(ctx context.Context, key caseload.ObjectKey, uploadID string, p caseload.Part, body io.Reader) error
 	Head(ctx context.Context, key caseload.ObjectKey, versionID string) (caseload.Object, error)
+	// Stream reads the whole object once, pinned to what was seen of it.
+	Stream(ctx context.Context, o caseload.Object) (io.ReadCloser, error)
 	// Sync makes verified objects durable (fsync of the embedded store's files); external stores already are. NotFound when
 	// one of them is not there.
 	Sync(ctx context.Context, keys ...caseload.ObjectKey) error
