@@ -24,6 +24,8 @@ type File struct {
 	PartSize  int64  `json:"part_size"`        // bytes of every part but the last; 0 on the small route
 	Parts     int    `json:"parts"`            // 0 on the small route
 	SentBytes int64  `json:"sent_bytes"`
+	Loose     bool   `json:"loose,omitempty"`     // sent by another client than ours (stock Uppy), which cuts its own parts
+	SizeOpen  bool   `json:"size_open,omitempty"` // nobody said the size: until the file is stored, size is the most it may be
 
 	CRC64NVME string `json:"crc64nvme,omitempty"` // base64 of the whole file's checksum, as the store observed it
 	SHA256    string `json:"sha256,omitempty"`    // hex, once ready

@@ -18,12 +18,22 @@ import (
 // decode reads a JSON request strictly: the content type must say JSON, unknown fields, a second value and anything
 // larger than the route's limit are refused.
 func decode(r *http.Request, into any) error {
+	return decodeJSON(r, into, (*json.Decoder).DisallowUnknownFields)
+}
+
+// decodeKnown is decode for clients that are not ours: fields that are not known are passed over, and numbers of no
+// fixed type keep their digits.
+func decodeKnown(r *http.Request, into any) error {
+	return decodeJSON(r, into, (*json.Decoder).UseNumber)
+}
+
+func decodeJSON(r *http.Request, into any, set func(*json.Decoder)) error {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if charset := params["charset"]; err != nil || media != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return caseload.Errorf(caseload.Unsupported, "The body must be JSON.").WithHint("Send Content-Type: application/json.")
 	}
 	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
+	set(d)
 	if err := d.Decode(into); err != nil {
 		return badJSON(err)
 	}

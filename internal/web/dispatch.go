@@ -34,8 +34,11 @@ func withExchange(r *http.Request, x *exchange) *http.Request {
 
 // kindByPath is how an address that is no route is answered.
 func kindByPath(path string) kind {
-	if strings.HasPrefix(path, "/api/") {
+	switch {
+	case strings.HasPrefix(path, "/api/"):
 		return asJSON
+	case strings.HasPrefix(path, "/companion/"):
+		return asCompanion
 	}
 	return asPage
 }
@@ -118,7 +121,7 @@ func (s *Server) turnsFor(k kind) chan struct{} {
 	switch k {
 	case asProbe, asAsset:
 		return nil
-	case asStored:
+	case asStored, asCompanion:
 		return s.storeTurns
 	default:
 		return s.pageTurns

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"dcdentals.com/caseload/internal/api"
@@ -105,6 +106,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}
 	switch {
+	case x.kind == asCompanion:
+		writeMessage(w, p)
 	case x.kind != asPage:
 		if p.Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="caseload"`)
@@ -160,6 +163,15 @@ func (s *Server) logFailure(r *http.Request, p api.Problem, err error) {
 		level = s.Log.DebugContext
 	}
 	level(r.Context(), "request failed", "request_id", x.id, "route", x.pattern, "kind", p.Kind, "error", err)
+}
+
+// writeMessage answers an error in the shape that Uppy's versions 3 to 5 show to people; version 6 shows the status.
+func writeMessage(w http.ResponseWriter, p api.Problem) {
+	message := strings.TrimSpace(p.Detail + " " + p.Hint)
+	_ = answer(w, p.Status, struct { // encoding two texts does not fail
+		Message   string `json:"message"`
+		RequestID string `json:"requestId,omitempty"`
+	}{message, p.RequestID})
 }
 
 func writeProblem(w http.ResponseWriter, p api.Problem) {

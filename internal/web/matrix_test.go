@@ -145,6 +145,8 @@ func (m *matrix) ask(rt web.Route, actor string) (status int, location, body str
 		}
 		content = string(pattern(size, 'x'))
 		header.Set("X-Amz-Checksum-Crc64nvme", crcOf(h.t, []byte(content)))
+	case rt.Answers == "companion":
+		path, content = m.companion(rt.Pattern, path)
 	case strings.HasPrefix(rt.Pattern, "POST /api/v1/files/{file}/parts"):
 		content = `{"parts":[{"number":1,"crc64nvme":"AAAAAAAAAAA="}]}`
 	}
@@ -153,7 +155,7 @@ func (m *matrix) ask(rt web.Route, actor string) (status int, location, body str
 	r.Header = header
 	if rt.Answers == "page" {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	} else if content != "" && rt.Answers == "json" {
+	} else if content != "" && (rt.Answers == "json" || rt.Answers == "companion") {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	if actor != "" && rt.Answers == "page" {
@@ -200,6 +202,32 @@ func (m *matrix) address(pattern string) string {
 	}
 	out = strings.NewReplacer("{number}", "1", "{sum}", "0", "{file...}", "app.js").Replace(out)
 	return out
+}
+
+// companion finishes the address of a companion route and makes its body: the clinic's member has sent what there is to
+// sign, list or complete.
+func (m *matrix) companion(pattern, path string) (address, body string) {
+	h := m.h
+	c := companionOf(h, "member", strings.Split(path, "/")[3])
+	switch {
+	case strings.HasSuffix(pattern, "/params"):
+		return path + "?filename=" + canary + ".txt&type=text%2Fplain", ""
+	case strings.HasSuffix(pattern, "/s3/complete"):
+		form := c.form(canary+".txt", "")
+		c.post(form, pattern3)
+		return path + "?key=" + form.Fields["key"], ""
+	case strings.HasSuffix(pattern, "/s3/multipart"):
+		return path, `{"filename":"` + canary + `.txt","type":"text/plain","metadata":{}}`
+	}
+	key := c.begin(canary+".txt", "")
+	path = strings.Replace(path, "{upload}", key, 1) + "?key=" + key
+	if strings.HasSuffix(pattern, "/batch") {
+		path += "&partNumbers=1,2"
+	}
+	if strings.HasSuffix(pattern, "/complete") {
+		body = `{"parts":[{"PartNumber":1,"ETag":"` + c.part(key, 1, pattern3) + `"}]}`
+	}
+	return path, body
 }
 
 // file returns a file that stands where the route expects it.

@@ -16,13 +16,14 @@ const (
 type kind int
 
 const (
-	asPage   kind = iota // HTML; errors are pages, a missing session leads to /sign-in. Bearer tokens are not taken
-	asJSON               // JSON; errors are problem details
-	asStored             // like asJSON, and the object store is asked, which may take its time
-	asUpload             // like asJSON, with a body of bytes that is streamed
-	asStream             // server-sent events; errors are problem details
-	asProbe              // health checks: any Host, no session
-	asAsset              // files of the program itself: no session
+	asPage      kind = iota // HTML; errors are pages, a missing session leads to /sign-in. Bearer tokens are not taken
+	asJSON                  // JSON; errors are problem details
+	asStored                // like asJSON, and the object store is asked, which may take its time
+	asUpload                // like asJSON, with a body of bytes that is streamed
+	asCompanion             // like asStored; errors in the shape that Uppy shows to people
+	asStream                // server-sent events; errors are problem details
+	asProbe                 // health checks: any Host, no session
+	asAsset                 // files of the program itself: no session
 )
 
 // handler answers a request or returns why it cannot.
@@ -110,6 +111,16 @@ func (s *Server) routeTable() []route {
 		{"GET /api/v1/tokens", forReader, asJSON, s.apiListTokens},
 		{"POST /api/v1/tokens", forWriter, asJSON, s.apiCreateToken},
 		{"DELETE /api/v1/tokens/{token}", forWriter, asJSON, s.apiRevokeToken},
+
+		// What the stock Uppy plugin asks for.
+		{"GET /companion/cases/{case}/s3/params", forWriter, asCompanion, s.companionSignForm},
+		{"POST /companion/cases/{case}/s3/complete", forWriter, asCompanion, s.companionCompleteForm},
+		{"POST /companion/cases/{case}/s3/multipart", forWriter, asCompanion, s.companionBegin},
+		{"GET /companion/cases/{case}/s3/multipart/{upload}", forWriter, asCompanion, s.companionListParts},
+		{"GET /companion/cases/{case}/s3/multipart/{upload}/batch", forWriter, asCompanion, s.companionSignBatch},
+		{"GET /companion/cases/{case}/s3/multipart/{upload}/{number}", forWriter, asCompanion, s.companionSignPart},
+		{"POST /companion/cases/{case}/s3/multipart/{upload}/complete", forWriter, asCompanion, s.companionComplete},
+		{"DELETE /companion/cases/{case}/s3/multipart/{upload}", forWriter, asCompanion, s.companionCancel},
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 // gatewayPattern stands for all signed requests in the log and the metrics: their addresses are capabilities.
 const gatewayPattern = "/{bucket}/{key}"
 
+// formRoom is how much longer than its file a posted form may be, in bytes.
+const formRoom = 32 << 10
+
 // forStore tells whether the request is a signed one for the embedded store. Its path must not be cleaned, redirected
 // or matched against our routes: it is part of what was signed.
 func (s *Server) forStore(r *http.Request) bool {
@@ -21,7 +24,11 @@ func (s *Server) forStore(r *http.Request) bool {
 func (s *Server) passToStore(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(r)
 	x.pattern, x.kind = gatewayPattern, asUpload
-	if r.ContentLength > s.Limits.MaxFileSize {
+	limit := s.Limits.MaxFileSize
+	if r.Method == http.MethodPost {
+		limit += formRoom
+	}
+	if r.ContentLength > limit {
 		s.fail(w, r, &http.MaxBytesError{Limit: s.Limits.MaxFileSize})
 		return
 	}

@@ -109,13 +109,13 @@ func (s *Server) Close() { s.live.close() }
 type Route struct {
 	Pattern string // as net/http's ServeMux takes it: "GET /cases/{case}"
 	Needs   string // anyone, reader, writer, admin
-	Answers string // page, json, upload, stream, probe, asset
+	Answers string // page, json, upload, companion, stream, probe, asset
 }
 
 // Routes returns the route table in order.
 func (s *Server) Routes() []Route {
 	needs := map[need]string{forAnyone: "anyone", forReader: "reader", forWriter: "writer", forAdmin: "admin"}
-	answers := map[kind]string{asPage: "page", asJSON: "json", asStored: "json", asUpload: "upload", asStream: "stream", asProbe: "probe", asAsset: "asset"}
+	answers := map[kind]string{asPage: "page", asJSON: "json", asStored: "json", asUpload: "upload", asCompanion: "companion", asStream: "stream", asProbe: "probe", asAsset: "asset"}
 	out := make([]Route, 0, len(s.routes))
 	for _, rt := range s.routes {
 		out = append(out, Route{rt.pattern, needs[rt.needs], answers[rt.kind]})

@@ -23,6 +23,9 @@ func (l locale) fileState(f caseload.File) stateView {
 	v := stateView{Name: string(f.State), Text: l.text("state." + string(f.State))}
 	switch f.State {
 	case caseload.Sending:
+		if f.SizeOpen {
+			break
+		}
 		v.Moving, v.Percent = true, percent(f.SentBytes, f.Size)
 		v.Text = l.text("state.sendingPercent", "percent", min(v.Percent, 99))
 	case caseload.Reading:
@@ -46,6 +49,8 @@ func (l locale) caseState(c caseload.CaseSummary) stateView {
 	switch {
 	case c.Arriving > fewArriving: // how far those few under way are says nothing of the many that wait
 		return stateView{Name: "sending", Text: l.count("state.sendingMany", c.Arriving)}
+	case c.Arriving > 0 && c.DueBytes == 0: // nobody said their sizes
+		return stateView{Name: "sending", Text: l.text("state.sending")}
 	case c.Arriving > 0:
 		p := min(percent(c.SentBytes, c.DueBytes), 99)
 		v := stateView{Name: "sending", Text: l.text("state.sendingPercent", "percent", p), Percent: p, Moving: true}
@@ -110,8 +115,10 @@ func summarize(c caseload.Case, files []caseload.File, studies []caseload.Study)
 		}
 		if f.State.Arriving() {
 			s.Arriving++
-			s.SentBytes += f.SentBytes
-			s.DueBytes += f.Size
+			if !f.SizeOpen {
+				s.SentBytes += f.SentBytes
+				s.DueBytes += f.Size
+			}
 		}
 		if f.State == caseload.Stored || f.State == caseload.Reading {
 			s.InWork++
@@ -189,7 +196,9 @@ func (s *Server) group(l locale, path string, files []caseload.File, people map[
 	g := groupView{Key: folderKey(path), Path: path, Count: len(files), State: l.caseState(summary)}
 	var total int64
 	for _, f := range files {
-		total += f.Size
+		if !f.SizeOpen {
+			total += f.Size
+		}
 	}
 	g.Size, g.Open = formatSize(total), g.Key == open
 	limit := foldLooseOver
@@ -218,9 +227,17 @@ func folderKey(path string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
+// sizeOf is the size to show; nothing while it is not known.
+func sizeOf(f caseload.File) string {
+	if f.SizeOpen {
+		return ""
+	}
+	return formatSize(f.Size)
+}
+
 func (s *Server) fileRow(l locale, f caseload.File, people map[string]string) fileRow {
 	row := fileRow{
-		ID: string(f.ID), Name: f.Name, Size: formatSize(f.Size), Kind: string(f.Kind), By: people[string(f.CreatedBy)],
+		ID: string(f.ID), Name: f.Name, Size: sizeOf(f), Kind: string(f.Kind), By: people[string(f.CreatedBy)],
 		At: l.when(f.CreatedAt, s.Now()), State: l.fileState(f), Kept: f.State.Acknowledged(),
 	}
 	switch {
