@@ -16,6 +16,7 @@ type config struct {
 	PublicURL      *url.URL
 	AllowedHosts   []string
 	TrustedProxies []netip.Prefix
+	CORSOrigins    []string // "https://app.example"
 
 	UseS3             bool
 	S3AccessKey       string
@@ -84,6 +85,7 @@ const (
 	choice   kind = "choice"
 	list     kind = "list"
 	networks kind = "networks"
+	origins  kind = "origins"
 )
 
 // settings is the one table. Its order is the order of docs/config.md and of `caseload config`.
@@ -123,6 +125,11 @@ var settings = []setting{
 		Name: "CASELOAD_TRUSTED_PROXIES", Kind: networks,
 		Help: "Networks (10.0.0.0/8,fd00::/8) of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Empty: nobody's.",
 		into: func(c *config) any { return &c.TrustedProxies },
+	},
+	{
+		Name: "CASELOAD_CORS_ORIGINS", Kind: origins,
+		Help: "Origins of other web applications, separated by commas, whose pages may send files to the embedded store (docs/uppy.md): https://app.example, scheme and host exactly. An external store has a CORS rule of its own.",
+		into: func(c *config) any { return &c.CORSOrigins },
 	},
 
 	{

@@ -167,6 +167,9 @@ func (c *config) check() []string {
 	if c.UseS3 {
 		c.checkS3(wrong)
 	}
+	if c.UseS3 && len(c.CORSOrigins) > 0 {
+		wrong("CASELOAD_CORS_ORIGINS is for the embedded store; with USE_S3=True put the origins into the bucket's CORS rule (docs/operate.md)")
+	}
 	return problems
 }
 

@@ -73,6 +73,12 @@ func (s setting) parseInto(c *config, raw string) error {
 		*s.into(c).(*bool) = b
 	case list:
 		*s.into(c).(*[]string) = splitList(raw)
+	case origins:
+		found, err := parseOrigins(raw)
+		if err != nil {
+			return err
+		}
+		*s.into(c).(*[]string) = found
 	case networks:
 		prefixes, err := parseNetworks(raw)
 		if err != nil {
@@ -225,4 +231,22 @@ func parseNetworks(raw string) ([]netip.Prefix, error) {
 		out = append(out, p.Masked())
 	}
 	return out, nil
+}
+
+// parseOrigins takes origins as browsers send them: scheme and host, a port only where it is not the usual one.
+func parseOrigins(raw string) (found []string, err error) {
+	for _, item := range splitList(raw) {
+		u, err := parseWebURL(item)
+		if err != nil || u == nil || strings.Contains(u.Host, "*") {
+			return nil, fmt.Errorf("holds %q; use exact origins such as https://app.example", item)
+		}
+		host := strings.ToLower(u.Host)
+		if u.Scheme == "https" {
+			host = strings.TrimSuffix(host, ":443")
+		} else {
+			host = strings.TrimSuffix(host, ":80")
+		}
+		found = append(found, u.Scheme+"://"+host)
+	}
+	return found, nil
 }

@@ -41,11 +41,12 @@ type application struct {
 	admin    *http.Server // nil without CASELOAD_ADMIN_ADDR
 	unlock   func()
 	failed   chan error // a listener that died
+	watching func()     // ends the watch for posted forms
 }
 
 // start builds and starts what the role asks for. When it fails, nothing is left running.
 func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *application, err error) {
-	a = &application{log: log, failed: make(chan error, 2), unlock: func() {}}
+	a = &application{log: log, failed: make(chan error, 2), unlock: func() {}, watching: func() {}}
 	defer func() {
 		if err != nil {
 			_ = a.stop(context.WithoutCancel(ctx))
@@ -108,6 +109,9 @@ func (a *application) openObjects(ctx context.Context, c *config) (*objectstore.
 	if a.embedded, err = objectstore.StartEmbedded(ctx, filepath.Join(c.Data, "store"), a.log); err != nil {
 		return nil, fmt.Errorf("start the embedded store: %w", err)
 	}
+	if err = a.embedded.Store().EnsureCORS(ctx, c.CORSOrigins); err != nil {
+		return nil, fmt.Errorf("let other origins send to the embedded store: %w", err)
+	}
 	return a.embedded.Store(), nil
 }
 
@@ -159,11 +163,26 @@ func (a *application) startWeb(c *config, moving *transfer.Service, objects *obj
 	if a.embedded != nil {
 		cfg.Gateway, cfg.Bucket = a.embedded.Handler(), a.embedded.Bucket()
 	}
+	a.watching = watchForms(moving)
 	a.pages = web.New(cfg)
 	a.server = newServer(trustOnly(c.TrustedProxies, a.pages.Handler()), a.log)
 	a.server.RegisterOnShutdown(a.pages.Close) // live streams would never end by themselves
 	go serveOn(a.server, a.listener, a.failed)
 	return nil
+}
+
+// watchForms looks for posted forms until the returned function is called, which waits for the looks under way.
+func watchForms(moving *transfer.Service) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		moving.WatchForms(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // checks answers /readyz: what the server needs besides the database, which it asks itself.
@@ -268,6 +287,7 @@ func (a *application) stop(ctx context.Context) error {
 	} else if a.listener != nil {
 		failures = append(failures, a.listener.Close())
 	}
+	a.watching()
 	failures = append(failures, <-handedBack)
 	if a.admin != nil {
 		failures = append(failures, a.admin.Shutdown(ctx))
