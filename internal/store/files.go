@@ -115,14 +115,15 @@ func (s *Store) CaseFiles(ctx context.Context, user caseload.User, id caseload.C
 	return files, nil
 }
 
-// CaseUnfinished returns the files of a case of the user's organization whose bytes are still expected, the oldest first.
+// CaseUnfinished returns the files of a case of the user's organization whose bytes are still expected, the oldest first;
+// loose ones are left out, nobody but their own client can go on with them.
 func (s *Store) CaseUnfinished(ctx context.Context, user caseload.User, id caseload.CaseID) (files []caseload.File, err error) {
 	defer explain("list a case's unfinished files", &err)
 	if _, err := s.caseOf(ctx, s.reader, user, id); err != nil {
 		return nil, err
 	}
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+fileColumns+` FROM files f
-		WHERE f.organization_id = $1 AND f.case_id = $2 AND f.state IN ('planned', 'sending') ORDER BY f.id`, string(user.Organization), string(id))
+		WHERE f.organization_id = $1 AND f.case_id = $2 AND f.state IN ('planned', 'sending') AND f.loose = 0 ORDER BY f.id`, string(user.Organization), string(id))
 	return collect(rows, err, scanFile)
 }
 

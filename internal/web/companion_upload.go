@@ -74,11 +74,11 @@ func (s *Server) companionCompleteForm(w http.ResponseWriter, r *http.Request) e
 	if err != nil {
 		return err
 	}
-	f, err := s.Transfer.Records.File(r.Context(), s.user(r), id)
+	f, err := s.Transfer.Records.FileIn(r.Context(), s.user(r), c, id)
 	if err != nil {
 		return err
 	}
-	if f.Case != c || !f.Form() {
+	if !f.Form() {
 		return caseload.Errorf(caseload.NotFound, "There is no such upload in this case.")
 	}
 	if f, err = s.Transfer.Complete(r.Context(), s.user(r), id); err != nil {
