@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { atClient, sinkOrigin } from "./line.mjs";
 import { ask, newCase, openBrowser, settled, signIn, work } from "./house.mjs";
-import { MemoryWatch } from "./memory.mjs";
-import { run } from "./process.mjs";
+import { cpuSeconds, run } from "./process.mjs";
 import { MiB } from "./settings.mjs";
 import { signedPut } from "./sign.mjs";
+import { Watch } from "./watch.mjs";
 
 const part = 32 * MiB;
 let keys = 0;
@@ -18,17 +18,24 @@ async function withCase(site, use) {
   try {
     await signIn(page, site.origin);
     const caseId = await newCase(page, site.origin);
-    return await use({ page, caseId, profile });
+    await page.waitForTimeout(1000); // idle: what the page loads has been loaded
+    const measured = async (work) => {
+      const watch = new Watch(profile);
+      const served = cpuSeconds(site.pid);
+      const seconds = await timed(work);
+      return { seconds, cost: { ...watch.end(), served: Math.round((cpuSeconds(site.pid) - served) * 10) / 10 } };
+    };
+    return await use({ page, caseId, measured });
   } finally {
     await context.close();
   }
 }
 
-const timed = async (work) => {
+async function timed(work) {
   const began = performance.now();
   await work();
   return (performance.now() - began) / 1000;
-};
+}
 
 /** Chooses files on the case's page, as a person does. */
 export const choose = (page, path, how = "files") => page.setInputFiles(`[data-input=${how}]`, path);
@@ -45,16 +52,14 @@ export async function trayDone(page, count, within = 1_200_000) {
 }
 
 /** Our own page: the file is chosen, the tray says done. */
-export const ours = (site, path, { count = 1, how = "files", watch = false } = {}) =>
-  withCase(site, async ({ page, caseId, profile }) => {
-    await page.waitForTimeout(1000);
-    const memory = watch && new MemoryWatch(profile);
-    const seconds = await timed(async () => {
+export const ours = (site, path, { count = 1, how = "files" } = {}) =>
+  withCase(site, async ({ page, caseId, measured }) => {
+    const result = await measured(async () => {
       await choose(page, path, how);
       await trayDone(page, count);
     });
-    const held = memory && memory.end();
-    return { seconds, memory: held, files: await settled(page, caseId) };
+    await settled(page, caseId);
+    return result;
   });
 
 let bundle;
@@ -69,7 +74,7 @@ async function uppyBundle() {
 
 /** Stock Uppy over the Companion routes of the case. partSize 0: all at its defaults. */
 export const uppy = (site, paths, { partSize = 0 } = {}) =>
-  withCase(site, async ({ page, caseId }) => {
+  withCase(site, async ({ page, caseId, measured }) => {
     await page.addScriptTag({ content: await uppyBundle() });
     await page.evaluate(() => {
       const input = Object.assign(document.createElement("input"), { type: "file", multiple: true, id: "bench-files" });
@@ -77,7 +82,7 @@ export const uppy = (site, paths, { partSize = 0 } = {}) =>
     });
     await page.setInputFiles("#bench-files", paths);
     page.setDefaultTimeout(0);
-    const seconds = await timed(async () => {
+    const result = await measured(async () => {
       const { successful, failed } = await page.evaluate(
         async ([caseId, partSize]) => {
           const uppy = new stock.Uppy();
@@ -91,15 +96,16 @@ export const uppy = (site, paths, { partSize = 0 } = {}) =>
       );
       if (failed.length > 0) throw new Error(`Uppy: ${successful} arrived, ${failed.length} failed: ${failed[0]}`);
     });
-    return { seconds, files: await settled(page, caseId) };
+    await settled(page, caseId);
+    return result;
   });
 
 /** What the browser itself can push: the file in pieces, six XMLHttpRequests at once, nothing signed or summed meanwhile. */
-async function push(page, path, urls) {
+async function push(page, path, urls, measured) {
   await page.evaluate(() => document.body.append(Object.assign(document.createElement("input"), { type: "file", id: "bench-files" })));
   await page.setInputFiles("#bench-files", path);
   page.setDefaultTimeout(0);
-  return timed(() =>
+  return measured(() =>
     page.evaluate(
       async ([urls, part]) => {
         const [file] = document.querySelector("#bench-files").files;
@@ -128,13 +134,13 @@ async function push(page, path, urls) {
 const pieces = (size) => Array.from({ length: Math.ceil(size / part) }, () => `bench-${process.pid}-${++keys}`);
 
 export const browserToStore = (site, path, { size }) =>
-  withCase(site, async ({ page }) => ({ seconds: await push(page, path, pieces(size).map((key) => signedPut(site.store, key))) }));
+  withCase(site, ({ page, measured }) => push(page, path, pieces(size).map((key) => signedPut(site.store, key)), measured));
 
 export async function browserToSink(site, path, { size }) {
   const { context, page } = await openBrowser(site.origin);
   try {
     await page.goto(sinkOrigin + "/");
-    return { seconds: await push(page, path, pieces(size).map((key) => `${sinkOrigin}/${key}`)) };
+    return await push(page, path, pieces(size).map((key) => `${sinkOrigin}/${key}`), async (work) => ({ seconds: await timed(work) }));
   } finally {
     await context.close();
   }

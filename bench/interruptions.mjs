@@ -2,7 +2,7 @@
 import { choose, trayDone } from "./contenders.mjs";
 import { largeFile, newCase, openBrowser, settled, sha256, signIn, Site } from "./house.mjs";
 import { profiles } from "./line.mjs";
-import { processesOf } from "./memory.mjs";
+import { processesOf } from "./watch.mjs";
 import { keep, mib, number, table } from "./report.mjs";
 import { cutSeconds, sizes, wantedContender } from "./settings.mjs";
 

@@ -35,7 +35,7 @@ async function attempt(line, name, contender, work) {
   try {
     const result = await work();
     const sent = (await line.sent()).payload - before;
-    keep("line", { line: name, contender, ...result, files: undefined, sent });
+    keep("line", { line: name, contender, ...result, sent });
     return { ...result, sent };
   } catch (error) {
     console.error(`${name}, ${contender}: ${error.message}`);
@@ -64,12 +64,13 @@ export async function onLines(line) {
     const site = await Site.start();
     const results = new Map();
     for (const contender of byLine[name].filter(wantedContender))
-      results.set(contender, await attempt(line, name, contender, () => contenders[contender].send(site, path, { size, watch: name === "fast" })));
+      results.set(contender, await attempt(line, name, contender, () => contenders[contender].send(site, path, { size })));
     await site.stop();
     table(`${profile.title}: ${mib(size)} MiB`, head, rows(results, size, payloadRate(profile)));
-    const memory = results.get("ours")?.memory;
-    if (memory)
-      note(`Memory over idle while ${mib(size)} MiB went out: the page ${mib(memory.page)} MiB (goal 200; idle ${mib(memory.idle)}), all of Chromium ${mib(memory.browser)} MiB.`);
+    const cost = results.get("ours")?.cost;
+    if (cost) note(`Memory over idle while ${mib(size)} MiB went out: the page ${mib(cost.page)} MiB (idle ${mib(cost.idle)}), all of Chromium ${mib(cost.browser)} MiB.`);
+    for (const [contender, { cost }] of results)
+      if (cost && name === "fast") note(`CPU seconds, ${contenders[contender].title}: ${Object.entries(cost.cpu).map(([kind, seconds]) => `${kind} ${seconds}`).join(", ")}; the server with its store ${cost.served}.`);
   }
   await peer.stop();
 }

@@ -108,7 +108,7 @@ func TestBytesOfAStreamCountOnce(t *testing.T) {
 		segmentOf(2, 80, 5, 0, 10),                   // a stream whose begin was not seen
 		segmentOf(1, 80, 901, 0, 500),
 		segmentOf(1, 80, 901, 0, 200), // sent again in part
-		segmentOf(1, 80, 5, syn, 0), // the ports are used again
+		segmentOf(1, 80, 5, syn, 0),   // the ports are used again
 		segmentOf(1, 80, 6, 0, 7),
 	} {
 		_, fresh := s.look(p, 0)
