@@ -113,6 +113,16 @@ func (c *Client) File(ctx context.Context, id string) (f File, err error) {
 	return f, c.do(ctx, call{method: http.MethodGet, path: filePath(id, ""), out: &f, repeat: true})
 }
 
+// FileReceipt returns the delivery receipt of one file.
+func (c *Client) FileReceipt(ctx context.Context, id string) (r Receipt, err error) {
+	return r, c.do(ctx, call{method: http.MethodGet, path: filePath(id, "/receipt"), out: &r, repeat: true})
+}
+
+// DropReceipt returns the delivery receipt of everything that was dropped together.
+func (c *Client) DropReceipt(ctx context.Context, drop string) (r Receipt, err error) {
+	return r, c.do(ctx, call{method: http.MethodGet, path: "/drops/" + url.PathEscape(drop) + "/receipt", out: &r, repeat: true})
+}
+
 // DeleteFile deletes a file. A second call answers gone.
 func (c *Client) DeleteFile(ctx context.Context, id string) error {
 	return c.do(ctx, call{method: http.MethodDelete, path: filePath(id, "")})

@@ -71,6 +71,10 @@ var scoped = []struct {
 		_, err := s.RecordUnreached(ctx, u, caseload.StoreCORS, c.ID)
 		return err
 	}},
+	{"DropFiles", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, _ caseload.Case, f caseload.File) error {
+		_, err := s.DropFiles(ctx, u, f.Drop)
+		return err
+	}},
 	{"FileStudies", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, _ caseload.Case, f caseload.File) error {
 		_, err := s.FileStudies(ctx, u, f.ID)
 		return err

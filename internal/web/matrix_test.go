@@ -180,6 +180,11 @@ func (m *matrix) ask(rt web.Route, actor string) (status int, location, body str
 func (m *matrix) address(pattern string) string {
 	h, ctx := m.h, m.h.t.Context()
 	out := strings.ReplaceAll(pattern, "{$}", "")
+	if strings.Contains(out, "{drop}") {
+		c, err := h.store.CreateCase(ctx, h.users["member"], caseload.Case{Number: fmt.Sprintf("%s-%d", canary, m.n), Patient: canary})
+		must(h.t, err)
+		out = strings.ReplaceAll(out, "{drop}", h.stored(string(c.ID), canary+".txt", []byte("xyz")).Drop)
+	}
 	if strings.Contains(out, "{case}") || strings.Contains(out, "{file}") {
 		c, err := h.store.CreateCase(ctx, h.users["member"], caseload.Case{Number: fmt.Sprintf("%s-%d", canary, m.n), Patient: canary})
 		must(h.t, err)

@@ -69,6 +69,7 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 		Studies: l.studies(studies, files), Groups: s.groups(l, files, people, r.URL.Query().Get("folder")),
 		Activity: s.activity(l, events, files, people),
 	}
+	s.addReceipts(l, page.Studies, studies, files)
 	if problem != nil {
 		page.Edit, page.Problem = true, problem
 		page.Number, page.Patient, page.Note = field(r, "number"), field(r, "patient"), field(r, "note")

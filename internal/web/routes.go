@@ -60,6 +60,8 @@ func (s *Server) routeTable() []route {
 		{"POST /cases/{case}", forWriter, asPage, s.changeCase},
 		{"POST /cases/{case}/delete", forWriter, asPage, s.deleteCase},
 		{"GET /files/{file}", forReader, asPage, s.showFile},
+		{"GET /files/{file}/receipt", forReader, asPage, s.showFileReceipt},
+		{"GET /drops/{drop}/receipt", forReader, asPage, s.showDropReceipt},
 		{"POST /files/{file}/delete", forWriter, asPage, s.deleteFile},
 		{"GET /files/{file}/download", forReader, asPage, s.downloadFile},
 
@@ -94,6 +96,8 @@ func (s *Server) routeTable() []route {
 		{"GET /api/v1/cases/{case}/live", forReader, asStream, s.followCase},
 		{"GET /api/v1/files/{file}", forReader, asJSON, s.apiShowFile},
 		{"DELETE /api/v1/files/{file}", forWriter, asJSON, s.apiDeleteFile},
+		{"GET /api/v1/files/{file}/receipt", forReader, asJSON, s.apiShowFileReceipt},
+		{"GET /api/v1/drops/{drop}/receipt", forReader, asJSON, s.apiShowDropReceipt},
 		{"PUT /api/v1/files/{file}/content", forWriter, asUpload, s.apiReceiveFile},
 		{"GET /api/v1/files/{file}/content", forReader, asStored, s.apiDownloadFile},
 		{"GET /api/v1/files/{file}/link", forReader, asStored, s.apiLinkFile},

@@ -54,10 +54,11 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 	return nil
 }
 
-// section is the first segment of the path: the entry of the navigation a page belongs to. A file belongs to its case.
+// section is the first segment of the path: the entry of the navigation a page belongs to. A file or drop belongs to its
+// case.
 func section(path string) string {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if first == "files" {
+	if first == "files" || first == "drops" {
 		return "cases"
 	}
 	return first

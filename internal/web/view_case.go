@@ -151,6 +151,7 @@ type groupView struct {
 	State           stateView
 	Rows            []fileRow
 	Hidden          int // files of the group that are not among Rows
+	Receipts        []linkView
 	Open            bool
 }
 
@@ -201,6 +202,9 @@ func (s *Server) group(l locale, path string, files []caseload.File, people map[
 		}
 	}
 	g.Size, g.Open = formatSize(total), g.Key == open
+	if path != "" { // files dropped by themselves have theirs on their pages
+		g.Receipts = s.receipts(l, files)
+	}
 	limit := foldLooseOver
 	if path != "" {
 		limit = foldFolderOver

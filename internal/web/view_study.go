@@ -14,6 +14,7 @@ type studyView struct {
 	ID, Title, Patient, PatientID, Birth, Sex string
 	Date, Machine, UID, Accession             string
 	Series                                    []seriesView
+	Receipts                                  []linkView
 	Reading                                   bool // a file that may belong to it is still being sent or not known yet
 }
 

@@ -73,7 +73,12 @@ document.addEventListener("click", (event) => {
   });
 });
 
+document.addEventListener("click", (event) => {
+  if ((event.target as Element).closest("[data-print]")) print();
+});
+
 function enhance(): void {
+  for (const button of document.querySelectorAll<HTMLElement>("[data-print][hidden]")) button.hidden = false;
   if (!navigator.clipboard) return; // plain http from another computer: people copy by hand
   for (const button of document.querySelectorAll<HTMLElement>("[data-copy][hidden]")) button.hidden = false;
 }
