@@ -28,7 +28,7 @@ func TestAReceiptClaimsWhatWasVerifiedAndNotMore(t *testing.T) {
 		if r.Organization.Name != "Clinic" || r.Case.Number != c.Number || r.Drop != planned.Drop || len(r.Files) == 0 || r.Files[0].SentBy.Name != "Member" {
 			t.Errorf("receipt: %+v", r)
 		}
-		return r, h.page("viewer", "/drops/"+planned.Drop+"/receipt")
+		return r, h.shown("viewer", "/drops/"+planned.Drop+"/receipt")
 	}
 	r, page := receipt()
 	if r.Complete || !strings.Contains(page, "Nothing of this has been received yet.") || !strings.Contains(page, `data-complete="false"`) {
@@ -78,7 +78,7 @@ func TestAReceiptClaimsWhatWasVerifiedAndNotMore(t *testing.T) {
 	if !one.Complete || len(one.Files) != 1 || one.Files[0].SHA256 != strings.Repeat("a", 64) || one.Drop != planned.Drop {
 		t.Errorf("of one file: %+v", one)
 	}
-	if page := h.page("viewer", "/files/"+planned.Files[0].File.ID+"/receipt"); !strings.Contains(page, "Complete: 1 file, 5 B, received and verified.") {
+	if page := h.shown("viewer", "/files/"+planned.Files[0].File.ID+"/receipt"); !strings.Contains(page, "Complete: 1 file, 5 B, received and verified.") {
 		t.Errorf("of one file:\n%s", page)
 	}
 	must(t, member.DeleteCase(ctx, c.ID))
@@ -97,15 +97,15 @@ func TestAReceiptOfAThousandFilesIsQuick(t *testing.T) {
 	planned, err := h.client("member").Plan(t.Context(), c.ID, "", specs)
 	must(t, err)
 	began := time.Now()
-	page := h.page("viewer", "/drops/"+planned.Drop+"/receipt")
+	page := h.shown("viewer", "/drops/"+planned.Drop+"/receipt")
 	t.Logf("%d bytes in %v", len(page), time.Since(began))
 	if n := strings.Count(page, "CBCT/series 1"); n != 1000 {
 		t.Errorf("%d files are on the page", n)
 	}
 }
 
-// page returns a page as one of the users sees it.
-func (h *house) page(as, address string) string {
+// shown returns a page as one of the users sees it.
+func (h *house) shown(as, address string) string {
 	h.t.Helper()
 	b := h.browser()
 	h.signIn(b, h.users[as].Email)
