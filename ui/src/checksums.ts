@@ -20,7 +20,7 @@ export function workerChecksum(address: URL): Checksum {
       const asked = waiting.get(answer.id);
       waiting.delete(answer.id);
       if ("crc" in answer) asked?.resolve(answer.crc);
-      else asked?.reject(new Error(answer.error));
+      else asked?.reject(Object.assign(new Error("the file could not be read"), { name: answer.error }));
     };
     worker.onerror = () => {
       for (const { reject } of waiting.values()) reject(new Error("the checksum worker failed"));

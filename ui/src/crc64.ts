@@ -88,21 +88,35 @@ export function toBase64(crc: bigint): string {
   return btoa(bytes);
 }
 
+/** What toBase64 made into text. */
+export function fromBase64(text: string): bigint {
+  return [...atob(text)].reduce((crc, byte) => (crc << 8n) | BigInt(byte.charCodeAt(0)), 0n);
+}
+
 /**
  * The checksum of two pieces together, from the checksum of each and the length of the second in bytes (the method of
  * zlib's crc32_combine: advance the first by as many zero bytes as the second is long, in log time).
  */
 export function combine(first: bigint, second: bigint, secondLength: number): bigint {
-  const polynomial = BigInt("0x" + POLYNOMIAL);
-  let matrix: bigint[] = [polynomial];
-  for (let bit = 1; bit < 64; bit++) matrix.push(1n << BigInt(bit - 1));
-  matrix = square(square(square(matrix))); // one bit → eight: one byte of zeros
-  let crc = first;
-  for (let length = BigInt(secondLength); length > 0n; length >>= 1n) {
-    if (length & 1n) crc = times(matrix, crc);
-    matrix = square(matrix);
+  return times(zeros(secondLength), first) ^ second;
+}
+
+/** The parts of a file are equally long: their matrix is made once. */
+let remembered = { length: -1, matrix: [] as bigint[] };
+
+/** The matrix that advances a checksum by so many zero bytes. */
+function zeros(length: number): bigint[] {
+  if (remembered.length === length) return remembered.matrix;
+  let step: bigint[] = [BigInt("0x" + POLYNOMIAL)];
+  for (let bit = 1; bit < 64; bit++) step.push(1n << BigInt(bit - 1));
+  step = square(square(square(step))); // one bit → eight: one byte of zeros
+  let matrix = Array.from({ length: 64 }, (_, bit) => 1n << BigInt(bit));
+  for (let rest = BigInt(length); rest > 0n; rest >>= 1n) {
+    if (rest & 1n) matrix = matrix.map((column) => times(step, column));
+    step = square(step);
   }
-  return crc ^ second;
+  remembered = { length, matrix };
+  return matrix;
 }
 
 function times(matrix: bigint[], vector: bigint): bigint {

@@ -1,42 +1,57 @@
 // Persistence: a request is tried again while that may help, waits while the network or the session is gone, and is
-// broken off when it stands still.
-import { Failure, type Clock, type Gate, type OnProgress } from "./contract.js";
+// broken off when it stands still. Giving up is a matter of a day without success, not of attempts.
+import { Failure, stopped, type Clock, type Gate, type OnProgress, type Reason } from "./contract.js";
 import { backoff } from "./wait.js";
 
 export interface Patience {
-  attempts: number; // of one request that is answered with an error, before it counts as failed
-  lineAttempts: number; // of one request that gets no answer
+  giveUpAfter: number; // milliseconds of trying without success
   stallAfter: number; // milliseconds without a byte
-  answerWithin: number; // milliseconds for the answer after the last byte
+  answerWithin: number; // milliseconds at most for the answer after the last byte
 }
 
-export const patience: Patience = { attempts: 8, lineAttempts: 40, stallAfter: 30_000, answerWithin: 180_000 };
+export const patience: Patience = { giveUpAfter: 24 * 3600_000, stallAfter: 20_000, answerWithin: 180_000 };
+
+/** A gap between two looks at the clock beyond which the computer slept; hidden pages look once a minute. Milliseconds. */
+const SLEPT = 90_000;
+/** A timer this late means that the computer slept or the page was hidden: stillness is looked at once more, after… */
+const LATE = 2_000;
+const DOUBT = 5_000;
+/** Bytes the computer may hold after the browser has given them away. */
+const BUFFERED = 4 << 20;
+/** Failures of the line in a row that one may call an outage. */
+const OUTAGE = 3;
+/** Milliseconds between two questions whether what closed the gate has passed: doubled from the first to the last. */
+const PROBE_FIRST = 5_000;
+const PROBE_LAST = 30_000;
 
 /** Tells whether the same request may succeed later. */
 export function mayHelp(failure: Failure): boolean {
-  switch (failure.reason) {
-    case "network":
-    case "stalled":
-      return true;
-    case "answer":
-      return (
-        [408, 425, 429].includes(failure.status) || (failure.status >= 500 && ![501, 507].includes(failure.status))
-      );
-    default:
-      return false;
-  }
+  if (failure.reason !== "answer") return failure.reason === "network" || failure.reason === "stalled";
+  return [408, 425, 429].includes(failure.status) || (failure.status >= 500 && ![501, 507].includes(failure.status));
+}
+
+/** Tells whether a failure is the line's or a server's want of room, not this request's own. */
+export function ofTheLine(failure: Failure): boolean {
+  return failure.reason === "network" || failure.reason === "stalled" || [429, 502, 503, 504].includes(failure.status);
 }
 
 export class Persistence {
   #gate: Gate = "open";
   #waiting: (() => void)[] = [];
+  #probing = false;
+  #tried = 0;
+  #looked: number;
+  #missed = 0; // failures of the line since the last success
+  #calmUntil = 0;
 
   constructor(
     private readonly clock: Clock,
-    private readonly limits: Patience,
-    private readonly onFailure: (failure: Failure) => void,
-    private readonly onGate: () => void,
-  ) {}
+    readonly limits: Patience,
+    private readonly ping: () => Promise<void>,
+    private readonly onOpen: () => void, // something may be begun again, or not any more
+  ) {
+    this.#looked = clock.now();
+  }
 
   get gate(): Gate {
     return this.#gate;
@@ -44,12 +59,16 @@ export class Persistence {
 
   set gate(gate: Gate) {
     if (gate === this.#gate) return;
+    this.tried();
     this.#gate = gate;
-    if (gate === "open") for (const go of this.#waiting.splice(0)) go();
-    this.onGate();
+    if (gate === "open") {
+      this.#calmUntil = 0;
+      for (const go of this.#waiting.splice(0)) go();
+    } else void this.#probe();
+    this.onOpen();
   }
 
-  /** Resolves when the gate is open or the signal aborted. */
+  /** Resolves when the gate is open; rejects when the signal is aborted. */
   async open(signal: AbortSignal): Promise<void> {
     while (this.#gate !== "open" && !signal.aborted) {
       await new Promise<void>((resolve) => {
@@ -61,26 +80,59 @@ export class Persistence {
         signal.addEventListener("abort", go);
       });
     }
+    if (signal.aborted) throw stopped();
   }
 
-  /** Does the work, again and again while that helps. */
-  async until<T>(work: () => Promise<T>, signal: AbortSignal, helps = mayHelp): Promise<T> {
+  /** Milliseconds of trying so far: neither the computer's sleep nor a closed gate counts. */
+  tried(): number {
+    const now = this.clock.now();
+    if (this.#gate === "open") this.#tried += Math.min(now - this.#looked, SLEPT);
+    this.#looked = now;
+    return this.#tried;
+  }
+
+  /** Whether so much has been tried in vain since then that it is given up. */
+  hopeless(since: number): boolean {
+    return this.tried() - since >= this.limits.giveUpAfter;
+  }
+
+  /** Milliseconds for which nothing new should be begun, because the line is down. */
+  get calm(): number {
+    return Math.max(0, this.#calmUntil - this.clock.now());
+  }
+
+  succeeded(): void {
+    const again = this.calm > 0;
+    this.#missed = 0;
+    this.#calmUntil = 0;
+    if (again) this.onOpen(); // the outage is over
+  }
+
+  /** Takes note of a failure of the line, or of being signed out. */
+  failed(failure: Failure): void {
+    if (failure.status === 401) this.gate = "signIn";
+    if (this.#gate !== "open" || !ofTheLine(failure)) return;
+    if (this.calm > 0 && failure.retryAfter === undefined) return; // of the same outage
+    this.#missed++;
+    const pause = this.#missed >= OUTAGE ? backoff(this.#missed - OUTAGE + 1, this.clock.random()) : 0;
+    this.#calmUntil = Math.max(this.#calmUntil, this.clock.now() + Math.max(pause, failure.retryAfter ?? 0));
+  }
+
+  /** Asks again and again while that helps; rejects when the signal is aborted. */
+  async until<T>(question: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const since = this.tried();
     for (let attempt = 1; ; attempt++) {
       await this.open(signal);
-      if (signal.aborted) throw new Failure(0, undefined, undefined, "aborted");
       try {
-        return await work();
+        const answer = await question();
+        this.succeeded();
+        return answer;
       } catch (error) {
+        if (signal.aborted) throw stopped();
         const failure = asFailure(error);
-        if (signal.aborted) throw new Failure(0, undefined, undefined, "aborted");
-        if (failure.status === 401) this.gate = "signIn";
-        if (this.#gate !== "open") {
-          attempt--; // waiting for the network or the session is no attempt
-          continue;
-        }
-        this.onFailure(failure);
-        const most = failure.reason === "answer" ? this.limits.attempts : this.limits.lineAttempts;
-        if (!helps(failure) || attempt >= most) throw failure;
+        this.failed(failure);
+        if (this.#gate !== "open" && (failure.status === 401 || ofTheLine(failure))) continue;
+        if (!mayHelp(failure) || this.hopeless(since)) throw failure;
         await this.clock.sleep(failure.retryAfter ?? backoff(attempt, this.clock.random()), signal);
       }
     }
@@ -97,20 +149,23 @@ export class Persistence {
     const finished = new AbortController();
     const follow = () => request.abort();
     signal.addEventListener("abort", follow);
-    let last = this.clock.now();
+    const began = this.clock.now();
+    let last = began;
     let sent = 0;
     let stalled = false;
     const watch = async () => {
-      while (!finished.signal.aborted) {
-        const limit = sent < length ? this.limits.stallAfter : this.limits.answerWithin;
-        const still = this.clock.now() - last;
-        if (still >= limit) {
-          stalled = true;
-          request.abort();
-          return;
-        }
-        await this.clock.sleep(limit - still, finished.signal);
+      for (let doubted = false; ;) {
+        const limit = sent < length ? this.limits.stallAfter : this.#answerTime(length, last - began);
+        const pause = doubted ? DOUBT : limit - (this.clock.now() - last);
+        const due = this.clock.now() + pause;
+        await this.clock.sleep(pause, finished.signal);
+        if (finished.signal.aborted) return;
+        const still = this.clock.now() - last >= limit;
+        if (still && (doubted || this.clock.now() - due < LATE)) break;
+        doubted = still;
       }
+      stalled = true;
+      request.abort();
     };
     void watch();
     try {
@@ -120,15 +175,40 @@ export class Persistence {
         onProgress(bytes);
       }, request.signal);
     } catch (error) {
-      throw stalled ? new Failure(0, undefined, undefined, "stalled") : asFailure(error);
+      if (signal.aborted) throw stopped();
+      throw stalled ? new Failure(0, { reason: "stalled" }) : asFailure(error);
     } finally {
       finished.abort();
       signal.removeEventListener("abort", follow);
     }
   }
+
+  /** The bytes the browser gave away last are still in the computer's buffers: they need as long as those before. */
+  #answerTime(length: number, elapsed: number): number {
+    const draining = 2 * elapsed * Math.min(1, BUFFERED / Math.max(1, length));
+    return Math.min(this.limits.answerWithin, 2 * this.limits.stallAfter + draining);
+  }
+
+  /** The event that tells of a network, or of a sign-in elsewhere, may never come. */
+  async #probe(): Promise<void> {
+    if (this.#probing) return;
+    this.#probing = true;
+    for (let pause = PROBE_FIRST; this.#gate !== "open"; pause = Math.min(PROBE_LAST, pause * 2)) {
+      await this.clock.sleep(pause);
+      if (this.gate === "open") break;
+      const failure = await this.ping().then(() => undefined, asFailure);
+      if (failure?.status === 401) this.gate = "signIn";
+      else if (failure?.status !== 0) this.gate = "open";
+    }
+    this.#probing = false;
+  }
 }
+
+/** What browsers call the ways in which a file can no longer be read (File API, section 7.2). */
+const reading: Record<string, Reason> = { NotFoundError: "vanished", NotReadableError: "changed" };
 
 /** Anything thrown, as a Failure. What is none is a fault on this side: the file could not be read. */
 export function asFailure(error: unknown): Failure {
-  return error instanceof Failure ? error : new Failure(0, undefined, undefined, "unreadable");
+  if (error instanceof Failure) return error;
+  return new Failure(0, { reason: reading[(error as Error | undefined)?.name ?? ""] ?? "unreadable" });
 }

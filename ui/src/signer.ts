@@ -1,15 +1,24 @@
-// Signatures just in time: parts of one file whose checksums are ready in the same moment are signed by one request.
+// Signatures just in time: parts of one file whose checksums are ready in the same moment are signed by one request, and
+// one that grew old while it waited for its turn is made anew.
 import { Failure, type Clock, type SignedRequest, type Transport } from "./contract.js";
+
+/** A signed request and the moment until which it may be begun, in milliseconds of the clock. */
+export interface Signature {
+  request: SignedRequest;
+  freshUntil: number;
+}
 
 interface Waiting {
   number: number;
   crc: string;
-  resolve(request: SignedRequest): void;
+  resolve(signature: Signature): void;
   reject(error: unknown): void;
 }
 
 /** Milliseconds to gather parts for one request. */
 const GATHER = 5;
+/** Milliseconds of a signature's life that are left unused, at most; of a short life a fifth. */
+const MARGIN = 10_000;
 
 export class Signer {
   #waiting = new Map<string, Waiting[]>();
@@ -19,7 +28,7 @@ export class Signer {
     private readonly clock: Clock,
   ) {}
 
-  sign(file: string, number: number, crc: string): Promise<SignedRequest> {
+  sign(file: string, number: number, crc: string): Promise<Signature> {
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(file);
       if (waiting) {
@@ -31,19 +40,24 @@ export class Signer {
     });
   }
 
+  /** The signature itself while it is fresh, else a new one. */
+  async renewed(signature: Signature, file: string, crc: string): Promise<Signature> {
+    if (this.clock.now() < signature.freshUntil) return signature;
+    return await this.sign(file, signature.request.part, crc);
+  }
+
   async #flush(file: string): Promise<void> {
     const batch = this.#waiting.get(file) ?? [];
     this.#waiting.delete(file);
     try {
-      const requests = await this.transport.sign(
-        file,
-        batch.map(({ number, crc }) => ({ number, crc64nvme: crc })),
-      );
+      const asked = this.clock.now();
+      const specs = batch.map(({ number, crc }) => ({ number, crc64nvme: crc }));
+      const requests = await this.transport.sign(file, specs);
       const byPart = new Map(requests.map((request) => [request.part, request]));
       for (const { number, resolve, reject } of batch) {
         const request = byPart.get(number);
-        if (request) resolve(request);
-        else reject(new Failure(502));
+        if (!request) reject(new Failure(502));
+        else resolve({ request, freshUntil: asked + request.freshFor - Math.min(MARGIN, request.freshFor / 5) });
       }
     } catch (error) {
       for (const { reject } of batch) reject(error);

@@ -2,36 +2,48 @@
 // progress, fetch does not).
 import {
   Failure,
+  stopped,
+  type BatchAnswer,
+  type HeldPart,
   type OnProgress,
-  type Planned,
+  type PlanAnswer,
   type Problem,
   type RemoteFile,
   type SignedRequest,
+  type StoreTest,
   type Transport,
 } from "./contract.js";
+import { multipart } from "./batch.js";
 import { Turns } from "./wait.js";
+import type { Lanes } from "./window.js";
 
 const API = "/api/v1";
 const CRC_HEADER = "x-amz-checksum-crc64nvme";
 /** Milliseconds an answer without bytes may take. Complete of a large file copies it in some stores. */
 const ASK_WITHIN = 180_000;
+/** Milliseconds for the store's answer to the test: a firewall that drops packets never says no. */
+const PROBE_WITHIN = 10_000;
+/** Milliseconds a signature is taken to last when the answers do not tell the server's time. */
+const SHORT = 60_000;
 
 /**
- * Questions go one at a time. With the engine's three transfers that makes four connections; browsers open six to one
- * host, and the page's own clicks and its live stream must find a free one.
+ * Questions go one at a time, what bytes wait for first. With the transfers that fills no more than five of the six
+ * connections browsers open to one host, and the page's own clicks and its live stream must find a free one.
  */
 const questions = new Turns(1);
+const SOON = 1;
+const FIRST = 2;
 
-async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-  await questions.take();
+async function ask<T>(method: string, path: string, body?: unknown, urgency = 0): Promise<T> {
+  await questions.take(urgency);
   try {
-    return await request<T>(method, path, body);
+    return (await request<T>(method, path, body)).answer;
   } finally {
     questions.give();
   }
 }
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function request<T>(method: string, path: string, body?: unknown): Promise<{ answer: T; date: string | null }> {
   let response: Response;
   let text: string;
   try {
@@ -46,20 +58,26 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
     throw new Failure(0);
   }
   if (!response.ok) throw failureOf(response.status, text, response.headers.get("Retry-After"));
-  return (text ? JSON.parse(text) : undefined) as T;
+  return { answer: (text ? JSON.parse(text) : undefined) as T, date: response.headers.get("Date") };
 }
 
-/** An error answer: problem details of ours, or a store's XML, of which only the status is worth telling. */
+/** An error answer: problem details of ours, a store's XML, or whatever stands between has said. */
 function failureOf(status: number, text: string, retryAfter: string | null): Failure {
   let problem: Problem | undefined;
   try {
     const parsed: unknown = JSON.parse(text);
     if (parsed && typeof parsed === "object" && "detail" in parsed && "kind" in parsed) problem = parsed as Problem;
   } catch {
-    // not JSON: the store's own answer
+    // not JSON
   }
   const seconds = Number(retryAfter);
-  return new Failure(status, problem, retryAfter && seconds >= 0 ? seconds * 1000 : undefined);
+  const wait = retryAfter && seconds >= 0 ? seconds * 1000 : undefined;
+  return new Failure(status, { problem, retryAfter: wait, storeCode: storeCodeOf(text) });
+}
+
+/** The code of an S3 error document (Amazon S3 API, "Error responses"); undefined when it is none. */
+export function storeCodeOf(text: string): string | undefined {
+  return /<Error>[\s\S]*?<Code>([A-Za-z0-9.]+)<\/Code>/.exec(text.slice(0, 4096))?.[1];
 }
 
 function put(
@@ -71,7 +89,7 @@ function put(
   signal: AbortSignal,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(new Failure(0, undefined, undefined, "aborted"));
+    if (signal.aborted) return reject(stopped());
     const request = new XMLHttpRequest();
     const abort = () => request.abort();
     signal.addEventListener("abort", abort);
@@ -83,7 +101,7 @@ function put(
       else reject(failureOf(request.status, request.responseText, request.getResponseHeader("Retry-After")));
     };
     request.onerror = () => reject(new Failure(0));
-    request.onabort = () => reject(new Failure(0, undefined, undefined, "aborted"));
+    request.onabort = () => reject(stopped());
     request.onloadend = () => signal.removeEventListener("abort", abort);
     request.send(untyped(body));
   });
@@ -94,23 +112,83 @@ function untyped(body: Blob): Blob {
   return body.type === "" ? body : body.slice(0, body.size, "");
 }
 
+type Signed = Omit<SignedRequest, "freshFor"> & { expires_at: string };
+
+/** How long a signature lasts, by the server's own clock: the computer's may be wrong. */
+function fresh(signed: Signed, date: string | null): SignedRequest {
+  const left = Date.parse(signed.expires_at) - Date.parse(date ?? "");
+  return { ...signed, freshFor: Number.isFinite(left) ? Math.max(0, left) : SHORT };
+}
+
+async function sign(file: string, parts: { number: number; crc64nvme: string }[]): Promise<SignedRequest[]> {
+  await questions.take(FIRST);
+  try {
+    const { answer, date } = await request<{ requests: Signed[] }>("POST", `/files/${file}/parts`, { parts });
+    return answer.requests.map((signed) => fresh(signed, date));
+  } finally {
+    questions.give();
+  }
+}
+
+async function probe(signed: StoreTest["request"]): Promise<{ status: number; storeCode: string | undefined }> {
+  try {
+    const { method, url, headers } = signed;
+    const body = new Blob();
+    const answer = await fetch(url, { method, headers, body, signal: AbortSignal.timeout(PROBE_WITHIN) });
+    return { status: answer.status, storeCode: storeCodeOf(await answer.text()) };
+  } catch {
+    throw new Failure(0);
+  }
+}
+
+async function reaches(endpoint: string): Promise<boolean> {
+  const how: RequestInit = { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(PROBE_WITHIN) };
+  return await fetch(endpoint, how).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The connections transfers may take of those to one host. Over HTTP/2 there is no such limit. */
+export function lanes(): Lanes {
+  const [page] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  return { page: ["h2", "h3"].includes(page?.nextHopProtocol ?? "") ? 8 : 4, store: 6 };
+}
+
+interface Match {
+  received: { size: number; crc64nvme: string }[];
+}
+
 export const browserTransport: Transport = {
-  plan: async (caseId, files) => (await ask<{ files: Planned[] }>("POST", `/cases/${caseId}/files`, { files })).files,
-  sign: async (file, parts) =>
-    (await ask<{ requests: SignedRequest[] }>("POST", `/files/${file}/parts`, { parts })).requests,
-  held: async (file) =>
-    (await ask<{ parts: { number: number; size: number; crc64nvme: string }[] }>("GET", `/files/${file}/parts`)).parts,
-  complete: (file) => request<RemoteFile>("POST", `/files/${file}/complete`), // it holds a turn of the engine
+  plan: async (caseId, files, drop) =>
+    ask<PlanAnswer>("POST", `/cases/${caseId}/files`, drop === "" ? { files } : { files, drop }, SOON),
+  match: async (caseId, sizes) => (await ask<Match>("POST", `/cases/${caseId}/match`, { sizes }, SOON)).received,
+  file: async (file) => ask<RemoteFile>("GET", `/files/${file}`, undefined, SOON),
+  sign,
+  held: async (file) => (await ask<{ parts: HeldPart[] }>("GET", `/files/${file}/parts`, undefined, SOON)).parts,
+  complete: async (file) => (await request<RemoteFile>("POST", `/files/${file}/complete`)).answer, // it holds a turn of the engine
   abort: async (file) => ask<void>("POST", `/files/${file}/abort`),
   progress: async (files) => ask<void>("POST", "/progress", { files }),
   putSmall: async (file, body, crc, onProgress, signal) =>
     JSON.parse(
       await put("PUT", `${API}/files/${file}/content`, { [CRC_HEADER]: crc }, body, onProgress, signal),
     ) as RemoteFile,
+  putBatch: async (caseId, files, onProgress, signal) => {
+    const boundary = `caseload-${crypto.getRandomValues(new BigUint64Array(2)).join("-")}`;
+    const headers = { "Content-Type": `multipart/mixed; boundary=${boundary}` };
+    const body = multipart(files, boundary);
+    const answer = await put("PUT", `${API}/cases/${caseId}/contents`, headers, body, onProgress, signal);
+    return (JSON.parse(answer) as { files: BatchAnswer[] }).files;
+  },
   putPart: async (request, body, onProgress, signal) => {
     await put(request.method, request.url, request.headers, body, onProgress, signal);
   },
   relayPart: async (file, part, body, crc, onProgress, signal) => {
     await put("PUT", `${API}/files/${file}/parts/${part}`, { [CRC_HEADER]: crc }, body, onProgress, signal);
   },
+  ping: async () => void (await request<unknown>("GET", "/me")),
+  storeTest: async () => ask<StoreTest>("GET", "/store-test", undefined, SOON),
+  probe,
+  reaches,
+  storeReport: async (report) => ask<void>("POST", "/store-reports", report),
 };

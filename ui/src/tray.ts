@@ -6,13 +6,14 @@ import type { Dropped } from "./dropped.js";
 import { Engine } from "./engine.js";
 import { count, duration, percent, size, text } from "./format.js";
 import { Handles } from "./handles.js";
+import { tabLocks } from "./locks.js";
 import { pageWords, say } from "./page.js";
 import { Rate } from "./rate.js";
 import { askSession, shareSession, type News } from "./session.js";
 import { Speech } from "./speech.js";
 import { TimeLeft } from "./timeleft.js";
 import { Title } from "./title.js";
-import { browserTransport } from "./transport.js";
+import { browserTransport, lanes } from "./transport.js";
 import { TrayHead, type Action, type Note } from "./trayhead.js";
 import { TrayList } from "./traylist.js";
 import { headline, live, mood, type Standing } from "./traywords.js";
@@ -43,6 +44,8 @@ export class CaseUploader extends HTMLElement {
     transport: browserTransport,
     checksum: workerChecksum(new URL("worker.js", import.meta.url)),
     origin: location.origin,
+    lanes: lanes(),
+    locks: tabLocks(navigator.locks),
     onChange: () => this.#draw(),
   });
 

@@ -23,46 +23,31 @@ export function backoff(attempt: number, random: number): number {
   return ceiling / 2 + (ceiling / 2) * random;
 }
 
-/** Lets at most `limit` hold a turn at once; the others wait in order. The limit may change meanwhile. */
+/** Lets at most `limit` hold a turn at once; the others wait in order, the urgent before the rest. */
 export class Turns {
   #taken = 0;
-  #waiting: (() => void)[] = [];
-  #limit: number;
+  #waiting: { urgency: number; go: () => void }[] = [];
 
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
+  constructor(private readonly limit: number) {}
 
   get taken(): number {
     return this.#taken;
   }
 
-  get limit(): number {
-    return this.#limit;
-  }
-
-  set limit(limit: number) {
-    this.#limit = limit;
-    this.#next();
-  }
-
-  async take(): Promise<void> {
-    if (this.#taken < this.#limit && this.#waiting.length === 0) {
+  async take(urgency = 0): Promise<void> {
+    if (this.#taken < this.limit) {
       this.#taken++;
       return;
     }
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await new Promise<void>((go) => {
+      const before = this.#waiting.findIndex((other) => other.urgency < urgency);
+      this.#waiting.splice(before < 0 ? this.#waiting.length : before, 0, { urgency, go });
+    });
   }
 
   give(): void {
-    this.#taken--;
-    this.#next();
-  }
-
-  #next(): void {
-    while (this.#taken < this.#limit && this.#waiting.length > 0) {
-      this.#taken++;
-      this.#waiting.shift()!();
-    }
+    const next = this.#waiting.shift();
+    if (next) next.go();
+    else this.#taken--;
   }
 }

@@ -8,6 +8,7 @@ export interface Question {
   blob: Blob;
 }
 
+/** error is the name of what was thrown: it tells whether the file has changed or is gone. */
 export type Answer = { id: number; crc: string } | { id: number; error: string };
 
 interface Hasher {
@@ -58,7 +59,10 @@ self.onmessage = (event: MessageEvent<Question>) => {
     try {
       self.postMessage({ id, crc: await checksum(blob) } satisfies Answer);
     } catch (error) {
-      self.postMessage({ id, error: String(error) } satisfies Answer);
+      self.postMessage({
+        id,
+        error: error instanceof Error || error instanceof DOMException ? error.name : "Error",
+      } satisfies Answer);
     }
   });
 };

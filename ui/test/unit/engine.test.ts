@@ -1,69 +1,119 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure } from "../../src/contract.js";
-import { Engine, type EngineOptions } from "../../src/engine.js";
-import { FakeClock, FakeFile, FakeTransport, Memory, PART, type Fault } from "./fake.js";
+import { FakeFile, PART } from "./fake.js";
+import { start } from "./start.js";
 
-function start(fault: Fault = () => {}, options: Partial<EngineOptions> = {}) {
-  const clock = new FakeClock();
-  const memory = new Memory();
-  const transport = new FakeTransport(clock, fault, memory);
-  let checksums = 0;
-  let settle = () => {};
-  const engine = new Engine({
-    transport,
-    clock,
-    checksum: async (blob) => {
-      checksums++;
-      if (!(blob as unknown as { file: FakeFile }).file.readable) throw new Error("NotReadableError");
-      return "crc";
-    },
-    onChange: () => engine.totals.live === 0 && settle(),
-    ...options,
-  });
-  const settled = () => new Promise<void>((resolve) => ((settle = resolve), engine.totals.live === 0 && resolve()));
-  return { clock, memory, transport, engine, settled, checksums: () => checksums };
-}
-
-const line = () => new Failure(0);
-
-test("small and large files arrive whole", async () => {
-  const { engine, transport, settled } = start();
-  engine.add("case", [new FakeFile("a.stl", 90), new FakeFile("scan.zip", 1050), new FakeFile("b.pdf", 10)]);
-  await settled();
-  assert.deepEqual(
-    engine.items.map(({ state }) => state),
-    ["done", "done", "done"],
-  );
-  assert.deepEqual([...transport.stored.values()].sort(), ["a.stl", "b.pdf", "scan.zip"]);
-  assert.equal(transport.parts.get("id-2")!.get(11), 50, "the last part is the rest");
-  assert.equal(engine.totals.sent, 1150);
-});
-
-test("a thousand files are one plan; the next thousand another; small ones are sent in order", async () => {
-  const { engine, transport, settled } = start();
-  const files = Array.from({ length: 1200 }, (_, i) => new FakeFile(`slice${i}`, 20));
+test("small and large files arrive whole, and the whole file's checksum is known", async () => {
+  const { engine, transport, settled, states } = start();
+  const files = [new FakeFile("a.stl", 90), new FakeFile("scan.zip", 1050), new FakeFile("b.pdf", 10)];
   engine.add("case", files);
   await settled();
-  assert.deepEqual(transport.plans, [1000, 200]);
-  assert.equal(transport.stored.size, 1200);
+  assert.deepEqual(states(), ["done", "done", "done"]);
+  assert.deepEqual(transport.stored.sort(), ["a.stl", "b.pdf", "scan.zip"]);
+  assert.equal(transport.rows.get("id-2")!.parts.get(11)!.size, 50, "the last part is the rest");
   assert.deepEqual(
-    transport.order,
-    files.map(({ name }) => name),
+    engine.items.map(({ crc }) => crc),
+    files.map((file) => file.whole()),
   );
+  assert.equal(engine.totals.sent, 1150);
+  assert.equal(engine.totals.resent, 0);
 });
 
-test("several parts and several files are in flight, never more than allowed, and few parts are in hand", async () => {
-  const { engine, transport, memory, settled } = start(() => {}, { atOnce: 4 });
+test("the plan of many files asks for fifty at once and then for the others, each with its fingerprint, in one drop", async () => {
+  const { engine, transport, settled } = start();
+  const files = Array.from({ length: 600 }, (_, i) => new FakeFile(`slice${i}`, 20, undefined, i));
+  const items = engine.add("case", files);
+  await settled();
+  assert.deepEqual(
+    transport.plans.map((plan) => plan.length),
+    [50, 250, 250, 50],
+  );
+  assert.equal(transport.plans[0]![3]!.fingerprint, files[3]!.whole());
+  assert.equal(transport.plans[0]![3]!.crc64nvme, files[3]!.whole(), "of a file this small it is the whole checksum");
+  assert.deepEqual([...new Set(items.map(({ drop }) => drop))], ["drop-1"]);
+  assert.equal(transport.stored.length, 600);
+});
+
+test("bytes move after the first fifty are planned, not after the last", async () => {
+  const { engine, transport, settled } = start();
   engine.add(
     "case",
-    [1, 2, 3].map((n) => new FakeFile(`big${n}`, 3000, memory)),
+    Array.from({ length: 600 }, (_, i) => new FakeFile(`slice${i}`, 20)),
+  );
+  await settled();
+  const first = transport.calls.findIndex((call) => call.startsWith("batch"));
+  const asked = transport.calls.slice(0, first).filter((call) => call === "plan");
+  assert.ok(asked.length <= 2, "more than the next plan was asked for before");
+});
+
+test("several parts and several files are in flight, and never more parts in hand than those and two", async () => {
+  const { engine, transport, memory, settled } = start(() => {}, { first: 4, most: 4 });
+  engine.add(
+    "case",
+    [1, 2, 3].map((n) => new FakeFile(`big${n}`, 3000, memory, n)),
   );
   await settled();
   assert.equal(transport.mostFlying, 4);
   assert.ok(new Set(transport.order.slice(0, 6)).size > 1, "one file had the line for itself");
-  assert.equal(memory.slices, 90);
+  assert.equal(memory.taken, 90, "a part was read for nothing");
   assert.ok(memory.most <= 4 + 2, `${memory.most} parts in hand`);
+});
+
+test("whatever is queued, only the files of the batches in flight and of two more are in hand", async () => {
+  const { engine, memory, settled } = start(() => {}, { first: 3, most: 3, batchBytes: 100 });
+  engine.add(
+    "case",
+    Array.from({ length: 2000 }, (_, i) => new FakeFile(`slice${i}`, 20, memory, i)),
+  );
+  await settled();
+  assert.equal(memory.taken, 2000);
+  assert.ok(memory.most <= (3 + 2) * 5, `${memory.most} files in hand`);
+});
+
+test("files are read for planning a few at a time, whatever is added", async () => {
+  const { engine, reader, settled } = start();
+  engine.add(
+    "case",
+    Array.from({ length: 500 }, (_, i) => new FakeFile(`slice${i}`, 20)),
+  );
+  await settled();
+  assert.ok(reader.mostAtOnce <= 2, `${reader.mostAtOnce} at once`);
+});
+
+test("a small photo dropped after a large scan does not wait for it", async () => {
+  const { engine, transport, clock, settled } = start();
+  engine.add("case", [new FakeFile("scan", 400 * PART)]);
+  await clock.sleep(500);
+  const [photo] = engine.add("case", [new FakeFile("photo", 90)]);
+  await clock.sleep(600);
+  assert.equal(photo!.state, "done");
+  assert.ok(transport.rows.get("id-1")!.parts.size < 300);
+  await settled();
+});
+
+test("a large file dropped after a much larger one overtakes it, and the larger one gets on meanwhile", async () => {
+  const { engine, transport, clock, settled } = start();
+  engine.add("case", [new FakeFile("scan", 400 * PART)]);
+  await clock.sleep(500);
+  engine.add("case", [new FakeFile("model", 40 * PART)]);
+  await settled();
+  const last = transport.order.lastIndexOf("model");
+  const between = transport.order.slice(transport.order.indexOf("model"), last);
+  assert.ok(last < 200, "it waited for the scan");
+  assert.ok(between.filter((name) => name === "scan").length >= 20, "the scan stood still");
+});
+
+test("a photo dropped after a folder of slices does not wait for the folder", async () => {
+  const { engine, transport, clock, settled } = start();
+  engine.add(
+    "case",
+    Array.from({ length: 1000 }, (_, i) => new FakeFile(`slice${i}`, 100, undefined, i)),
+  );
+  await clock.sleep(1000);
+  engine.add("case", [new FakeFile("photo", 90)]);
+  await settled();
+  assert.ok(transport.order.indexOf("photo") < 600, `it was number ${transport.order.indexOf("photo")}`);
 });
 
 test("parts are signed in batches, just before they are sent", async () => {
@@ -71,168 +121,77 @@ test("parts are signed in batches, just before they are sent", async () => {
   engine.add("case", [new FakeFile("big", 20 * PART)]);
   await settled();
   assert.ok(transport.signed.length < 20, "each part had its own request");
-  assert.ok(Math.max(...transport.signed.map((batch) => batch.length)) <= 6, "signed long before use");
+  assert.ok(Math.max(...transport.signed.map((batch) => batch.length)) <= 8, "signed long before use");
 });
 
-test("a part that fails is sent again, with growing pauses, and the rest goes on", async () => {
-  const { engine, transport, clock, settled } = start(({ method, part, attempt }) => {
-    if (method === "part" && part === 2 && attempt <= 3) throw new Failure(503);
-  });
-  engine.add("case", [new FakeFile("big", 500)]);
-  await settled();
-  assert.equal(engine.items[0]!.state, "done");
-  assert.equal(transport.calls.filter((call) => call === "part id-1 2").length, 4);
-  assert.equal(transport.calls.filter((call) => call === "part id-1 1").length, 1);
-  assert.ok(clock.now() >= 375 + 750 + 1500, `only ${clock.now()} ms`);
-});
-
-test("the store's 403 means a new signature, not a failure", async () => {
-  const { engine, transport, settled } = start(({ method, attempt }) => {
-    if (method === "part" && attempt === 1) throw new Failure(403);
-  });
-  engine.add("case", [new FakeFile("big", 300)]);
-  await settled();
-  assert.equal(engine.items[0]!.state, "done");
-  assert.equal(transport.signed.flat().length, 6, "each part was signed twice");
-});
-
-test("a store that refuses every signature ends as a failure", async () => {
-  const { engine, settled } = start(({ method }) => {
-    if (method === "part") throw new Failure(403);
-  });
-  engine.add("case", [new FakeFile("big", 300)]);
-  await settled();
-  assert.equal(engine.items[0]!.state, "failed");
-});
-
-test("bytes spoilt on the way are read and sent again", async () => {
-  const { engine, checksums, settled } = start(({ method, attempt }) => {
-    if (method === "small" && attempt === 1) throw new Failure(400);
-  });
-  engine.add("case", [new FakeFile("a", 100)]);
-  await settled();
-  assert.equal(engine.items[0]!.state, "done");
-  assert.equal(checksums(), 2);
-});
-
-test("a line that stands still is broken off and tried again", async () => {
-  const { engine, transport, clock, settled } = start(async ({ method, attempt, hang }) => {
-    if (method === "part" && attempt === 1) await hang();
-  });
-  engine.add("case", [new FakeFile("big", 300)]);
-  await settled();
-  assert.equal(engine.items[0]!.state, "done");
-  assert.ok(clock.now() >= 30_000, "broken off too early");
-  assert.equal(transport.calls.filter((call) => call.startsWith("part")).length, 6);
-});
-
-test("without a network everything waits and nothing fails", async () => {
-  const { engine, transport, settled, clock } = start();
-  engine.setOnline(false);
-  engine.add("case", [new FakeFile("a", 100)]);
-  await clock.sleep(600_000);
-  assert.equal(transport.calls.length, 0);
-  assert.equal(engine.items[0]!.state, "queued");
-  engine.setOnline(true);
-  await settled();
-  assert.equal(engine.items[0]!.state, "done");
-});
-
-test("after the session has ended, signing in and retrying goes on", async () => {
-  let signedOut = true;
-  const { engine, settled, clock } = start(({ method }) => {
-    if (method === "small" && signedOut) throw new Failure(401);
-  });
-  engine.add("case", [new FakeFile("a", 100)]);
-  await clock.sleep(5000);
-  assert.equal(engine.gate, "signIn");
-  signedOut = false;
-  engine.retryAll();
-  await settled();
-  assert.equal(engine.items[0]!.state, "done");
-});
-
-test("a store out of reach is left for the server's relay; one within reach is not", async () => {
-  const { engine, transport, settled } = start(
-    ({ method }) => {
-      if (method === "part") throw line();
+test("while parts fly the next ones are read and signed", async () => {
+  let least = Infinity;
+  const line = { rate: 2, each: 1, trip: 50 }; // three parts at once take 150 ms and an answer
+  const { engine, settled, transport } = start(
+    ({ method, part }) => {
+      if (method === "part" && part > 5 && part < 35) least = Math.min(least, transport.flying);
     },
-    { origin: "https://other.example" },
+    { first: 3, most: 3 },
+    line,
   );
-  engine.add("case", [new FakeFile("big", 500)]);
+  engine.add("case", [new FakeFile("big", 40 * PART)]);
   await settled();
-  assert.equal(engine.items[0]!.state, "done");
-  assert.ok(engine.relay);
-  assert.equal(transport.relayed, 5);
-
-  const near = start(
-    ({ method, attempt }) => {
-      if (method === "part" && attempt < 6) throw line();
-    },
-    { origin: "https://page.example" },
-  );
-  near.engine.add("case", [new FakeFile("big", 500)]);
-  await near.settled();
-  assert.equal(near.engine.items[0]!.state, "done");
-  assert.equal(near.engine.relay, undefined);
+  assert.equal(least, 3, "the line waited for a signature");
 });
 
-test("parts the server misses at the end are sent again", async () => {
-  const { engine, transport, settled } = start(({ method, file, attempt }) => {
-    if (method === "complete" && attempt === 1) transport.parts.get(file)!.delete(2);
-  });
-  engine.add("case", [new FakeFile("big", 500)]);
+test("a signature that grew too old while it waited is made anew before it is used", async () => {
+  const line = { rate: 0.01, each: 0.01, trip: 50 }; // ten bytes a second: a part takes ten seconds alone
+  const { engine, transport, settled, states } = start(() => {}, { first: 2, most: 2 }, line);
+  transport.freshFor = 5000;
+  engine.add("case", [new FakeFile("big", 8 * PART)]);
   await settled();
-  assert.equal(engine.items[0]!.state, "done");
-  assert.equal(transport.calls.filter((call) => call === "part id-1 2").length, 2);
-  assert.equal(transport.calls.filter((call) => call === "part id-1 3").length, 1);
+  assert.deepEqual(states(), ["done"]);
+  assert.equal(transport.calls.filter((call) => call.startsWith("part")).length, 8, "an expired one was tried");
+  assert.ok(transport.signed.flat().length > 8);
 });
 
-test("a refused file says why; the others of the batch go on", async () => {
-  const { engine, settled } = start();
+test("a refused file says why; the others go on", async () => {
+  const { engine, settled, states } = start();
   engine.add("case", [new FakeFile("empty", 0), new FakeFile("a", 100)]);
   await settled();
   assert.equal(engine.items[0]!.error?.detail, "The file is empty.");
-  assert.equal(engine.items[1]!.state, "done");
+  assert.deepEqual(states(), ["failed", "done"]);
 });
 
-test("a file that can no longer be read fails at once, with its own reason", async () => {
+test("the same file added twice is one upload", async () => {
   const { engine, transport, settled } = start();
-  const gone = new FakeFile("gone", 100);
-  gone.readable = false;
-  engine.add("case", [gone]);
+  const first = engine.add("case", [new FakeFile("big", 500)]);
+  const second = engine.add("case", [new FakeFile("big", 500), new FakeFile("other", 100)]);
+  assert.equal(second[0], first[0]);
   await settled();
-  assert.equal(engine.items[0]!.error?.detail, "error.unreadable");
-  assert.equal(transport.order.length, 0);
+  assert.equal(engine.totals.files, 2);
+  assert.equal(transport.rows.size, 2);
 });
 
-test("a failed upload is taken up where it was", async () => {
-  let broken = true;
-  const { engine, transport, settled } = start(({ method, part }) => {
-    if (method === "part" && part === 5 && broken) throw new Failure(501);
-  });
-  engine.add("case", [new FakeFile("big", 500)]);
+test("two files of one name in different folders are both kept", async () => {
+  const { engine, transport, settled } = start();
+  const [left, right] = [new FakeFile("IM0001", 100), new FakeFile("IM0001", 100, undefined, 1)];
+  left.path = "series1";
+  right.path = "series2";
+  engine.add("case", [left, right]);
   await settled();
-  assert.equal(engine.items[0]!.state, "failed");
-  broken = false;
-  const before = transport.calls.filter((call) => call === "part id-1 1").length;
-  engine.retryAll();
-  await settled();
-  assert.equal(engine.items[0]!.state, "done");
-  assert.equal(transport.plans.length, 1, "planned anew");
-  assert.equal(transport.calls.filter((call) => call === "part id-1 1").length, before);
+  assert.equal(transport.stored.length, 2);
+  assert.deepEqual(
+    transport.plans.flat().map(({ path }) => path),
+    ["series1", "series2"],
+  );
 });
 
 test("a paused file sends nothing until it is resumed, and keeps what has arrived", async () => {
   const { engine, transport, clock, settled } = start();
   const [item] = engine.add("case", [new FakeFile("big", 40 * PART)]);
-  await clock.sleep(200);
+  await clock.sleep(400);
   engine.pause(item!);
   await clock.sleep(100);
   assert.equal(item!.state, "paused");
   assert.equal(transport.flying, 0);
   assert.ok(engine.paused);
-  const arrived = transport.parts.get("id-1")!.size;
+  const arrived = transport.rows.get("id-1")!.parts.size;
   assert.ok(arrived > 0 && arrived < 40);
   const calls = transport.calls.length;
   await clock.sleep(60_000);
@@ -243,8 +202,43 @@ test("a paused file sends nothing until it is resumed, and keeps what has arrive
   assert.ok(transport.order.length <= 40 + 3, "more than what was in flight was sent again");
 });
 
+test("pausing one file leaves the others to go on, also those of its batch", async () => {
+  const { engine, clock, settled, states } = start();
+  const files = Array.from({ length: 20 }, (_, i) => new FakeFile(`slice${i}`, 50, undefined, i));
+  const items = engine.add("case", [...files, new FakeFile("big", 30 * PART)]);
+  await clock.sleep(30);
+  engine.pause(items[1]!);
+  engine.pause(items[20]!);
+  await clock.sleep(20_000);
+  assert.equal(items[20]!.state, "paused");
+  assert.ok(items.slice(2, 20).every(({ state }) => state === "done"));
+  engine.resumeAll();
+  await settled();
+  assert.ok(states().every((state) => state === "done"));
+});
+
+test("everything can be paused before it is planned, while it is planned, and at any other moment", async () => {
+  for (let at = 0; at < 40; at++) {
+    const { engine, transport, clock, settled, states } = start(async ({ method }) => {
+      if (method === "plan" || method === "batch") await clock.sleep(5);
+    });
+    engine.add("case", [new FakeFile("big", 5 * PART), new FakeFile("a", 100), new FakeFile("b", 100)]);
+    for (let turn = 0; turn < at; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+    engine.pauseAll();
+    await clock.sleep(10_000);
+    assert.ok(
+      states().every((state) => state === "paused" || state === "done"),
+      `${at}: ${states().join()}`,
+    );
+    engine.resumeAll();
+    await settled();
+    assert.deepEqual(states(), ["done", "done", "done"]);
+    assert.equal(transport.rows.size, 3, "planned twice");
+  }
+});
+
 test("cancelling stops the requests and tells the server", async () => {
-  const { engine, transport, clock } = start(async ({ method, hang }) => {
+  const { engine, transport, clock, states } = start(async ({ method, hang }) => {
     if (method === "part") await hang();
   });
   engine.add("case", [new FakeFile("big", 500)]);
@@ -254,8 +248,24 @@ test("cancelling stops the requests and tells the server", async () => {
   await clock.sleep(10);
   assert.equal(transport.flying, 0);
   assert.deepEqual(transport.aborted, ["id-1"]);
-  assert.equal(engine.items[0]!.state, "cancelled");
+  assert.deepEqual(states(), ["cancelled"]);
   assert.equal(engine.totals.files, 0);
+});
+
+test("a failed upload is taken up where it was", async () => {
+  let broken = true;
+  const { engine, transport, settled, states } = start(({ method, part }) => {
+    if (method === "part" && part === 5 && broken) throw new Failure(501);
+  });
+  engine.add("case", [new FakeFile("big", 500)]);
+  await settled();
+  assert.deepEqual(states(), ["failed"]);
+  broken = false;
+  engine.retryAll();
+  await settled();
+  assert.deepEqual(states(), ["done"]);
+  assert.equal(transport.plans.length, 1, "planned anew");
+  assert.equal(transport.count("part id-1 1"), 1);
 });
 
 test("progress is told once a second and only grows", async () => {
@@ -268,4 +278,14 @@ test("progress is told once a second and only grows", async () => {
     told,
     [...told].sort((a, b) => a - b),
   );
+});
+
+test("twenty thousand files are taken in at once, and none of them is slower for the others", async () => {
+  const { engine, transport, settled } = start(() => {}, { batchBytes: 4000 });
+  engine.add(
+    "case",
+    Array.from({ length: 20_000 }, (_, i) => new FakeFile(`slice${i}`, 20, undefined, i)),
+  );
+  await settled();
+  assert.equal(transport.stored.length, 20_000);
 });

@@ -85,6 +85,21 @@ test("the rate settles on the line's and follows when it changes", () => {
   assert.equal(new Rate().secondsFor(5), undefined);
 });
 
+test("a part that is to be sent again makes the rate fall smoothly, neither to nothing nor below", () => {
+  const rate = new Rate();
+  let sent = 0;
+  for (let t = 0; t <= 10_000; t += 500) rate.sample((sent += 500_000), t);
+  rate.sample((sent -= 400_000), 10_500);
+  assert.ok(rate.perSecond > 800_000, String(rate.perSecond));
+  let last = rate.perSecond;
+  for (let t = 11_000; t <= 20_000; t += 500) {
+    rate.sample((sent += 500_000), t);
+    assert.ok(Math.abs(rate.perSecond - last) < 100_000, "it jumped");
+    last = rate.perSecond;
+  }
+  assert.ok(rate.perSecond > 950_000, String(rate.perSecond));
+});
+
 test("pauses double from half a second to thirty", () => {
   assert.deepEqual(
     [1, 2, 3, 7, 20].map((n) => backoff(n, 1)),
@@ -93,20 +108,18 @@ test("pauses double from half a second to thirty", () => {
   assert.equal(backoff(1, 0), 250);
 });
 
-test("turns are given in order and never too many", async () => {
+test("turns are given in order, the urgent first, and never too many", async () => {
   const turns = new Turns(2);
   const order: number[] = [];
-  const take = async (n: number) => {
-    await turns.take();
+  const take = async (n: number, urgency = 0) => {
+    await turns.take(urgency);
     order.push(n);
   };
   await Promise.all([take(1), take(2)]);
-  const third = take(3);
-  const fourth = take(4);
+  const waiting = [take(3), take(4), take(5, 1)];
   assert.equal(turns.taken, 2);
-  turns.give();
-  await third;
-  turns.limit = 3;
-  await fourth;
-  assert.deepEqual(order, [1, 2, 3, 4]);
+  for (let i = 0; i < 3; i++) turns.give();
+  await Promise.all(waiting);
+  assert.equal(turns.taken, 2);
+  assert.deepEqual(order, [1, 2, 5, 3, 4]);
 });

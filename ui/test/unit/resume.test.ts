@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Failure } from "../../src/contract.js";
+import { fakeTabs, FakeFile, PART } from "./fake.js";
+import { open, start } from "./start.js";
+
+test("after a reload the same file sends only what is missing", async () => {
+  const page = start();
+  page.engine.add("case", [new FakeFile("scan", 60 * PART)]);
+  await page.clock.sleep(500);
+  page.engine.pauseAll(); // the page is gone
+  const held = page.transport.rows.get("id-1")!.parts.size;
+  assert.ok(held > 5 && held < 60);
+
+  const { engine, reader, settled, states } = open(page.transport);
+  const before = page.transport.order.length;
+  const [item] = engine.add("case", [new FakeFile("scan", 60 * PART)]);
+  const seen = new Set<string>();
+  page.transport.fault = ({ method }) => void (method === "held" && seen.add(item!.state));
+  await settled();
+  assert.deepEqual(states(), ["done"]);
+  assert.ok(seen.has("checking"));
+  assert.equal(page.transport.order.length - before, 60 - held);
+  assert.equal(item!.resumedBytes, held * PART);
+  assert.equal(engine.totals.resumed, held * PART);
+  assert.equal(engine.totals.sent, 60 * PART);
+  assert.equal(reader.read.length, 1 + 60, "each part was read once, and the fingerprint");
+  assert.equal(item!.crc, new FakeFile("scan", 60 * PART).whole());
+});
+
+test("held parts of another size or checksum are sent again, never spliced", async () => {
+  const page = start();
+  page.engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await page.clock.sleep(500);
+  page.engine.pauseAll();
+  const parts = page.transport.rows.get("id-1")!.parts;
+  parts.set(1, { number: 1, size: 60, crc64nvme: parts.get(1)!.crc64nvme });
+  parts.set(2, { number: 2, size: PART, crc64nvme: "AAAAAAAAAAA=" });
+  parts.set(99, { number: 99, size: PART, crc64nvme: "AAAAAAAAAAA=" });
+  const held = parts.size;
+
+  const { engine, settled, states } = open(page.transport);
+  const before = page.transport.order.length;
+  engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await page.clock.sleep(20);
+  parts.delete(99);
+  await settled();
+  assert.deepEqual(states(), ["done"]);
+  assert.equal(page.transport.order.length - before, 40 - (held - 3));
+  assert.equal(parts.get(1)!.size, PART);
+  assert.notEqual(parts.get(2)!.crc64nvme, "AAAAAAAAAAA=");
+});
+
+test("an upload of which everything has arrived is only completed", async () => {
+  let deaf = true;
+  const page = start(({ method }) => {
+    if (method === "complete" && deaf) throw new Failure(0);
+  });
+  page.engine.add("case", [new FakeFile("scan", 5 * PART)]);
+  await page.clock.sleep(2000);
+  deaf = false;
+  page.transport.fault = () => {};
+  const { engine, settled, states } = open(page.transport);
+  engine.add("case", [new FakeFile("scan", 5 * PART)]);
+  await settled();
+  assert.deepEqual(states(), ["done"]);
+  assert.equal(page.transport.order.length, 5);
+});
+
+test("comparing a large file keeps no other waiting", async () => {
+  const page = start();
+  page.engine.add("case", [new FakeFile("scan", 60 * PART)]);
+  await page.clock.sleep(500);
+  page.engine.pauseAll();
+  const slow = open(page.transport);
+  const { engine, settled } = open(page.transport, {
+    checksum: async (blob) => {
+      const crc = await slow.reader.checksum(blob);
+      if ((blob as unknown as { file: FakeFile }).file.size > 1000 && blob.size <= PART) await page.clock.sleep(1000);
+      return crc;
+    },
+  });
+  const [scan, photo] = engine.add("case", [new FakeFile("scan", 60 * PART), new FakeFile("photo", 90)]);
+  await page.clock.sleep(900);
+  assert.equal(scan!.state, "checking");
+  assert.equal(photo!.state, "done");
+  await settled();
+  assert.equal(scan!.state, "done");
+});
+
+test("what the case has already is not sent again", async () => {
+  const page = start();
+  page.engine.add("case", [new FakeFile("photo", 90)]);
+  await page.settled();
+  const { engine, settled, states } = open(page.transport);
+  const before = page.transport.order.length;
+  const [item] = engine.add("case", [new FakeFile("copy of photo", 90), new FakeFile("other", 90, undefined, 5)]);
+  await settled();
+  assert.deepEqual(states(), ["received", "done"]);
+  assert.equal(page.transport.order.length - before, 1);
+  assert.deepEqual([engine.totals.received, engine.totals.done, engine.totals.sent], [1, 1, 180]);
+  assert.equal(engine.totals.resumed, 90, "it does not count as sent by this page");
+  assert.equal(item!.crc, new FakeFile("photo", 90).whole());
+});
+
+test("a person who insists sends it again", async () => {
+  const page = start();
+  page.engine.add("case", [new FakeFile("photo", 90)]);
+  await page.settled();
+  const again = new FakeFile("photo", 90);
+  again.again = true;
+  page.engine.add("case", [again]);
+  await page.settled();
+  assert.deepEqual(page.states(), ["done", "done"]);
+});
+
+const MIB = 1 << 20;
+
+test("large files are read whole only when a received file has their size; then the same bytes are not sent", async () => {
+  const page = start();
+  page.transport.partSize = page.transport.directFrom = MIB;
+  page.transport.checks = false;
+  const flat = (name: string, size: number, fill: number) =>
+    Object.assign(new FakeFile(name, size), { byte: (at: number) => (at < MIB ? 0 : fill) });
+  page.engine.add("case", [flat("first", 2 * MIB, 1)]);
+  await page.settled();
+  assert.equal(page.transport.count("match"), 1);
+  const { engine, reader, settled, states } = open(page.transport);
+  const read = (name: string) => reader.read.filter(({ file }) => file.name === name).length;
+  engine.add("case", [flat("same", 2 * MIB, 1), flat("alike", 2 * MIB, 2), flat("longer", 2 * MIB + 1, 1)]);
+  await settled();
+  assert.deepEqual(states(), ["received", "done", "done"]);
+  assert.equal(read("same"), 1 + 1, "its beginning, and the whole");
+  assert.equal(read("longer"), 1 + 3, "its beginning, and its parts");
+  assert.equal(page.transport.count("match"), 2, "one question for all");
+});
+
+test("without an answer to which sizes are there, files are sent as usual", async () => {
+  const page = start(({ method }) => {
+    if (method === "match") throw new Failure(404);
+  });
+  page.transport.partSize = page.transport.directFrom = MIB;
+  page.transport.checks = false;
+  page.engine.add("case", [Object.assign(new FakeFile("scan", 2 * MIB), { byte: () => 0 })]);
+  await page.settled();
+  assert.deepEqual(page.states(), ["done"]);
+});
+
+test("two tabs with the same file do not fight: the second waits, and finds it done", async () => {
+  const locks = fakeTabs();
+  const first = start(() => {}, { locks });
+  first.engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await first.clock.sleep(300);
+  const second = open(first.transport, { locks });
+  const [item] = second.engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await first.clock.sleep(100);
+  assert.equal(item!.state, "elsewhere");
+  await Promise.all([first.settled(), second.settled()]);
+  assert.deepEqual([first.states(), second.states()], [["done"], ["done"]]);
+  assert.equal(first.transport.order.length, 40);
+});
+
+test("when the first tab goes, the second takes over where it was", async () => {
+  const locks = fakeTabs();
+  const first = start(() => {}, { locks });
+  const [mine] = first.engine.add("case", [new FakeFile("scan", 60 * PART)]);
+  await first.clock.sleep(300);
+  const second = open(first.transport, { locks });
+  const [item] = second.engine.add("case", [new FakeFile("scan", 60 * PART)]);
+  await first.clock.sleep(200);
+  assert.equal(item!.state, "elsewhere");
+  first.engine.pause(mine!);
+  await first.clock.sleep(5000);
+  assert.equal(item!.state, "elsewhere", "a paused file is still the first tab's");
+  first.engine.items[0]!.release!(); // the browser does it when the tab closes
+  await second.settled();
+  assert.equal(item!.state, "done");
+  assert.ok(item!.resumedBytes > 0);
+  assert.ok(first.transport.order.length <= 60 + 3);
+});
+
+test("an upload that waits for another tab can be paused, resumed and cancelled", async () => {
+  const locks = fakeTabs();
+  const first = start(() => {}, { locks });
+  first.engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await first.clock.sleep(300);
+  const second = open(first.transport, { locks });
+  const [item] = second.engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await first.clock.sleep(100);
+  second.engine.pause(item!);
+  assert.equal(item!.state, "paused");
+  second.engine.resume(item!);
+  await first.clock.sleep(10);
+  assert.equal(item!.state, "elsewhere");
+  second.engine.pause(item!);
+  await first.settled();
+  second.engine.resume(item!);
+  await second.settled();
+  assert.equal(item!.state, "done");
+});
+
+test("tabs without locks may both send; the file arrives", async () => {
+  const first = start();
+  first.engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await first.clock.sleep(300);
+  const second = open(first.transport);
+  second.engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await Promise.all([first.settled(), second.settled()]);
+  assert.deepEqual([first.states(), second.states()], [["done"], ["done"]]);
+});
