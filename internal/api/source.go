@@ -151,7 +151,7 @@ const checksumBuffer = 256 << 10
 func Checksum(r io.Reader) (string, error) {
 	sum, err := checksum(r, make([]byte, checksumBuffer))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("read the file: %w", err)
 	}
 	return caseload.FormatCRC64NVME(sum), nil
 }
@@ -165,7 +165,7 @@ func checksum(r io.Reader, buf []byte) (sum uint64, err error) {
 		case errors.Is(err, io.EOF):
 			return sum, nil
 		case err != nil:
-			return 0, fmt.Errorf("read the file: %w", err)
+			return 0, err
 		}
 	}
 }
@@ -175,7 +175,7 @@ func checksumOf(body io.ReaderAt, offset, length int64) (string, error) {
 	section := io.NewSectionReader(body, offset, length)
 	sum, err := checksum(section, make([]byte, min(checksumBuffer, max(length, 1))))
 	if err != nil {
-		return "", err
+		return "", readError(err)
 	}
 	if at, _ := section.Seek(0, io.SeekCurrent); at != length {
 		return "", errChanged
