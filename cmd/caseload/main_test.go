@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,13 +20,13 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
-			for _, s := range settings { // none of the developer's own settings may reach a script
+			for _, s := range slices.Concat(settings, clientSettings) { // none of the developer's own settings may reach a script
 				e.Setenv(s.Name, "")
 			}
 			e.Setenv("CASELOAD_ADDR", "127.0.0.1:0")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "occupy": occupy},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "occupy": occupy, "setenv": setEnv},
 	})
 }
 
@@ -38,6 +39,15 @@ func occupy(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = l.Close() })
 	ts.Setenv(args[0], l.Addr().String())
+}
+
+// setenv VARIABLE FILE puts the first line of the file into the variable.
+func setEnv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: setenv VARIABLE FILE")
+	}
+	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
+	ts.Setenv(args[0], line)
 }
 
 // waitfor FILE TEXT waits until the file is there and holds the text.
