@@ -36,6 +36,9 @@ func (s *site) newAdmin() person {
 // at is the same person at another web process.
 func (p person) at(base string) person { return person{base, p.token} }
 
+// client is the Go client acting as the person.
+func (p person) client() *api.Client { return &api.Client{Base: p.base, Token: p.token} }
+
 // call makes one request of the API; an answer from 400 on is an *api.Problem.
 func (p person) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader

@@ -63,8 +63,6 @@ func webAlone(t *testing.T, extra ...string) (*process, person) {
 	return p, s.newAdmin()
 }
 
-func (p person) client() *api.Client { return &api.Client{Base: p.base, Token: p.token} }
-
 // TestFigureConnections holds 1,000 direct uploads in flight from 1,000 connections, each with its parts signed and one
 // PUT half sent to the store, and reports how much the web process grew: for files of 50 MB and, in a process of its
 // own, of 1 GiB.

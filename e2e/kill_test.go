@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"dcdentals.com/caseload/e2e/phantom"
+	"dcdentals.com/caseload/internal/api"
 )
 
 // kills is how often the kill run kills: CASELOAD_TEST_KILLS, 6 in every test run, 50 before a release.
@@ -42,8 +44,8 @@ func TestNothingAcknowledgedIsLostByKills(t *testing.T) {
 			k.caseID = k.admin.newCase(t, "2026-0001", "Kill Run")
 			k.run(t, p, kills())
 			k.oracle(t)
-			t.Logf("%s: %d kills, %d uploads begun, %d acknowledged, %d read back under fire; slowest start %s",
-				engine.name, kills(), k.begun.Load(), k.acknowledged(), k.readBack.Load(), k.slowest.Round(time.Millisecond))
+			t.Logf("%s: %d kills, %d uploads begun, %d acknowledged (%d in batches), %d read back under fire; slowest start %s",
+				engine.name, kills(), k.begun.Load(), k.acknowledged(), k.batched.Load(), k.readBack.Load(), k.slowest.Round(time.Millisecond))
 		})
 	}
 }
@@ -58,7 +60,7 @@ type killRun struct {
 	sent    map[string]sentFile // by file id
 	slowest time.Duration
 
-	begun, readBack, wrongBytes atomic.Int64
+	begun, batched, readBack, wrongBytes atomic.Int64
 }
 
 // sentFile is what a client knows of a file it sent.
@@ -106,17 +108,24 @@ func (k *killRun) run(t *testing.T, p *process, times int) {
 	}
 	// Some more while nothing is killed, so that every run ends with acknowledged uploads of both routes.
 	before := k.acknowledged()
-	await(t, 60*time.Second, "uploads after the last kill", func() (bool, error) { return k.acknowledged() >= before+6, nil })
+	batched := k.batched.Load()
+	await(t, 60*time.Second, "uploads after the last kill", func() (bool, error) {
+		return k.acknowledged() >= before+6 && k.batched.Load() > batched, nil
+	})
 	cancel()
 	clients.Wait()
 }
 
-// send uploads one file after the other: small, direct, and DICOM. A cut upload is taken up again as the uploader does.
+// send uploads one file after the other: small, direct, and DICOM, and batches of small ones. A cut upload is taken up
+// again as the uploader does.
 func (k *killRun) send(ctx context.Context, seed uint64) {
 	for n := uint64(0); ctx.Err() == nil; n++ {
 		id := seed<<32 | n
 		var content []byte
-		switch n % 4 {
+		switch n % 5 {
+		case 4:
+			k.sendBatch(ctx, id)
+			continue
 		case 0, 1:
 			content = phantom.Noise(id, 1000+int(n%7)*40_000)
 		case 2:
@@ -136,12 +145,7 @@ func (k *killRun) sendOne(ctx context.Context, seed uint64, content []byte) {
 	}
 	k.begun.Add(1)
 	sum := sha256hex(content)
-	remember := func(acknowledged bool) {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.sent[f.ID] = sentFile{seed, len(content), sum, acknowledged}
-	}
-	remember(false)
+	k.remember(f.ID, sentFile{seed: seed, size: len(content), sum: sum})
 	for try := 0; try < 40 && ctx.Err() == nil; try++ {
 		if f.Route == "small" {
 			_, err = k.admin.put(ctx, f.ID, content)
@@ -149,15 +153,71 @@ func (k *killRun) sendOne(ctx context.Context, seed uint64, content []byte) {
 			_, err = k.admin.complete(ctx, f.ID)
 		}
 		if err == nil {
-			remember(true)
+			k.acknowledge(f.ID)
 			return
 		}
 		if now, e := k.admin.file(ctx, f.ID); e == nil && (now.State == "stored" || now.State == "reading" || now.State == "ready") {
-			remember(true) // the answer was lost, not the file
+			k.acknowledge(f.ID) // the answer was lost, not the file
 			return
 		}
 		rest(ctx)
 	}
+}
+
+// sendBatch sends a batch of small files, whole, until every file of it is acknowledged.
+func (k *killRun) sendBatch(ctx context.Context, seed uint64) {
+	client := k.admin.client()
+	client.Attempts = 1
+	var specs []api.FileSpec
+	var contents [][]byte
+	for i := range uint64(12) {
+		contents = append(contents, phantom.Noise(seed<<8|i, 2000+int(i)*15_000))
+		specs = append(specs, api.FileSpec{Name: fmt.Sprintf("batch-%d-%d.bin", seed, i), Size: int64(len(contents[i]))})
+	}
+	planned, err := client.Plan(ctx, k.caseID, "", specs)
+	if err != nil {
+		rest(ctx)
+		return
+	}
+	var files []api.SmallFile
+	for i, p := range planned.Files {
+		k.begun.Add(1)
+		k.remember(p.File.ID, sentFile{seed: seed, size: len(contents[i]), sum: sha256hex(contents[i])})
+		files = append(files, api.SmallFile{ID: p.File.ID, Body: bytes.NewReader(contents[i]), Size: int64(len(contents[i]))})
+	}
+	for try := 0; try < 40 && len(files) > 0 && ctx.Err() == nil; try++ {
+		answers, err := client.SendBatch(ctx, k.caseID, files, nil)
+		if err != nil {
+			rest(ctx)
+			continue
+		}
+		var left []api.SmallFile
+		for i, a := range answers {
+			if a.Error != nil {
+				left = append(left, files[i])
+				continue
+			}
+			k.batched.Add(1)
+			k.acknowledge(a.ID)
+		}
+		files = left
+	}
+}
+
+// remember keeps what the client knows of a file it sends.
+func (k *killRun) remember(id string, f sentFile) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sent[id] = f
+}
+
+// acknowledge notes that the server said the file is kept.
+func (k *killRun) acknowledge(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f := k.sent[id]
+	f.acknowledged = true
+	k.sent[id] = f
 }
 
 // read downloads acknowledged files again and again and compares them.

@@ -1,14 +1,20 @@
 package web_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"dcdentals.com/caseload/internal/api"
+	"dcdentals.com/caseload/internal/web"
 )
 
 // framed puts parts into a multipart body whose boundary is "frame".
@@ -145,4 +151,139 @@ func TestAFaultInABatchCostsOnlyItsOwnFile(t *testing.T) {
 			t.Errorf("sent again: %d %s", status, kinds(answers))
 		}
 	}
+}
+
+func TestABatchThatIsNotFramedAsItSays(t *testing.T) {
+	h := open(t)
+	c := h.openCase()
+	plan := func() string { return h.plan(c.ID, "a.bin", 3).ID }
+	first, second, third := plan(), plan(), plan()
+	head := h.whole(first, "abc")
+	for name, x := range map[string]struct {
+		body, want string
+		status     int
+	}{
+		"the end is missing":             {head + h.whole(second, "abc"), "stored stored", 200},
+		"cut in the middle of a body":    {head + strings.TrimSuffix(h.whole(third, "abc"), "c\r\n"), "stored invalid", 200},
+		"cut in the middle of a head":    {head + h.whole(third, "abc")[:30], "stored", 200},
+		"another boundary":               {strings.ReplaceAll(framed(h.whole(third, "abc")), "frame", "flame"), "", 400},
+		"no part":                        {"--frame--\r\n", "", 200},
+		"nothing":                        {"", "", 400},
+		"something before the first":     {"preamble\r\n" + framed(head), "stored", 200},
+		"something after the last":       {framed(head) + "epilogue", "stored", 200},
+		"a transfer encoding is no word": {framed(strings.Replace(head, "\r\n\r\n", "\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", 1)), "stored", 200},
+	} {
+		status, answers := h.sendBatch(c.ID, x.body)
+		if status != x.status || kinds(answers) != x.want {
+			t.Errorf("%s: answered %d %q, want %d %q", name, status, kinds(answers), x.status, x.want)
+		}
+	}
+	if got := h.state(third); got == "stored" {
+		t.Error("a file that never came whole is stored")
+	}
+	for _, kind := range []string{"", "application/octet-stream", "multipart/mixed", "multipart/form-data; boundary=frame"} {
+		if resp, _ := h.ask("member", "PUT", "/api/v1/cases/"+c.ID+"/contents", kind, framed(head)); resp.StatusCode != 415 {
+			t.Errorf("content type %q answered %d", kind, resp.StatusCode)
+		}
+	}
+}
+
+func TestABatchIsHeldToItsLimits(t *testing.T) {
+	h := open(t)
+	c := h.openCase()
+	var specs []api.FileSpec
+	for i := range 257 {
+		specs = append(specs, api.FileSpec{Name: fmt.Sprint(i, ".bin"), Size: 3})
+	}
+	planned, err := h.client("member").Plan(t.Context(), c.ID, "", specs)
+	must(t, err)
+	var parts []string
+	for _, p := range planned.Files {
+		parts = append(parts, h.whole(p.File.ID, "abc"))
+	}
+	if status, _ := h.sendBatch(c.ID, framed(parts...)); status != 413 {
+		t.Errorf("257 files were answered %d", status)
+	}
+	if first, last := h.state(planned.Files[0].File.ID), h.state(planned.Files[256].File.ID); first != "stored" || last == "stored" {
+		t.Errorf("the first is %s, the one too many %s", first, last)
+	}
+	status, answers := h.sendBatch(c.ID, framed(parts[1:]...))
+	if want := strings.TrimSpace(strings.Repeat("stored ", 256)); status != 200 || kinds(answers) != want {
+		t.Errorf("256 files were answered %d %s", status, kinds(answers))
+	}
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, h.http.URL+"/api/v1/cases/"+c.ID+"/contents", strings.NewReader(framed(parts[0])))
+	must(t, err)
+	r.Header.Set("Authorization", "Bearer "+h.tokens["member"])
+	r.Header.Set("Content-Type", "multipart/mixed; boundary=frame")
+	r.ContentLength = -1
+	if resp, _ := send(t, noRedirects, r); resp.StatusCode != 411 {
+		t.Errorf("a body of unknown length was answered %d", resp.StatusCode)
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.http.URL, "http://"))
+	must(t, err)
+	defer conn.Close()
+	fmt.Fprintf(conn, "PUT /api/v1/cases/%s/contents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: multipart/mixed; boundary=frame\r\nContent-Length: 34000000\r\n\r\n", c.ID, h.tokens["member"])
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	must(t, err)
+	defer resp.Body.Close()
+	if resp.StatusCode != 413 {
+		t.Errorf("34 MB were answered %d", resp.StatusCode)
+	}
+}
+
+// Declared lengths that add up to more than a batch may hold are refused when the sum is passed, whatever follows.
+func TestABatchThatDeclaresTooMuchIsRefused(t *testing.T) {
+	h := open(t)
+	c := h.openCase()
+	good := h.plan(c.ID, "a.bin", 3).ID
+	status, _ := h.sendBatch(c.ID, framed(h.whole(good, "abc"), part(h.plan(c.ID, "b.bin", 3).ID, "33554432", crcOf(t, nil), "abc")))
+	if status != 413 || h.state(good) != "stored" {
+		t.Errorf("answered %d; the file before is %s", status, h.state(good))
+	}
+}
+
+func TestASlowBatchIsEndedAndWhatCameWholeIsKept(t *testing.T) {
+	defer web.SetUploadPace(500*time.Millisecond, 500*time.Millisecond)()
+	h := open(t)
+	c := h.openCase()
+	first, second := h.plan(c.ID, "a.bin", 3).ID, h.plan(c.ID, "b.bin", 3).ID
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.http.URL, "http://"))
+	must(t, err)
+	defer conn.Close()
+	whole := framed(h.whole(first, "abc"), h.whole(second, "abc"))
+	fmt.Fprintf(conn, "PUT /api/v1/cases/%s/contents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: multipart/mixed; boundary=frame\r\nContent-Length: %d\r\n\r\n%s", c.ID, h.tokens["member"], len(whole), whole[:len(whole)-14])
+	must(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	must(t, err)
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("answered %d, want 408", resp.StatusCode)
+	}
+	if a, b := h.state(first), h.state(second); a != "stored" || b == "stored" {
+		t.Errorf("the first is %s, the second %s", a, b)
+	}
+	if status, answers := h.sendBatch(c.ID, whole); status != 200 || kinds(answers) != "stored stored" {
+		t.Errorf("sent again: %d %s", status, kinds(answers))
+	}
+}
+
+func TestTheSameBatchTwiceAtOnce(t *testing.T) {
+	h := open(t)
+	c := h.openCase()
+	var parts []string
+	for range 12 {
+		parts = append(parts, h.whole(h.plan(c.ID, "a.bin", 3).ID, "abc"))
+	}
+	var both sync.WaitGroup
+	for range 3 {
+		both.Go(func() {
+			if status, answers := h.sendBatch(c.ID, framed(parts...)); status != 200 || strings.Trim(kinds(answers), "stored ") != "" {
+				t.Errorf("answered %d %s", status, kinds(answers))
+			}
+		})
+	}
+	both.Wait()
 }
