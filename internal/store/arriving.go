@@ -136,7 +136,7 @@ func (s *Store) Parts(ctx context.Context, id caseload.FileID) (parts []caseload
 }
 
 // ReportProgress keeps the sent bytes of arriving files of the user's organization, never more than their size; what
-// does not fit is passed over. The cases' revisions grow, their place in the list does not change.
+// does not fit is passed over. It is a sign of life. The cases' revisions grow, their place in the list does not change.
 func (s *Store) ReportProgress(ctx context.Context, user caseload.User, progress []caseload.Progress) (err error) {
 	defer explain("report progress", &err)
 	if len(progress) == 0 {
@@ -185,8 +185,8 @@ func (s *Store) ReportProgress(ctx context.Context, user caseload.User, progress
 			}
 		}
 		for _, f := range fit {
-			if _, err := t.ExecContext(ctx, `UPDATE files SET sent_bytes = $2 WHERE id = $1 AND state IN ('planned', 'sending')`,
-				string(f.ID), f.SentBytes); err != nil {
+			if _, err := t.ExecContext(ctx, `UPDATE files SET sent_bytes = $2, changed_at = $3 WHERE id = $1 AND state IN ('planned', 'sending')`,
+				string(f.ID), f.SentBytes, toMS(t.now)); err != nil {
 				return err
 			}
 		}

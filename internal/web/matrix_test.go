@@ -30,12 +30,13 @@ var bodies = map[string]string{
 	"PATCH /api/v1/users/{user}":      `{"name":"Other"}`,
 	"POST /api/v1/tokens":             `{"name":"t","role":"member"}`,
 
-	"POST /cases":            "number=&patient=P",
-	"POST /cases/{case}":     "number=N-1&patient=P&note=",
-	"POST /users":            "name=N&role=viewer&password=" + "correct+horse+battery&email=",
-	"POST /users/{user}":     "name=Other&role=viewer",
-	"POST /account/password": "current=x&password=y",
-	"POST /tokens":           "name=t&role=viewer",
+	"POST /cases":                "number=&patient=P",
+	"POST /cases/{case}/discard": "file=none",
+	"POST /cases/{case}":         "number=N-1&patient=P&note=",
+	"POST /users":                "name=N&role=viewer&password=" + "correct+horse+battery&email=",
+	"POST /users/{user}":         "name=Other&role=viewer",
+	"POST /account/password":     "current=x&password=y",
+	"POST /tokens":               "name=t&role=viewer",
 }
 
 // TestEveryRouteForEveryRole takes every line of the route table as every actor. Who may not is told so by the right

@@ -18,11 +18,12 @@ type casePage struct {
 	Edit                      bool // the form is open
 	Problem                   *formProblem
 
-	Summary  string
-	State    stateView
-	Studies  []studyView
-	Groups   []groupView
-	Activity []activityView
+	Summary    string
+	State      stateView
+	Unfinished unfinishedView
+	Studies    []studyView
+	Groups     []groupView
+	Activity   []activityView
 }
 
 // Empty tells whether nothing has been sent yet.
@@ -67,7 +68,7 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 		OpenedBy: people[string(c.CreatedBy)], CanWrite: user.Role.CanWrite(), MaxFileSize: formatLimit(s.Limits.MaxFileSize),
 		Summary: l.contents(summary), State: l.caseState(summary),
 		Studies: l.studies(studies, files), Groups: s.groups(l, files, people, r.URL.Query().Get("folder")),
-		Activity: s.activity(l, events, files, people),
+		Unfinished: s.unfinished(l, files, people), Activity: s.activity(l, events, files, people),
 	}
 	s.addReceipts(l, page.Studies, studies, files)
 	if problem != nil {

@@ -109,13 +109,7 @@ func (h *house) shown(as, address string) string {
 	h.t.Helper()
 	b := h.browser()
 	h.signIn(b, h.users[as].Email)
-	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, h.http.URL+address, nil)
-	must(h.t, err)
-	resp, body := send(h.t, b, r)
-	if resp.StatusCode != http.StatusOK {
-		h.t.Fatalf("%s answered %d", address, resp.StatusCode)
-	}
-	return body
+	return h.page(b, address)
 }
 
 // put sends the bytes of a small file.

@@ -59,6 +59,7 @@ func (s *Server) routeTable() []route {
 		{"GET /cases/{case}", forReader, asPage, s.showCase},
 		{"POST /cases/{case}", forWriter, asPage, s.changeCase},
 		{"POST /cases/{case}/delete", forWriter, asPage, s.deleteCase},
+		{"POST /cases/{case}/discard", forWriter, asPage, s.discardUploads},
 		{"GET /files/{file}", forReader, asPage, s.showFile},
 		{"GET /files/{file}/receipt", forReader, asPage, s.showFileReceipt},
 		{"GET /drops/{drop}/receipt", forReader, asPage, s.showDropReceipt},

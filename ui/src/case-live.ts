@@ -15,12 +15,14 @@ export class CaseLive extends HTMLElement {
   #fetching = false;
   #timer: number | undefined;
   #again: number | undefined;
+  #later: number | undefined;
 
   connectedCallback(): void {
     if (this.hasAttribute("idle")) return; // nothing moves here any more
     this.#seen = this.getAttribute("revision") ?? "";
     document.addEventListener("visibilitychange", this.#looked);
     document.addEventListener("caseload-signed-in", this.#looked);
+    this.#expect();
     if (!document.hidden) this.#listen();
   }
 
@@ -29,6 +31,18 @@ export class CaseLive extends HTMLElement {
     document.removeEventListener("visibilitychange", this.#looked);
     document.removeEventListener("caseload-signed-in", this.#looked);
     clearTimeout(this.#timer);
+    clearTimeout(this.#later);
+  }
+
+  /** What only time changes (data-again: in so many seconds) is fetched without an event. */
+  #expect(): void {
+    clearTimeout(this.#later);
+    const seconds = Number(document.querySelector<HTMLElement>(this.getAttribute("target") ?? "")?.dataset.again);
+    if (!(seconds > 0)) return;
+    this.#later = window.setTimeout(() => {
+      this.#due = true;
+      this.#soon();
+    }, seconds * 1000);
   }
 
   #listen(): void {
@@ -105,5 +119,6 @@ export class CaseLive extends HTMLElement {
       swap: "outerMorph ignoreTitle:true",
       sourceElement: this,
     });
+    this.#expect();
   }
 }
