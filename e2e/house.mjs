@@ -41,7 +41,8 @@ export function files(t) {
   return (name) => join(dir, name);
 }
 
-async function freePort() {
+/** A port of loopback that nobody listens on just now. */
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address();
@@ -49,8 +50,8 @@ async function freePort() {
   return port;
 }
 
-// start runs a program until the test ends and resolves at the first line of its standard output that says ready.
-async function start(t, program, args, options) {
+/** Runs a program until the test ends; resolves at the first line of its standard output that holds the sign. */
+export async function start(t, program, args, options, sign = "ready") {
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], ...options });
   let log = "";
   child.stderr.on("data", (chunk) => (log += chunk));
@@ -63,7 +64,7 @@ async function start(t, program, args, options) {
     clearTimeout(late);
   });
   await new Promise((resolve, reject) => {
-    createInterface({ input: child.stdout }).on("line", (line) => line.includes("ready") && resolve(line));
+    createInterface({ input: child.stdout }).on("line", (line) => line.includes(sign) && resolve(line));
     child.once("error", reject);
     ended.then((code) => reject(new Error(`${program} ended with ${code}: ${log}`)));
   });
