@@ -4,7 +4,7 @@ import type { Source } from "./contract.js";
 export interface Dropped {
   sources: Source[];
   junk: number; // left out
-  unreadable: number;
+  unreadable: string[]; // paths of folders and files that the browser could not open
 }
 
 /** Files that operating systems leave in folders and nobody means to send. */
@@ -32,7 +32,7 @@ const order = new Intl.Collator(undefined, { numeric: true });
 
 /** The files of an input; with webkitdirectory each tells its path. */
 export function fromInput(files: Iterable<File>): Dropped {
-  const dropped: Dropped = { sources: [], junk: 0, unreadable: 0 };
+  const dropped: Dropped = { sources: [], junk: 0, unreadable: [] };
   const sorted = [...files].sort((a, b) =>
     order.compare(a.webkitRelativePath || a.name, b.webkitRelativePath || b.name),
   );
@@ -89,14 +89,14 @@ export async function fromPicker(): Promise<Dropped | "none" | "unavailable"> {
   } catch (error) {
     return (error as DOMException).name === "AbortError" ? "none" : "unavailable";
   }
-  const dropped: Dropped = { sources: [], junk: 0, unreadable: 0 };
+  const dropped: Dropped = { sources: [], junk: 0, unreadable: [] };
   handles.sort((a, b) => order.compare(a.name, b.name));
   for (let i = 0; i < handles.length; i += AT_ONCE) {
     const some = handles.slice(i, i + AT_ONCE);
     const files = await Promise.allSettled(some.map((handle) => handle.getFile()));
     files.forEach((file, n) => {
       if (file.status === "fulfilled") take(dropped, file.value, "", some[n]);
-      else dropped.unreadable++;
+      else dropped.unreadable.push(some[n]!.name);
     });
   }
   return dropped;
@@ -111,26 +111,26 @@ async function walk(
   path: string,
   handle: FileSystemHandle | undefined,
 ): Promise<void> {
+  const below = path === "" ? entry.name : `${path}/${entry.name}`;
   try {
     if (entry.isFile) {
       take(dropped, await fileOf(entry as FileSystemFileEntry), path, handle);
       return;
     }
-    const below = path === "" ? entry.name : `${path}/${entry.name}`;
     const children = (await childrenOf(entry as FileSystemDirectoryEntry)).sort((a, b) =>
       order.compare(a.name, b.name),
     );
     const files = children.filter((child) => child.isFile);
     for (let i = 0; i < files.length; i += AT_ONCE) {
       const some = files.slice(i, i + AT_ONCE).map((file) => fileOf(file as FileSystemFileEntry));
-      for (const file of await Promise.allSettled(some)) {
+      for (const [at, file] of (await Promise.allSettled(some)).entries()) {
         if (file.status === "fulfilled") take(dropped, file.value, below, handle);
-        else dropped.unreadable++;
+        else dropped.unreadable.push(`${below}/${files[i + at]!.name}`);
       }
     }
     for (const child of children) if (!child.isFile) await walk(dropped, child, below, handle);
   } catch {
-    dropped.unreadable++;
+    dropped.unreadable.push(below);
   }
 }
 

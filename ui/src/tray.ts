@@ -132,7 +132,7 @@ export class CaseUploader extends HTMLElement {
     this.#numbers.set(caseId, number);
     if (!this.#running) this.#begin();
     this.#junk += dropped.junk;
-    this.#unreadable += dropped.unreadable;
+    this.#unreadable += dropped.unreadable.length;
     this.#nothing = dropped.sources.length === 0;
     if (this.#nothing) say(text(this.#words, "nothing"));
     this.engine.add(caseId, dropped.sources);

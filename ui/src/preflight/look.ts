@@ -26,13 +26,15 @@ const INFLATED = 1 << 20;
 /** Inflated bytes of an entry: at first, and at most. */
 const ENTRY_FIRST = 8 << 10;
 const ENTRY_MOST = 1 << 20;
+/** Milliseconds spent on the heads of one ZIP; then what was seen must do. */
+const PATIENCE = 3000;
 
 /** Rejects when the file cannot be read. */
-export async function look(blob: Blob, signal: AbortSignal): Promise<Look> {
+export async function look(blob: Blob, signal: AbortSignal, patience = PATIENCE): Promise<Look> {
   const first = new Uint8Array(await blob.slice(0, budget.window).arrayBuffer());
   const kind = kindOf(first, blob.size);
   const found = { name: "", size: blob.size, kind, junk: 0 };
-  if (kind === "zip") return { ...found, ...(await lookInside(blob, signal)) };
+  if (kind === "zip") return { ...found, ...(await lookInside(blob, signal, patience)) };
   if (kind !== "dicom") return found;
   const header = await walk(blob.size, async ({ at, bytes, inflated }) => {
     if (inflated) return inflateSet(new Uint8Array(await blob.slice(at, at + DEFLATED).arrayBuffer()));
@@ -63,13 +65,21 @@ export function inflateSet(bytes: Uint8Array): Uint8Array {
   return inflate(bytes.subarray(2), INFLATED).bytes;
 }
 
-async function lookInside(blob: Blob, signal: AbortSignal): Promise<Pick<Look, "inside" | "junk" | "trouble">> {
+async function lookInside(
+  blob: Blob,
+  signal: AbortSignal,
+  patience: number,
+): Promise<Pick<Look, "inside" | "junk" | "trouble">> {
   const directory = await readDirectory(blob);
   let { trouble } = directory;
   const inside: Found[] = [];
+  const late = performance.now() + patience;
   for await (const head of heads(blob, directory.entries, signal)) {
     trouble ??= head.trouble;
     inside.push(await lookAtEntry(head));
+    if (performance.now() < late) continue;
+    if (inside.length < directory.entries.length) trouble ??= "late";
+    break;
   }
   return { inside, junk: directory.junk, ...(trouble && { trouble }) };
 }

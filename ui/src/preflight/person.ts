@@ -75,19 +75,22 @@ function writings(name: string): Writing[] {
   return found;
 }
 
-/** Tells whether two PN values mean the same person: in any order, without case, spaces, diacritics; any writing. */
-export function sameName(a: string, b: string): boolean {
-  const right = writings(b);
-  return writings(a).some((left) =>
-    right.some(
-      (other) =>
-        left.joined.some((name) => other.joined.includes(name)) ||
-        [...left.words].sort().join(" ") === [...other.words].sort().join(" "),
-    ),
-  );
-}
-
 export type Verdict = "same" | "other" | "unknown";
+
+/**
+ * Tells whether two PN values mean the same person: in any order, without case, spaces and diacritics, by any of their
+ * writings. Names in different scripts (김^민지, Kim^Minji) cannot be compared: "unknown".
+ */
+export function compareNames(a: string, b: string): Verdict {
+  const [left, right] = [writings(a), writings(b)];
+  const pairs = left.flatMap((one) => right.map((other) => [one, other] as const));
+  const sorted = (writing: Writing) => [...writing.words].sort().join(" ");
+  const same = pairs.some(
+    ([one, other]) => one.joined.some((name) => other.joined.includes(name)) || sorted(one) === sorted(other),
+  );
+  if (same) return "same";
+  return pairs.some(([one, other]) => one.eastern === other.eastern) ? "other" : "unknown";
+}
 
 /**
  * Compares a patient with what a person wrote on the case ("Kim Minji, implant 26"). Nothing written, or nothing but

@@ -5,7 +5,7 @@ import { inflate } from "./inflate.js";
 import { isJunkEntry, readNames, type RawName } from "./zipnames.js";
 
 /** Why a ZIP, or an entry of it, is not looked into here. */
-export type Trouble = "broken" | "encrypted" | "method" | "many";
+export type Trouble = "broken" | "encrypted" | "method" | "many" | "late";
 
 export interface Entry {
   name: string;

@@ -1,0 +1,78 @@
+// The pool of workers that look at files, with a bounded number of files under way.
+import type { Look } from "./look.js";
+import type { Answer, Question } from "./reader.js";
+
+/** The file itself cannot be read: it is gone, locked, or not permitted. */
+export class Unreadable extends Error {}
+
+/** Looks at a file; rejects with Unreadable, or otherwise when nobody could look. */
+export type Reader = (blob: Blob, signal: AbortSignal) => Promise<Look>;
+
+/** Files one worker looks at together: they wait for slices most of the time. */
+const TOGETHER = 12;
+const WORKERS_AT_MOST = 4;
+
+interface Waiting {
+  blob: Blob;
+  signal: AbortSignal;
+  resolve(look: Look): void;
+  reject(error: Error): void;
+}
+
+interface Place {
+  worker: Worker;
+  asked: Map<number, Waiting>;
+}
+
+export function workerReader(address: URL, cores = navigator.hardwareConcurrency || 2): Reader {
+  const places: Place[] = [];
+  const queue: Waiting[] = [];
+  const most = Math.max(1, Math.min(WORKERS_AT_MOST, cores));
+  let ids = 0;
+
+  const start = (): Place => {
+    const place: Place = { worker: new Worker(address, { type: "module" }), asked: new Map() };
+    place.worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+      const waiting = place.asked.get(data.id);
+      place.asked.delete(data.id);
+      if ("look" in data) waiting?.resolve(data.look);
+      else waiting?.reject(new Unreadable(data.error));
+      pump();
+    };
+    place.worker.onerror = () => {
+      places.splice(places.indexOf(place), 1);
+      place.worker.terminate();
+      for (const { reject } of place.asked.values()) reject(new Error("the reading worker failed"));
+      pump();
+    };
+    places.push(place);
+    return place;
+  };
+
+  const pump = (): void => {
+    while (queue.length > 0) {
+      let place = places.find(({ asked }) => asked.size === 0);
+      if (!place && places.length < most) place = start();
+      place ??= places.reduce((a, b) => (b.asked.size < a.asked.size ? b : a));
+      if (place.asked.size >= TOGETHER) return;
+      const waiting = queue.shift()!;
+      if (waiting.signal.aborted) {
+        waiting.reject(new Error("given up"));
+        continue;
+      }
+      const id = ++ids;
+      place.asked.set(id, waiting);
+      const { worker } = place;
+      waiting.signal.addEventListener("abort", () => worker.postMessage({ stop: id } satisfies Question), {
+        once: true,
+      });
+      worker.postMessage({ id, blob: waiting.blob } satisfies Question);
+    }
+  };
+
+  return (blob, signal) =>
+    new Promise((resolve, reject) => {
+      queue.push({ blob, signal, resolve, reject });
+      pump();
+    });
+}
