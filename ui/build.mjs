@@ -1,4 +1,4 @@
-// Bundles src into dist: app.js (pages and tray), worker.js (checksums) and style.css. The server serves dist under a
+// Bundles src into dist: app.js (pages and tray), worker.js (checksums), reader.js (pre-flight) and style.css. The server serves dist under a
 // checksum of its content, so file names stay plain.
 import { context } from "esbuild";
 import { readdir, rm } from "node:fs/promises";
@@ -12,7 +12,13 @@ for (const name of await readdir(here("dist"))) {
 
 const build = await context({
   absWorkingDir: here("."),
-  entryPoints: { app: "src/app.ts", worker: "src/worker.ts", style: "src/style.css", mark: "src/mark.svg" },
+  entryPoints: {
+    app: "src/app.ts",
+    worker: "src/worker.ts",
+    reader: "src/preflight/reader.ts",
+    style: "src/style.css",
+    mark: "src/mark.svg",
+  },
   entryNames: "[name]",
   outdir: "dist",
   bundle: true,

@@ -4,12 +4,14 @@ import { CaseDrop } from "./case-drop.js";
 import { CaseLive } from "./case-live.js";
 import { listenToKeys } from "./keys.js";
 import { make, pageWords, say } from "./page.js";
+import { CasePreflight } from "./preflight/panel.js";
 import { CaseUploader } from "./tray.js";
 import { tellZone } from "./zone.js";
 
 customElements.define("case-uploader", CaseUploader);
 customElements.define("case-drop", CaseDrop);
 customElements.define("case-live", CaseLive);
+customElements.define("case-preflight", CasePreflight);
 
 interface Context {
   target?: Element | string;

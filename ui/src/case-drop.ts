@@ -1,9 +1,9 @@
 // <case-drop case="…" number="…">: makes the whole page a drop target for its case, and works the choose buttons. What
-// is dropped goes out as a "caseload-send" event; the tray takes it.
+// is dropped goes out as a "caseload-send" event; pre-flight takes it.
 import { fromDrop, fromInput, fromPicker, type Dropped } from "./dropped.js";
 import { text } from "./format.js";
 import { pageWords } from "./page.js";
-import type { SendDetail } from "./tray.js";
+import type { SendDetail } from "./preflight/preflight.js";
 
 /** Milliseconds of looking through a folder until the page says so. */
 const SLOW = 250;
@@ -90,6 +90,7 @@ export class CaseDrop extends HTMLElement {
     const detail: SendDetail = {
       caseId: this.getAttribute("case") ?? "",
       number: this.getAttribute("number") ?? "",
+      patient: this.getAttribute("patient") ?? "",
       dropped,
     };
     document.dispatchEvent(new CustomEvent("caseload-send", { detail }));

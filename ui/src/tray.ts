@@ -2,12 +2,14 @@
 // shows every file on its way. It takes "caseload-send" events from the page that has the drop target.
 import { workerChecksum } from "./checksums.js";
 import type { Item, Totals } from "./contract.js";
-import type { Dropped } from "./dropped.js";
 import { Engine } from "./engine.js";
 import { count, duration, percent, size, text } from "./format.js";
 import { Handles } from "./handles.js";
 import { tabLocks } from "./locks.js";
 import { pageWords, say } from "./page.js";
+import { Preflight, type SendDetail } from "./preflight/preflight.js";
+import { workerReader } from "./preflight/readers.js";
+import { browserServer } from "./preflight/server.js";
 import { Rate } from "./rate.js";
 import { askSession, shareSession, type News } from "./session.js";
 import { Speech } from "./speech.js";
@@ -18,13 +20,6 @@ import { TrayHead, type Action, type Note } from "./trayhead.js";
 import { TrayList } from "./traylist.js";
 import { headline, live, mood, type Standing } from "./traywords.js";
 import { lookFor, nothing, reopen, type Look } from "./unfinished.js";
-
-/** What the drop target tells: files for a case. */
-export interface SendDetail {
-  caseId: string;
-  number: string; // the case's, for people
-  dropped: Dropped;
-}
 
 declare global {
   interface DocumentEventMap {
@@ -48,6 +43,13 @@ export class CaseUploader extends HTMLElement {
     locks: tabLocks(navigator.locks),
     onChange: () => this.#draw(),
   });
+  readonly preflight = new Preflight({
+    engine: this.engine,
+    reader: workerReader(new URL("reader.js", import.meta.url)),
+    server: browserServer,
+    beforeSending: () => this.#running || this.#begin(),
+    onChange: () => this.#draw(),
+  });
 
   #words = pageWords();
   #rate = new Rate();
@@ -61,9 +63,6 @@ export class CaseUploader extends HTMLElement {
   #dismissed = ""; // the look that the person closed
   #numbers = new Map<string, string>(); // of cases, by id
   #stranger = ""; // the organization that is signed in now, when it is another
-  #junk = 0; // of this run
-  #unreadable = 0;
-  #nothing = false; // in the last drop
   #unopened = false; // a click could not open the files
   #running = false;
   #timer: number | undefined;
@@ -128,21 +127,13 @@ export class CaseUploader extends HTMLElement {
   // What comes in.
 
   #take = (event: CustomEvent<SendDetail>): void => {
-    const { caseId, number, dropped } = event.detail;
-    this.#numbers.set(caseId, number);
-    if (!this.#running) this.#begin();
-    this.#junk += dropped.junk;
-    this.#unreadable += dropped.unreadable.length;
-    this.#nothing = dropped.sources.length === 0;
-    if (this.#nothing) say(text(this.#words, "nothing"));
-    this.engine.add(caseId, dropped.sources);
-    this.#draw();
+    this.#numbers.set(event.detail.caseId, event.detail.number);
+    this.preflight.take(event.detail);
   };
 
   #begin(): void {
     if (this.engine.totals.live === 0) this.engine.clear();
     this.#running = true;
-    this.#junk = this.#unreadable = 0;
     this.#unopened = false;
     this.#unfold(!matchMedia(PHONE).matches); // there the list would cover the page
     this.#rate.reset();
@@ -270,8 +261,10 @@ export class CaseUploader extends HTMLElement {
 
   /** Asks before bytes would stop moving; what is paused or sent by another tab loses nothing. */
   #ask = (event: BeforeUnloadEvent): void => {
-    if (this.engine.items.some((item) => live(item) && item.state !== "paused" && item.state !== "elsewhere"))
-      event.preventDefault();
+    const sending = this.engine.items.some(
+      (item) => live(item) && item.state !== "paused" && item.state !== "elsewhere",
+    );
+    if (sending || this.preflight.busy) event.preventDefault();
   };
 
   // What the person does.
@@ -297,7 +290,7 @@ export class CaseUploader extends HTMLElement {
 
   #dismiss(): void {
     this.engine.clear();
-    this.#nothing = this.#unopened = false;
+    this.#unopened = false;
     this.#dismissed = this.#looked;
     this.#render();
     document.getElementById("main")?.focus({ preventScroll: true });
@@ -323,14 +316,13 @@ export class CaseUploader extends HTMLElement {
     const standing = this.#standing(t);
     const now = mood(standing);
     const done = percent(t.sent, t.bytes);
-    this.hidden = t.files === 0 && standing.unfinished === 0 && !this.#nothing && this.engine.items.length === 0;
+    const { asking } = this.preflight;
+    this.hidden = t.files === 0 && standing.unfinished === 0 && !asking && this.engine.items.length === 0;
     this.dataset.state = now;
     this.#head.show({
       mood: now,
       headline:
-        this.#nothing && this.engine.items.length === 0
-          ? text(this.#words, "nothing")
-          : headline(this.#words, standing),
+        asking && this.engine.items.length === 0 ? text(this.#words, "asking") : headline(this.#words, standing),
       percent: t.live > 0 ? done : undefined,
       bar: t.files > 0 && t.live === 0 && t.failed === 0 ? 100 : done,
       amount: this.#amount(t),
@@ -352,6 +344,7 @@ export class CaseUploader extends HTMLElement {
       relayed: this.engine.relay !== undefined,
     });
     if (said.length > 0) say(said.join(" "));
+    this.preflight.moved();
   }
 
   #standing(t: Totals): Standing {
@@ -408,9 +401,14 @@ export class CaseUploader extends HTMLElement {
     if (this.#unopened) note(text(words, "unopened"));
     const relay = this.engine.relay;
     if (relay && s.live > 0) note(text(words, `relay.${relay.code}`, { detail: relay.detail }));
-    if (this.#nothing && this.engine.items.length > 0) note(text(words, "nothing"));
-    if (this.#junk > 0) note(count(words, "junk", this.#junk));
-    if (this.#unreadable > 0) note(count(words, "unreadable", this.#unreadable));
+    const { asking } = this.preflight;
+    if (asking) {
+      const link = {
+        address: `/cases/${asking.caseId}#preflight`,
+        label: text(words, "askingDo", { number: asking.number }),
+      };
+      note(this.engine.items.length > 0 ? text(words, "asking") : "", { urgent: true, link });
+    }
     if (s.live === 0) for (const link of this.#receipts()) note("", { link });
     return notes;
   }
@@ -435,7 +433,7 @@ export class CaseUploader extends HTMLElement {
     if (t.paused > 0 && !this.#stranger) may.add("resumeAll");
     if (t.failed > 0) may.add("retryAll");
     if (t.live > 0) may.add("cancelAll");
-    else may.add("close");
+    else if (this.engine.items.length > 0 || s.unfinished > 0) may.add("close");
     return may;
   }
 }

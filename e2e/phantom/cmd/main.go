@@ -23,7 +23,7 @@ func main() {
 
 func write(dir string) error {
 	large := phantom.Scan{Seed: 7001, Patient: "Kim^Minsu=김^민수", ID: "P-7001", Slices: 300, Size: 304} // 55 MB: the direct route
-	small := phantom.Scan{Seed: 7002, Patient: "Lee^Jiwoo", ID: "P-7002", Slices: 12, Size: 64}
+	small := phantom.Scan{Seed: 7002, Patient: "Kim^Minsu=김^민수", ID: "P-7002", Slices: 12, Size: 64}
 	for name, scan := range map[string]phantom.Scan{"large.zip": large, "small.zip": small} {
 		f, err := os.Create(filepath.Join(dir, name))
 		if err != nil {

@@ -4,8 +4,9 @@ import type { Clock, Item, Source } from "../contract.js";
 import type { Dropped } from "../dropped.js";
 import { questionOf, verdict, type CasePatient, type Question } from "./decide.js";
 import { group, type Contents, type Looked, type Patient } from "./group.js";
+import type { Kind } from "./kind.js";
 import type { Look } from "./look.js";
-import type { Verdict } from "./person.js";
+import { displayName, type Verdict } from "./person.js";
 import { Unreadable, type Reader } from "./readers.js";
 
 /** What becomes of a file before the engine has it: ready means read, and not sent yet. */
@@ -97,8 +98,21 @@ export class Drop {
     return this.#verdicts;
   }
 
-  get label(): string {
-    return this.#casePatient.label;
+  /** Whose case it is: whose images it holds, else what is written on it. */
+  get whose(): string {
+    const { known, label } = this.#casePatient;
+    const names = [...new Set(known.map(({ name, ids }) => displayName(name) || (ids[0] ?? "")))].filter(Boolean);
+    return names.join("; ") || label;
+  }
+
+  /** Other files by what they are, without what ZIPs hold. */
+  get looseKinds(): Map<Kind, number> {
+    const kinds = new Map<Kind, number>();
+    for (const index of this.#contents.others) {
+      const { kind } = this.files[index]!.look!;
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    }
+    return kinds;
   }
 
   /** Reads and sends; resolves when everything has been read. Never rejects. */

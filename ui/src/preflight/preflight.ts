@@ -89,7 +89,12 @@ export class Preflight {
   }
 
   changed(): void {
-    for (const listener of this.#listeners) listener();
+    this.moved();
     this.o.onChange();
+  }
+
+  /** Tells the panels that what the engine has of the drops has moved on. */
+  moved(): void {
+    for (const listener of this.#listeners) listener();
   }
 }

@@ -217,12 +217,14 @@ test("a case fills while one looks; the tray survives navigation", { skip }, asy
     "the tray was replaced",
   );
   await page.locator('case-uploader[data-state="done"]').waitFor();
-  await page.getByText("1 system file was left out").waitFor();
   await look(page, "cases-tray", { full: false });
   await page.goBack();
   await page.getByRole("heading", { name: "Scans" }).waitFor();
   await page.locator('#contents[data-state="attention"]').waitFor();
-  await page.getByText("CBCT maxilla 0.2").waitFor();
+  await page.locator("#scans").getByText("CBCT maxilla 0.2").waitFor();
+  await page.getByText("slice 13 missing in series 1").waitFor();
+  await page.locator("case-preflight").getByRole("button", { name: "Details" }).first().click();
+  await page.getByText("1 system file was left out").waitFor();
   await tray.getByRole("button", { name: "Close" }).click();
   await look(page, "case");
   await page.getByText("Edit").click();
@@ -323,7 +325,7 @@ test("a folder is dropped whole, in order, also where WebAssembly is refused", {
     await route.fulfill({ response, body: `delete globalThis.WebAssembly;\n${await response.text()}` });
   });
   await page.goto("/cases");
-  await page.getByLabel("Patient").fill("Folder");
+  await page.getByLabel("Patient").fill("Hong Gildong, folder");
   await page.getByRole("button", { name: "New case" }).click();
   await page.waitForURL("**/cases/*");
   const slices = {};
@@ -346,7 +348,7 @@ test("a folder is dropped whole, in order, also where WebAssembly is refused", {
     ["report.pdf", "1.dcm", "2.dcm", "3.dcm"],
   );
   await page.locator(".tray-title", { hasText: "121 files received and verified" }).waitFor();
-  await page.getByText("1 system file was left out").waitFor();
+  await page.getByText("1 system file was left out").waitFor({ state: "attached" }); // folded by then, perhaps
   await page.locator('#contents[data-state="ready"]').waitFor();
   assert.match(await page.locator("tr[data-complete=true]").innerText(), /120[^]*complete/);
   assert.match(
@@ -354,7 +356,7 @@ test("a folder is dropped whole, in order, also where WebAssembly is refused", {
     /120 files/,
   );
   await page.goto("/cases?q=gildong%20hong");
-  await page.getByRole("row", { name: /Folder/ }).waitFor();
+  await page.getByRole("row", { name: /folder/ }).waitFor();
   assert.deepEqual(complaints, []);
   await context.close();
 });
