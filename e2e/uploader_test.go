@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,6 +57,40 @@ func TestUploaderThroughFaults(t *testing.T) {
 	}
 	admin.arrived(t, caseID, files)
 	t.Logf("faults: %v; sent again: %d bytes", faults.Faults(), outcome.ResentBytes)
+}
+
+// TestUploaderGoesThroughTheServer when nothing listens at the store's public address: it finds out, says the code, reports
+// it, and goes on by the relay.
+func TestUploaderGoesThroughTheServer(t *testing.T) {
+	s := newSite(t, smallParts...)
+	remote := s3test.Start(t, "http://"+s.address)
+	s.env = append(s.env, remote.Environment()...)
+	s.env = append(s.env, "AWS_S3_PUBLIC_ENDPOINT_URL=http://"+freeAddress(t))
+	s.serve([]string{"serve"})
+	admin := s.newAdmin()
+	caseID := admin.newCase(t, "2026-1", "Phantom")
+	dir := t.TempDir()
+	files := scanFolder(t, dir, 20*mib, 1)
+	var trouble *api.StoreTrouble
+	told := 0
+	u := &api.Uploader{Client: &api.Client{Base: admin.base, Token: admin.token, Pause: time.Millisecond}, Case: caseID, Tell: func(n api.Notice) {
+		if n.Stage == api.StageRelaying {
+			told++
+			_ = errors.As(n.Err, &trouble)
+		}
+	}}
+	outcome, err := u.Run(t.Context(), sourcesIn(t, dir, files))
+	if err != nil || outcome.Stored != len(files) {
+		t.Fatalf("%+v %v", outcome, err)
+	}
+	if told != 1 || trouble == nil || trouble.Code != api.StoreUnreachable {
+		t.Errorf("told %d times: %v", told, trouble)
+	}
+	admin.arrived(t, caseID, files)
+	events, err := u.Client.Events(t.Context(), caseID, 100, 0)
+	if err != nil || !slices.ContainsFunc(events, func(e api.Event) bool { return e.Action == "store.unreached" }) {
+		t.Errorf("the case's activity does not tell of it: %v", err)
+	}
 }
 
 // oneFile is a site with a case, a line to it, and one large file.
