@@ -31,8 +31,6 @@ import (
 	"dcdentals.com/caseload/internal/pgtest"
 )
 
-const mib = 1 << 20
-
 // memory reads a figure of /proc/PID/status in bytes: VmRSS is what is resident now, VmHWM the most there ever was.
 func (p *process) memory(t testing.TB, figure string) int64 {
 	t.Helper()
@@ -185,12 +183,12 @@ func TestFigureSmallRoute(t *testing.T) {
 // endless is size bytes that cost no memory.
 type endless struct{ size int64 }
 
-var noise = phantom.Noise(7, mib)
+var static = phantom.Noise(7, mib)
 
 func (e endless) ReadAt(p []byte, off int64) (int, error) {
 	n := 0
 	for n < len(p) && off < e.size {
-		c := copy(p[n:], noise[off%mib:])
+		c := copy(p[n:], static[off%mib:])
 		c = int(min(int64(c), e.size-off))
 		n, off = n+c, off+int64(c)
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/minio/crc64nvme"
+
 	"dcdentals.com/caseload/internal/caseload"
 )
 
@@ -56,7 +58,7 @@ func (r *verifiedReader) take(p []byte) (n int, last bool, err error) {
 		return 0, false, nil
 	}
 	n, err = r.body.Read(p[:min(int64(len(p)), r.left)])
-	r.crc = caseload.UpdateCRC64NVME(r.crc, p[:n])
+	r.crc = crc64nvme.Update(r.crc, p[:n])
 	r.left -= int64(n)
 	switch {
 	case r.left > 0 && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)):
