@@ -171,8 +171,10 @@ func (it *item) planned(ctx context.Context, p PlannedFile, hand func(*item)) er
 		it.sent.Store(it.source.Size)
 		it.held.Store(it.source.Size)
 		it.tell(Notice{Stage: StageReceived})
+		it.file = File{}
 		return nil
 	}
+	it.id = it.file.ID
 	it.live.Store(true)
 	it.tell(Notice{Stage: StagePlanned})
 	hand(it)

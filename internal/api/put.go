@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,9 +35,7 @@ func (l *line) put(ctx context.Context, r *http.Request, body io.Reader, length 
 	defer cancel(nil)
 	watch := time.AfterFunc(l.stall, func() { cancel(ErrStalled) })
 	defer watch.Stop()
-	counted := &outgoing{ctx: ctx, body: body, left: length, limit: l.limit, moved: func(n int64) {
-		moved(n)
-	}, alive: func(left int64) {
+	counted := &outgoing{ctx: ctx, body: body, left: length, limit: l.limit, moved: moved, alive: func(left int64) {
 		if left > 0 {
 			watch.Reset(l.stall)
 		} else {
@@ -53,22 +52,27 @@ func (l *line) put(ctx context.Context, r *http.Request, body io.Reader, length 
 		defer drain(resp)
 		return read(resp)
 	}()
+	stopped := context.Cause(ctx)
+	cancel(nil)
+	counted.stop()
 	if err == nil {
 		return nil
 	}
 	moved(-counted.sent.Load())
 	var local *ReadError
-	switch cause := context.Cause(ctx); {
+	switch {
 	case errors.As(err, &local):
 		return local
-	case cause != nil && (errors.Is(cause, ErrStalled) || errors.Is(err, context.Canceled)):
-		return cause
+	case stopped != nil && (errors.Is(stopped, ErrStalled) || errors.Is(err, context.Canceled)):
+		return stopped
 	}
 	return err
 }
 
-// outgoing is a body on its way.
+// outgoing is a body on its way. The transport may go on reading it for a while after an early answer; not after stop.
 type outgoing struct {
+	mu    sync.Mutex
+	over  bool
 	ctx   context.Context
 	body  io.Reader
 	left  int64
@@ -78,7 +82,19 @@ type outgoing struct {
 	alive func(left int64)
 }
 
+// stop waits for the reading under way, and lets there be no other.
+func (o *outgoing) stop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.over = true
+}
+
 func (o *outgoing) Read(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over {
+		return 0, context.Canceled
+	}
 	if o.left <= 0 {
 		return 0, io.EOF
 	}

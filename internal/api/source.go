@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/minio/crc64nvme"
@@ -147,6 +148,9 @@ const fingerprintSize = 1 << 20
 // checksumBuffer is read at once, in bytes: it stays in the processor's cache.
 const checksumBuffer = 256 << 10
 
+// buffers are used again: many small files are many checksums.
+var buffers = sync.Pool{New: func() any { return new([checksumBuffer]byte) }}
+
 // Checksum returns the base64 of the CRC-64/NVME of everything r holds, as the API takes it.
 func Checksum(r io.Reader) (string, error) {
 	sum, err := checksum(r, make([]byte, checksumBuffer))
@@ -173,7 +177,9 @@ func checksum(r io.Reader, buf []byte) (sum uint64, err error) {
 // checksumOf returns the checksum of length bytes of the body from offset. A body that is too short has changed.
 func checksumOf(body io.ReaderAt, offset, length int64) (string, error) {
 	section := io.NewSectionReader(body, offset, length)
-	sum, err := checksum(section, make([]byte, min(checksumBuffer, max(length, 1))))
+	buf := buffers.Get().(*[checksumBuffer]byte)
+	defer buffers.Put(buf)
+	sum, err := checksum(section, buf[:])
 	if err != nil {
 		return "", readError(err)
 	}

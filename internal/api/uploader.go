@@ -105,6 +105,7 @@ type item struct {
 	sum    string // of the whole, once known
 	print  string // fingerprint
 	file   File
+	id     string // of file, once it is live
 	resume bool
 
 	sent, held, acked atomic.Int64
@@ -191,6 +192,7 @@ func (it *item) finish(ctx context.Context, err error) error {
 			o.SentBytes += it.source.Size - it.held.Load()
 		})
 		it.tell(Notice{Stage: StageStored})
+		it.file = File{} // of 20,000 files only those on their way are remembered
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -301,8 +303,8 @@ func (r *run) report(ctx context.Context) {
 		var news []Progress
 		for _, it := range r.items {
 			if it.live.Load() && len(news) < 100 {
-				if sent := it.sent.Load(); told[it.file.ID] != sent {
-					news = append(news, Progress{ID: it.file.ID, Sent: sent})
+				if sent := it.sent.Load(); told[it.id] != sent {
+					news = append(news, Progress{ID: it.id, Sent: sent})
 				}
 			}
 		}
