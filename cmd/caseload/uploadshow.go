@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"dcdentals.com/caseload/internal/api"
@@ -142,7 +141,6 @@ type jsonLines struct {
 	paths   []string
 	tally   *tally
 	now     func() time.Time
-	mu      sync.Mutex
 	told    map[int]time.Time
 }
 
@@ -198,17 +196,18 @@ func (j *jsonLines) notice(n api.Notice) {
 	if n.Err != nil {
 		e.Kind, e.Error = caseload.KindOf(n.Err).String(), sentence(n.Err)
 	}
-	if n.Stage == api.StageSending {
-		if now := j.now(); now.Sub(j.told[n.Index]) < time.Second {
+	switch n.Stage {
+	case api.StageSending:
+		now := j.now()
+		if now.Sub(j.told[n.Index]) < time.Second {
 			return
-		} else {
-			j.told[n.Index] = now
 		}
-	} else if n.Stage == api.StageStored || n.Stage == api.StageFailed {
-		delete(j.told, n.Index)
-	}
-	if n.Stage == api.StageFailed {
+		j.told[n.Index] = now
+	case api.StageFailed:
 		complain(j.err, e.Name, n.Err)
+		delete(j.told, n.Index)
+	case api.StageStored:
+		delete(j.told, n.Index)
 	}
 	_ = j.out.Encode(e)
 }

@@ -106,11 +106,12 @@ func readAnswer(resp *http.Response, out any) error {
 }
 
 // defaultHTTP speaks HTTP/1.1 only: several requests then have several connections, and a packet lost on one does not
-// hold up the others.
+// hold up the others. The buffer is what is sent at once: with 64 KiB sending costs a fifth more of the processor, with much
+// more a slow line looks as if it stood still.
 var defaultHTTP = &http.Client{Transport: func() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 16
-	t.WriteBufferSize = 64 << 10
+	t.WriteBufferSize = 128 << 10
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
 	return t
