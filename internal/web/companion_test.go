@@ -167,6 +167,8 @@ func TestCompanionTakesAFileInParts(t *testing.T) {
 		}
 		resp, body := c.complete(key, etags[0], "0000")
 		wantRefused(t, "a part that is not there", resp, body, http.StatusConflict)
+		resp, body = c.complete(key, "0000")
+		wantRefused(t, "a part that is another", resp, body, http.StatusConflict)
 		etags = append(etags, `"`+c.part(key, 2, second)+`"`) // quoted and not, mixed
 		for range 2 {                                         // a second time answers the same
 			resp, body = c.complete(key, etags...)
@@ -234,6 +236,32 @@ func TestCompanionTakesAFileAsAForm(t *testing.T) {
 		if resp.StatusCode != 200 || !strings.Contains(body, "/files/"+key) {
 			t.Fatalf("complete answered %d %s", resp.StatusCode, body)
 		}
+	}
+	h.clock.advance(caseload.LateWrites + time.Minute)
+	_, err := h.verbs.Sweep(t.Context())
+	must(t, err)
+	if _, err := embedded.Store().Head(t.Context(), caseload.ObjectKey(key), ""); caseload.KindOf(err) != caseload.NotFound {
+		t.Errorf("what was posted is still there when nothing can be posted any more: %v", err)
+	}
+	wantContent(t, h, key, content)
+}
+
+// What was posted for a file that a person gave up goes when nothing can be posted any more.
+func TestCompanionErasesTheFormOfAnUploadThatWasCancelled(t *testing.T) {
+	h := open(t)
+	c := companionOf(h, "member", h.openCase().ID)
+	form := c.form("a", "")
+	key := form.Fields["key"]
+	_, err := h.client("member").Abort(t.Context(), key)
+	must(t, err)
+	if status := c.post(form, pattern3); status != http.StatusCreated { // a moment too late
+		t.Fatalf("the store answered %d", status)
+	}
+	h.clock.advance(caseload.LateWrites + time.Minute)
+	_, err = h.verbs.Sweep(t.Context())
+	must(t, err)
+	if _, err := embedded.Store().Head(t.Context(), caseload.ObjectKey(key), ""); caseload.KindOf(err) != caseload.NotFound {
+		t.Errorf("it is still there: %v", err)
 	}
 }
 
