@@ -1,6 +1,8 @@
 // What breaks on the way while files are sent: the line, the network, the session, the server, a signature, a bit. Each
 // upload goes on where it was, and what was sent twice is no more than what was under way when it broke.
 import assert from "node:assert/strict";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { folder, firstRun, kept, launch, newCase, open, row, scan, site, skip, sum } from "./house.mjs";
 
@@ -92,3 +94,49 @@ test("uploads outlive what breaks on the way", { skip, timeout: 300_000 }, async
     await tab.waitForURL("**/cases"); // it tells the other tab
   });
 });
+
+test("signatures that expire while they wait are made again", { skip, timeout: 120_000 }, async (t) => {
+  const house = await site(t, { watched: true, settings: { ...settings, CASELOAD_URL_EXPIRY: "1s" } });
+  const { page } = await open(t, house);
+  await firstRun(page);
+  const address = await newCase(page, "expired");
+  let slow = 3;
+  house.line.before(async ({ url }) => {
+    const query = new URL(url, house.origin).searchParams;
+    if (query.has("X-Amz-Date") && slow-- > 0) await past(query.get("X-Amz-Date"), query.get("X-Amz-Expires"));
+  });
+  const file = scan(folder(t), "expired.raw", SIZE);
+  await page.setInputFiles("[data-input=files]", file);
+  await row(page, "expired.raw").waitFor({ timeout: 60_000 });
+  assert.equal((await kept(page, address, "expired.raw")).sha256, sum(file));
+  assert.ok(house.line.puts.some(({ status }) => status === 403), "no signature expired: nothing was tried");
+});
+
+/** Resolves when a signature made at a moment (20261125T194402Z) has been invalid for a second. */
+function past(made, seconds) {
+  const iso = made.replace(/(....)(..)(..)T(..)(..)(..)Z/, "$1-$2-$3T$4:$5:$6Z");
+  return new Promise((go) => setTimeout(go, Math.max(0, Date.parse(iso) + 1000 * (Number(seconds) + 1) - Date.now())));
+}
+
+test("what is cancelled in mid upload is freed in the store", { skip, timeout: 120_000 }, async (t) => {
+  const house = await site(t, { watched: true, settings });
+  const { page } = await open(t, house);
+  await firstRun(page);
+  const address = await newCase(page, "cancelled");
+  const reached = house.line.holdAfter(20 * MB);
+  await page.setInputFiles("[data-input=files]", scan(folder(t), "unwanted.raw", SIZE));
+  await reached;
+  assert.ok(held(house.cwd) >= 20 * MB, "the parts do not lie where this test looks");
+  await page.getByRole("button", { name: "Cancel unwanted.raw" }).click();
+  await page.locator('case-uploader[data-state="cancelled"]').waitFor();
+  house.line.release();
+  while (held(house.cwd) > 0) await page.waitForFunction(() => new Promise((go) => requestIdleCallback(go))); // by the sweep
+  assert.equal((await kept(page, address, "unwanted.raw")).state, "abandoned");
+  assert.equal(await page.evaluate(() => document.title.includes("%")), false);
+});
+
+/** Bytes of unfinished uploads in the embedded store. */
+function held(cwd) {
+  const parts = readdirSync(cwd, { recursive: true, withFileTypes: true }).filter((f) => f.isFile() && f.parentPath.includes("multipart"));
+  return parts.reduce((bytes, { parentPath, name }) => bytes + (statSync(join(parentPath, name), { throwIfNoEntry: false })?.size ?? 0), 0);
+}
