@@ -179,11 +179,12 @@ export async function download(page, name) {
   return { name: got.suggestedFilename(), sum: sum(path) };
 }
 
-/** The bytes the server holds of the only file of that name in a case, by their SHA-256, once they have been read whole. */
+/** What the server holds under a name in a case: how many rows, and of the one that arrived (else the first) id, state and SHA-256. */
 export async function kept(page, address, name) {
   const { files } = await (await page.request.get(`/api/v1${new URL(address).pathname}/files`)).json();
-  const of = files.filter((file) => file.name === name);
-  return { rows: of.length, sha256: of[0]?.sha256, state: of[0]?.state, id: of[0]?.id };
+  const rows = files.filter((file) => file.name === name);
+  const { id, state, sha256 } = rows.find((file) => file.sha256) ?? rows[0] ?? {};
+  return { rows: rows.length, id, state, sha256 };
 }
 
 export const sum = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");

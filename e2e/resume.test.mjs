@@ -116,6 +116,7 @@ test("an interrupted upload goes on where it was", { skip, timeout: 400_000 }, a
     await reached;
     await page.close(); // without being asked: the tab crashed
     line.release();
+    const t0=Date.now(); for (let i=0;i<60;i++){ const q=await second.evaluate(()=>{const e=document.querySelector("case-uploader").engine; return [e.items[0].state, e.items[0].sent, e.gate]}); console.log(Date.now()-t0, JSON.stringify(q), line.passed, line.puts.length); if (q[0]==="done") break; await new Promise(r=>setTimeout(r,2000)); }
     const got = await arrived(second, sent);
     assert.equal(got.rows, 1);
     assert.ok(since(sent.before).net <= 1.05 * SIZE * MB, `${since(sent.before).net} bytes arrived in all`);
