@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { folder, firstRun, kept, launch, newCase, open, row, scan, site, skip, sum } from "./house.mjs";
+import { admin, folder, firstRun, kept, launch, newCase, open, row, scan, signIn, site, skip, sum } from "./house.mjs";
 
 const MB = 1_000_000;
 const SIZE = 40; // MB
-const settings = { CASELOAD_PART_SIZE: "5MiB", CASELOAD_DIRECT_THRESHOLD: "20MB" };
+const PART = 5 << 20;
+const settings = { CASELOAD_PART_SIZE: String(PART), CASELOAD_DIRECT_THRESHOLD: "20MB" };
 
 test("uploads outlive what breaks on the way", { skip, timeout: 300_000 }, async (t) => {
   const house = await site(t, { watched: true, settings });
@@ -38,7 +39,8 @@ test("uploads outlive what breaks on the way", { skip, timeout: 300_000 }, async
       const passed = line.passed - before.passed;
       const lost = line.lost - before.lost;
       t.diagnostic(`${(passed / MB).toFixed(1)} MB passed for ${SIZE} MB, ${(lost / MB).toFixed(1)} MB of them lost`);
-      assert.ok(passed - lost <= 1.05 * SIZE * MB, `${passed} bytes passed, ${lost} were lost when it broke`);
+      // One part may have arrived while the answer to it had not.
+      assert.ok(passed - lost <= 1.05 * SIZE * MB + PART, `${passed} bytes passed, ${lost} were lost when it broke`);
       assert.equal(await page.evaluate(() => document.title.includes("%")), false, "the title still tells a percentage");
     });
 
@@ -88,10 +90,24 @@ test("uploads outlive what breaks on the way", { skip, timeout: 300_000 }, async
     const opened = context.waitForEvent("page");
     await page.locator(".tray-note.urgent").getByRole("link", { name: "Sign in" }).click();
     const tab = await opened;
-    await tab.fill("[name=email]", "kim@clinic.example");
-    await tab.fill("[name=password]", "correct horse battery staple");
-    await tab.click("main form button.primary");
+    await signIn(tab);
     await tab.waitForURL("**/cases"); // it tells the other tab
+  });
+
+  await journey("another organization signs in meanwhile, then a colleague", 0.4, async ({ page, context }) => {
+    house.addUser("lee@lab.example", "Busan Dental Lab");
+    house.addUser("colleague@clinic.example", admin.organization);
+    const tab = await context.newPage();
+    await tab.goto("/cases");
+    await tab.getByRole("button", { name: "Sign out" }).click();
+    await tab.waitForURL("**/sign-in");
+    await signIn(tab, "lee@lab.example");
+    await page.locator(".tray-note.urgent", { hasText: "Busan Dental Lab" }).waitFor();
+    line.release();
+    await tab.getByRole("button", { name: "Sign out" }).click();
+    await tab.waitForURL("**/sign-in");
+    await signIn(tab, "colleague@clinic.example");
+    await tab.waitForURL("**/cases");
   });
 });
 

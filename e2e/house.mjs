@@ -101,8 +101,12 @@ export async function site(t, { settings = {}, separate = false, watched = false
   const cwd = folder(t);
   let server = await start(t, caseload, ["serve"], { cwd, env });
   const kill = () => server.kill();
+  const addUser = (email, organization) =>
+    execFileSync(caseload, ["user", "add", email, "--name", email, "--organization", organization, "--role", "member"], {
+      cwd, env, input: admin.password, stdio: ["pipe", "ignore", "inherit"],
+    });
   const again = async () => (server = await start(t, caseload, ["serve"], { cwd, env }));
-  return { origin, storeOrigin, log: () => server.log(), line: way, kill, again, cwd };
+  return { origin, storeOrigin, log: () => server.log(), line: way, kill, again, addUser, cwd };
 }
 
 const args = ["--no-sandbox", "--disable-dev-shm-usage"];
@@ -139,6 +143,16 @@ export async function open(t, { origin, mobile = false, dark = false, language =
   return { page, context, faults };
 }
 
+/** Lets a page be told that nobody looks at it (cover(true)): headless Chromium shows every tab. For addInitScript. */
+export const coverable = () => {
+  let hidden = false;
+  Object.defineProperty(Document.prototype, "hidden", { get: () => hidden });
+  globalThis.cover = (covered) => {
+    hidden = covered;
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+};
+
 export const admin = { organization: "Seoul Dental", name: "Kim", email: "kim@clinic.example", password: "correct horse battery staple" };
 
 /** Writes a file of random bytes and returns its path: no two parts are alike, so that a wrong one would show. */
@@ -154,6 +168,13 @@ export async function firstRun(page) {
   for (const [name, value] of Object.entries(admin)) await page.fill(`[name=${name}]`, value);
   await page.click("main form button.primary");
   await page.waitForURL("**/cases");
+}
+
+/** Signs in on the page that asks for it. */
+export async function signIn(page, email = admin.email) {
+  await page.fill("[name=email]", email);
+  await page.fill("[name=password]", admin.password);
+  await page.click("main form button.primary");
 }
 
 /** Opens a new case and returns its address. */

@@ -54,6 +54,7 @@ export async function line(t) {
     try {
       for await (const chunk of incoming) {
         if (body) await held?.promise;
+        if (outgoing.destroyed) return; // nobody waits for it any more
         if (body && spoil > 0 && chunk.length > 0) {
           spoil--;
           chunk[0] ^= 1;
