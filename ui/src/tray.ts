@@ -4,7 +4,7 @@ import { workerChecksum } from "./checksums.js";
 import type { Item, Totals } from "./contract.js";
 import { Engine } from "./engine.js";
 import { count, duration, percent, size, text } from "./format.js";
-import { Handles } from "./handles.js";
+import { GoOn } from "./goon.js";
 import { tabLocks } from "./locks.js";
 import { pageWords, say } from "./page.js";
 import { Preflight, type SendDetail } from "./preflight/preflight.js";
@@ -19,7 +19,6 @@ import { browserTransport, lanes } from "./transport.js";
 import { TrayHead, type Action, type Note } from "./trayhead.js";
 import { TrayList } from "./traylist.js";
 import { headline, live, mood, type Standing } from "./traywords.js";
-import { lookFor, nothing, reopen, type Look } from "./unfinished.js";
 
 declare global {
   interface DocumentEventMap {
@@ -56,14 +55,9 @@ export class CaseUploader extends HTMLElement {
   #left = new TimeLeft();
   #speech = new Speech(this.#words);
   #title = new Title();
-  #handles!: Handles;
-  #kept = new Set<Item>(); // whose handles are stored
-  #look: Look = nothing;
-  #looked = ""; // the case and its unfinished rows when last looked for
-  #dismissed = ""; // the look that the person closed
+  #goOn!: GoOn;
   #numbers = new Map<string, string>(); // of cases, by id
   #stranger = ""; // the organization that is signed in now, when it is another
-  #unopened = false; // a click could not open the files
   #running = false;
   #timer: number | undefined;
   #drawn = 0;
@@ -87,25 +81,30 @@ export class CaseUploader extends HTMLElement {
     this.setAttribute("aria-label", text(this.#words, "tray"));
     this.replaceChildren(this.#head.element, this.#list.element);
     this.#unfold(false);
-    this.#handles = new Handles(this.#user);
+    this.#goOn = new GoOn(
+      this.engine,
+      this.getAttribute("user") ?? "",
+      () => this.#running || this.#begin(),
+      () => this.#draw(),
+    );
     this.#unshare = shareSession(this.#organization, this.#heard);
     document.addEventListener("caseload-send", this.#take);
-    document.addEventListener("htmx:after:swap", this.#lookAgain);
+    document.addEventListener("htmx:after:swap", this.#goOn.look);
     document.addEventListener("visibilitychange", this.#back);
-    document.addEventListener("click", this.#clicked);
+    document.addEventListener("click", this.#goOn.clicked);
     document.addEventListener("submit", this.#signOut, { capture: true });
     addEventListener("beforeunload", this.#ask);
     addEventListener("online", this.#online);
     addEventListener("offline", this.#online);
     this.#online();
-    this.#lookAgain();
+    this.#goOn.look();
   }
 
   disconnectedCallback(): void {
     document.removeEventListener("caseload-send", this.#take);
-    document.removeEventListener("htmx:after:swap", this.#lookAgain);
+    document.removeEventListener("htmx:after:swap", this.#goOn.look);
     document.removeEventListener("visibilitychange", this.#back);
-    document.removeEventListener("click", this.#clicked);
+    document.removeEventListener("click", this.#goOn.clicked);
     document.removeEventListener("submit", this.#signOut, { capture: true });
     removeEventListener("beforeunload", this.#ask);
     removeEventListener("online", this.#online);
@@ -114,10 +113,6 @@ export class CaseUploader extends HTMLElement {
     this.#title.stop();
     clearInterval(this.#ticker);
     clearTimeout(this.#timer);
-  }
-
-  get #user(): string {
-    return this.getAttribute("user") ?? "";
   }
 
   get #organization(): string {
@@ -134,7 +129,6 @@ export class CaseUploader extends HTMLElement {
   #begin(): void {
     if (this.engine.totals.live === 0) this.engine.clear();
     this.#running = true;
-    this.#unopened = false;
     this.#unfold(!matchMedia(PHONE).matches); // there the list would cover the page
     this.#rate.reset();
     this.#left.forget();
@@ -146,81 +140,16 @@ export class CaseUploader extends HTMLElement {
     const { sent, resumed } = this.engine.totals;
     if (this.engine.gate !== "open" || this.engine.paused) this.#rate.rest();
     else this.#rate.sample(sent - resumed, performance.now());
-    this.#keep();
+    this.#goOn.keep();
     this.#draw();
   };
 
   #end(): void {
     this.#running = false;
     clearInterval(this.#ticker);
-    this.#keep();
+    this.#goOn.keep();
     if (this.engine.totals.failed === 0 && !this.#list.element.contains(document.activeElement)) this.#unfold(false); // no longer in the way
   }
-
-  /** Stores the handles of what is on its way, and removes those of what has arrived or was given up. */
-  #keep(): void {
-    const fresh = this.engine.items.filter(
-      (item) => item.source.handle && item.id && live(item) && !this.#kept.has(item),
-    );
-    for (const item of fresh) this.#kept.add(item);
-    const over = [...this.#kept].filter((item) => !live(item) && item.state !== "failed");
-    for (const item of over) this.#kept.delete(item);
-    void this.#handles.keep(
-      fresh.map((item) => ({ file: item.id, case: item.caseId, handle: item.source.handle as FileSystemHandle })),
-    );
-    void this.#handles.forget(over.map(({ id }) => id));
-  }
-
-  // Uploads that came to a stop.
-
-  /** Looks for them when the page is another, or lists others than before. */
-  #lookAgain = (): void => {
-    const caseId = document.querySelector("case-drop:not([readonly])")?.getAttribute("case") ?? "";
-    const rows = [...document.querySelectorAll<HTMLElement>("[data-unfinished]")].map((row) => row.dataset.unfinished);
-    const what = `${caseId} ${rows.join()}`;
-    if (what === this.#looked) {
-      this.#offer();
-      return;
-    }
-    this.#looked = what;
-    const ours = new Set(this.engine.items.filter(live).map(({ id }) => id));
-    const look = caseId ? lookFor(caseId, this.#user, this.#handles, ours).catch(() => nothing) : nothing;
-    void Promise.resolve(look).then((found) => {
-      if (this.#looked !== what) return; // another page meanwhile
-      this.#look = found;
-      this.#offer();
-      this.#draw();
-    });
-  };
-
-  /** Shows the button of each row on the page that can go on with a click. */
-  #offer(): void {
-    for (const button of document.querySelectorAll<HTMLElement>("[data-go-on]"))
-      button.hidden = !this.#stopped.some(({ id }) => id === button.dataset.goOn && this.#look.handles.has(id));
-  }
-
-  /** What came to a stop and was not taken up here since. */
-  get #stopped(): Look["files"] {
-    const ours = new Set(this.engine.items.map(({ id }) => id));
-    return this.#look.files.filter(({ id }) => !ours.has(id));
-  }
-
-  async #goOn(files: Look["files"]): Promise<void> {
-    const caseId = this.#looked.split(" ")[0]!;
-    const sources = await reopen(files, this.#look.handles);
-    this.#unopened = sources.length < files.length;
-    if (sources.length > 0) {
-      if (!this.#running) this.#begin();
-      this.engine.add(caseId, sources);
-    }
-    if (this.#unopened) say(text(this.#words, "unopened"));
-    this.#draw();
-  }
-
-  #clicked = (event: Event): void => {
-    const button = (event.target as Element).closest<HTMLElement>("[data-go-on]");
-    if (button) void this.#goOn(this.#stopped.filter(({ id }) => id === button.dataset.goOn));
-  };
 
   // The session and the network.
 
@@ -256,7 +185,7 @@ export class CaseUploader extends HTMLElement {
     const form = event.target as HTMLFormElement;
     if (form.getAttribute("action") !== "/sign-out") return;
     event.preventDefault();
-    void this.#handles.clear().finally(() => form.submit());
+    void this.#goOn.forgetAll().finally(() => form.submit());
   };
 
   /** Asks before bytes would stop moving; what is paused or sent by another tab loses nothing. */
@@ -272,7 +201,7 @@ export class CaseUploader extends HTMLElement {
   #act(action: Action): void {
     switch (action) {
       case "goOn":
-        return void this.#goOn(this.#stopped.filter(({ id }) => this.#look.handles.has(id)));
+        return void this.#goOn.all();
       case "close":
         return this.#dismiss();
       default:
@@ -290,8 +219,7 @@ export class CaseUploader extends HTMLElement {
 
   #dismiss(): void {
     this.engine.clear();
-    this.#unopened = false;
-    this.#dismissed = this.#looked;
+    this.#goOn.dismiss();
     this.#render();
     document.getElementById("main")?.focus({ preventScroll: true });
   }
@@ -349,7 +277,7 @@ export class CaseUploader extends HTMLElement {
 
   #standing(t: Totals): Standing {
     const elsewhere = t.live > 0 ? this.engine.items.filter(({ state }) => state === "elsewhere").length : 0;
-    const unfinished = this.#dismissed === this.#looked || t.live > 0 ? 0 : this.#stopped.length;
+    const unfinished = t.live > 0 ? 0 : this.#goOn.count;
     const { files, live, done, received, failed } = t;
     const { gate, paused } = this.engine;
     return { files, live, done: done + received, received, failed, elsewhere, gate, paused, unfinished };
@@ -398,7 +326,7 @@ export class CaseUploader extends HTMLElement {
       if (s.files > 0) note(count(words, "unfinished", s.unfinished));
       note(count(words, "unfinishedDo", s.unfinished));
     }
-    if (this.#unopened) note(text(words, "unopened"));
+    if (this.#goOn.unopened) note(text(words, "unopened"));
     const relay = this.engine.relay;
     if (relay && s.live > 0) note(text(words, `relay.${relay.code}`, { detail: relay.detail }));
     const { asking } = this.preflight;
@@ -428,7 +356,7 @@ export class CaseUploader extends HTMLElement {
 
   #actions(t: Totals, s: Standing): Set<Action> {
     const may = new Set<Action>();
-    if (s.unfinished > 0 && this.#stopped.some(({ id }) => this.#look.handles.has(id))) may.add("goOn");
+    if (s.unfinished > 0 && this.#goOn.able) may.add("goOn");
     if (t.paused < t.live && !this.#stranger) may.add("pauseAll");
     if (t.paused > 0 && !this.#stranger) may.add("resumeAll");
     if (t.failed > 0) may.add("retryAll");

@@ -1,0 +1,128 @@
+// Going on with uploads that came to a stop: which there are on the page's case, and, where the browser keeps handles, a
+// click instead of a second drop.
+import type { Item } from "./contract.js";
+import type { Engine } from "./engine.js";
+import { text } from "./format.js";
+import { Handles } from "./handles.js";
+import { pageWords, say } from "./page.js";
+import { live } from "./traywords.js";
+import { lookFor, nothing, reopen, type Look, type Stopped } from "./unfinished.js";
+
+export class GoOn {
+  unopened = false; // a click could not open all files again
+
+  #handles: Handles;
+  #kept = new Set<Item>(); // whose handles are stored
+  #case = ""; // of the page
+  #looked = ""; // the case and its rows when last looked for
+  #found: Look = nothing;
+  #dismissed = ""; // the look that the person closed
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly user: string,
+    private readonly begin: () => void,
+    private readonly changed: () => void,
+  ) {
+    this.#handles = new Handles(user);
+  }
+
+  /** How many uploads came to a stop that nobody here has taken up since; 0 once the person closed the message. */
+  get count(): number {
+    return this.#dismissed === this.#looked ? 0 : this.#stopped.length;
+  }
+
+  /** Whether any of them can go on with a click. */
+  get able(): boolean {
+    return this.#stopped.some(({ id }) => this.#found.handles.has(id));
+  }
+
+  dismiss(): void {
+    this.unopened = false;
+    this.#dismissed = this.#looked;
+  }
+
+  /** Looks for them when the page is another, or lists others than before. */
+  look = (): void => {
+    this.#case = document.querySelector("case-drop:not([readonly])")?.getAttribute("case") ?? "";
+    const rows = [...document.querySelectorAll<HTMLElement>("[data-unfinished]")].map((row) => row.dataset.unfinished);
+    const what = `${this.#case} ${rows.join()}`;
+    if (what === this.#looked) {
+      this.#offer();
+      return;
+    }
+    this.#looked = what;
+    void this.#find().then((found) => {
+      if (this.#looked !== what) return; // another page meanwhile
+      this.#found = found;
+      this.#offer();
+      this.changed();
+    });
+  };
+
+  async #find(): Promise<Look> {
+    if (!this.#case) return nothing;
+    const ours = new Set(this.engine.items.filter(live).map(({ id }) => id));
+    return lookFor(this.#case, this.user, this.#handles, ours).catch(() => nothing);
+  }
+
+  get #stopped(): Stopped[] {
+    if (this.#found.files.length === 0) return [];
+    const ours = new Set(this.engine.items.map(({ id }) => id));
+    return this.#found.files.filter(({ id }) => !ours.has(id));
+  }
+
+  /** Shows the button of each row on the page that can go on with a click. */
+  #offer(): void {
+    const buttons = document.querySelectorAll<HTMLElement>("[data-go-on]");
+    if (buttons.length === 0) return;
+    for (const button of buttons) button.hidden = this.#meant(button).length === 0;
+  }
+
+  /** The files a row's button stands for: one, or all of a folder. */
+  #meant({ dataset: { goOn, folder } }: HTMLElement): Stopped[] {
+    const meant = (file: Stopped) => (folder === undefined ? file.id === goOn : file.path === folder);
+    return this.#stopped.filter((file) => meant(file) && this.#found.handles.has(file.id));
+  }
+
+  clicked = (event: Event): void => {
+    const button = (event.target as Element).closest<HTMLElement>("[data-go-on]");
+    if (button) void this.#go(this.#meant(button));
+  };
+
+  /** Goes on with everything that can. */
+  all(): Promise<void> {
+    return this.#go(this.#stopped.filter(({ id }) => this.#found.handles.has(id)));
+  }
+
+  async #go(files: Stopped[]): Promise<void> {
+    const caseId = this.#case;
+    const sources = await reopen(files, this.#found.handles);
+    this.unopened = sources.length < files.length;
+    if (sources.length > 0) {
+      this.begin();
+      this.engine.add(caseId, sources);
+    }
+    if (this.unopened) say(text(pageWords(), "unopened"));
+    this.changed();
+  }
+
+  /** Stores the handles of what is on its way, and removes those of what has arrived or was given up. */
+  keep(): void {
+    const fresh = this.engine.items.filter(
+      (item) => item.source.handle && item.id && live(item) && !this.#kept.has(item),
+    );
+    for (const item of fresh) this.#kept.add(item);
+    const over = [...this.#kept].filter((item) => !live(item) && item.state !== "failed");
+    for (const item of over) this.#kept.delete(item);
+    void this.#handles.keep(
+      fresh.map((item) => ({ file: item.id, case: item.caseId, handle: item.source.handle as FileSystemHandle })),
+    );
+    void this.#handles.forget(over.map(({ id }) => id));
+  }
+
+  /** Removes every handle: the person signs out. */
+  forgetAll(): Promise<void> {
+    return this.#handles.clear();
+  }
+}
