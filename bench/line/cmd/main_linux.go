@@ -1,9 +1,9 @@
 // Command cmd runs a line between two network namespaces until its standard input ends. Each line of standard input is
-// one order as JSON, answered by one line of standard output:
+// one order as JSON, answered by one line of standard output with what both directions have seen until then:
 //
 //	{"profile": {…}}   makes the line so
 //	{"cut": 60}        swallows everything for so many seconds from now
-//	{"counts": true}   tells what both directions have seen
+//	{}                 only asks
 package main
 
 import (
