@@ -79,7 +79,7 @@ test("bad input gets a clear line, and the rest goes on", { skip, timeout: 300_0
     writeFileSync(join(dir, "locked", "inner", "secret.stl"), "solid");
     await page.evaluate(refuse, "inner"); // these tests may run as root, to whom nothing is locked
     await drop(page, context, join(dir, "locked"));
-    await page.getByText(/could not be read on your computer/).first().waitFor();
+    await page.getByText("could not be opened on your computer: locked/inner").waitFor();
     await row(page, "open.stl").waitFor();
   });
 
