@@ -69,7 +69,9 @@ test("a batch that keeps failing is split until each file goes alone", async () 
   engine.add("case", slices(16));
   await settled();
   assert.ok(states().every((state) => state === "done"));
-  assert.ok(transport.calls.filter((call) => call.startsWith("small")).length === 16);
+  assert.equal(transport.calls.filter((call) => call.startsWith("small")).length, 16);
+  const lengths = transport.batches.map((batch) => batch.length);
+  assert.ok(lengths[0]! > 8 && lengths.some((length) => length > 1 && length <= lengths[0]! / 2), lengths.join());
 });
 
 test("a batch the server finds too large is split", async () => {

@@ -108,7 +108,7 @@ export class FakeFile implements Source {
   modified = 1;
   again = false;
   broken: string | undefined; // the name of what reading throws
-  byte = (at: number): number => (at * 7 + (at >> 8) + this.seed) & 255;
+  byte = (at: number): number => (at * 7 + (at >> 8) + (this.seed >> (8 * (at & 3)))) & 255;
   #planned = false;
 
   constructor(
@@ -191,6 +191,7 @@ export class FakeTransport implements Transport {
   bytes = 0; // that left
   endedAt = 0; // when bytes last moved
   relayed = 0;
+  expired = 0; // signatures that were used too late
   host = "https://page.example";
   partSize = PART;
   directFrom = DIRECT_FROM;
@@ -349,7 +350,10 @@ export class FakeTransport implements Transport {
 
   async putPart(request: SignedRequest, body: Blob, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
     const file = request.url.split("/").at(-2)!;
-    if (this.clock.now() >= Number(request.headers.until)) throw new Failure(403, { storeCode: "AccessDenied" });
+    if (this.clock.now() >= Number(request.headers.until)) {
+      this.expired++;
+      throw new Failure(403, { storeCode: "AccessDenied" });
+    }
     this.order.push(this.rows.get(file)!.spec.name);
     await this.#bytes("part", file, request.part, [body], onProgress, signal);
     this.#took(file, request.part, request.headers.crc!, body);

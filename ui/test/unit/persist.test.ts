@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure } from "../../src/contract.js";
-import { patience } from "../../src/persist.js";
-import { FakeFile, PART } from "./fake.js";
+import { patience, Persistence } from "../../src/persist.js";
+import { FakeClock, FakeFile, PART } from "./fake.js";
 import { start } from "./start.js";
 
 const line = () => new Failure(0);
@@ -47,13 +47,14 @@ test("the store's 403 means a new signature, not a failure", async () => {
   assert.equal(transport.signed.flat().length, 6, "each part was signed twice");
 });
 
-test("a store that refuses every signature ends as a failure", async () => {
-  const { engine, settled, states } = start(({ method }) => {
+test("a store that refuses every signature ends as a failure, soon", async () => {
+  const { engine, clock, settled, states } = start(({ method }) => {
     if (method === "part") throw new Failure(403, { storeCode: "AccessDenied" });
   });
   engine.add("case", [new FakeFile("big", 300)]);
   await settled();
   assert.deepEqual(states(), ["failed"]);
+  assert.ok(clock.now() < 10_000, `after ${clock.now()} ms`);
 });
 
 test("no rights on the case is a failure at once, in the server's words", async () => {
@@ -73,7 +74,7 @@ test("no rights on the case is a failure at once, in the server's words", async 
 });
 
 test("a store that is full says so at once and does not stop the others", async () => {
-  const { engine, settled, states } = start(
+  const { engine, clock, settled, states } = start(
     ({ method, file }) => {
       if (method === "small" && file === "id-1") throw refused(507, "full", "No room left.");
     },
@@ -83,6 +84,7 @@ test("a store that is full says so at once and does not stop the others", async 
   await settled();
   assert.deepEqual(states(), ["failed", "done"]);
   assert.equal(engine.items[0]!.error?.detail, "No room left.");
+  assert.ok(clock.now() < 5000, "it was tried again");
 });
 
 test("bytes spoilt on the way are refused by the store, and read and sent again", async () => {
@@ -117,15 +119,48 @@ test("bytes that trickle are no stall", async () => {
   assert.equal(transport.calls.filter((call) => call.startsWith("part")).length, 3);
 });
 
+/** Bytes in flight under the watch, on a clock of their own. */
+function watched() {
+  const clock = new FakeClock();
+  const persistence = new Persistence(
+    clock,
+    patience,
+    async () => {},
+    () => {},
+  );
+  const never = new AbortController().signal;
+  const send = (body: (onProgress: (sent: number) => void, signal: AbortSignal) => Promise<void>) =>
+    persistence.watched(100, never, () => {}, body);
+  return { clock, send };
+}
+
 test("a computer that slept has not stood still: its requests get a moment to show life", async () => {
-  const slow = { rate: 0.01, each: 0.01, trip: 50 };
-  const { engine, transport, clock, settled, states } = start(() => {}, {}, slow);
-  engine.add("case", [new FakeFile("big", 300)]);
+  const { clock, send } = watched();
+  const sending = send(async (onProgress, signal) => {
+    onProgress(10);
+    await clock.sleep(22_000, signal); // the next bytes are told after the watch has looked
+    if (signal.aborted) throw new Failure(0);
+    onProgress(100);
+  });
   await clock.sleep(2000);
   clock.jump(8 * HOUR);
-  await settled();
-  assert.deepEqual(states(), ["done"]);
-  assert.equal(transport.calls.filter((call) => call.startsWith("part")).length, 3, "broken off falsely");
+  await sending;
+});
+
+test("that moment is given once, also when looks keep coming late", async () => {
+  const { clock, send } = watched();
+  const sending = send(async (_, signal) => {
+    await clock.sleep(30 * HOUR, signal);
+    if (signal.aborted) throw new Failure(0);
+  });
+  let brokenAt = Infinity;
+  const broken = assert.rejects(sending, { reason: "stalled" }).then(() => (brokenAt = clock.now()));
+  for (let minute = 0; minute < 20; minute++) {
+    await clock.sleep(2000);
+    clock.jump(MINUTE);
+  }
+  await broken;
+  assert.ok(brokenAt < 5 * MINUTE, `after ${brokenAt} ms`);
 });
 
 test("requests that died while the computer slept are broken off soon after it wakes", async () => {
@@ -202,14 +237,21 @@ test("while the server is down few requests are made, and the work goes on when 
   assert.ok(clock.now() - back < 80_000, `${clock.now() - back} ms`);
 });
 
-test("the server's Retry-After is obeyed", async () => {
-  const { engine, transport, clock, settled } = start(({ method, attempt }) => {
-    if (method === "batch" && attempt === 1) throw new Failure(429, { retryAfter: 40_000 });
-  });
-  engine.add("case", [new FakeFile("a", 100), new FakeFile("b", 100)]);
+test("the server's Retry-After is obeyed, by everything that was to be sent", async () => {
+  const { engine, transport, clock, settled } = start(
+    ({ method, attempt }) => {
+      if (method === "batch" && attempt === 1) throw new Failure(429, { retryAfter: 40_000 });
+    },
+    { batchBytes: 200 },
+  );
+  engine.add(
+    "case",
+    Array.from({ length: 60 }, (_, i) => new FakeFile(`s${i}`, 100, undefined, i)),
+  );
+  await clock.sleep(39_000);
+  assert.ok(transport.batches.length <= 3 + 2, `${transport.batches.length} batches`);
   await settled();
-  assert.ok(clock.now() >= 40_000);
-  assert.equal(transport.stored.length, 2);
+  assert.equal(transport.stored.length, 60);
 });
 
 test("without a network everything waits and nothing fails", async () => {
@@ -262,8 +304,11 @@ test("a sign-in in another tab is noticed by itself, and what was in flight is s
   engine.add("case", [new FakeFile("big", 30 * PART)]);
   await clock.sleep(300);
   signedOut = true;
+  await clock.sleep(1000);
+  const signs = transport.calls.filter((call) => call.startsWith("sign")).length;
   await clock.sleep(10 * MINUTE);
   assert.equal(engine.gate, "signIn");
+  assert.equal(transport.calls.filter((call) => call.startsWith("sign")).length, signs, "asked while signed out");
   assert.deepEqual(states(), ["sending"]);
   signedOut = false;
   await clock.sleep(31_000);

@@ -57,6 +57,17 @@ test("a store that refuses what was signed is left for the relay when the test s
   assert.equal(engine.relay?.code, "STORE-REFUSED");
 });
 
+test("two lost parts are no reason to ask", async () => {
+  let failures = 0;
+  const { engine, transport, settled, states } = elsewhere(() => {
+    if (++failures <= 2) throw new Failure(0);
+  });
+  engine.add("case", [new FakeFile("big", 500)]);
+  await settled();
+  assert.deepEqual(states(), ["done"]);
+  assert.equal(transport.count("storeTest"), 0);
+});
+
 test("a line that only shakes is no reason for the relay", async () => {
   let failures = 0;
   const { engine, transport, settled, states } = elsewhere(() => {

@@ -48,6 +48,7 @@ test("held parts of another size or checksum are sent again, never spliced", asy
   assert.deepEqual(states(), ["done"]);
   assert.equal(page.transport.order.length - before, 40 - (held - 3));
   assert.equal(parts.get(1)!.size, PART);
+  assert.equal(page.transport.count("complete id-1"), 1, "the server had to find it out");
   assert.notEqual(parts.get(2)!.crc64nvme, "AAAAAAAAAAA=");
 });
 
@@ -197,6 +198,28 @@ test("an upload that waits for another tab can be paused, resumed and cancelled"
   second.engine.resume(item!);
   await second.settled();
   assert.equal(item!.state, "done");
+});
+
+test("a tab that failed and is retried finds what another has sent meanwhile", async () => {
+  const locks = fakeTabs();
+  let broken = true;
+  const first = start(
+    ({ method, part }) => {
+      if (method === "part" && part === 5 && broken) throw new Failure(501);
+    },
+    { locks },
+  );
+  first.engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await first.settled();
+  assert.deepEqual(first.states(), ["failed"]);
+  broken = false;
+  const second = open(first.transport, { locks });
+  second.engine.add("case", [new FakeFile("scan", 40 * PART)]);
+  await first.clock.sleep(300);
+  first.engine.retryAll();
+  await Promise.all([first.settled(), second.settled()]);
+  assert.deepEqual([first.states(), second.states()], [["done"], ["done"]]);
+  assert.ok(first.transport.order.length <= 40 + 6, `${first.transport.order.length} parts were sent`);
 });
 
 test("tabs without locks may both send; the file arrives", async () => {
