@@ -42,7 +42,8 @@ export class Persistence {
   #tried = 0;
   #looked: number;
   #missed = 0; // failures of the line since the last success
-  #calmUntil = 0;
+  #calmUntil = 0; // because the line is down: until something gets through
+  #notBefore = 0; // because a server said so
 
   constructor(
     private readonly clock: Clock,
@@ -98,24 +99,24 @@ export class Persistence {
 
   /** Milliseconds for which nothing new should be begun, because the line is down. */
   get calm(): number {
-    return Math.max(0, this.#calmUntil - this.clock.now());
+    return Math.max(0, Math.max(this.#calmUntil, this.#notBefore) - this.clock.now());
   }
 
   succeeded(): void {
-    const again = this.calm > 0;
+    const outage = this.#calmUntil > this.clock.now();
     this.#missed = 0;
     this.#calmUntil = 0;
-    if (again) this.onOpen(); // the outage is over
+    if (outage) this.onOpen();
   }
 
   /** Takes note of a failure of the line, or of being signed out. */
   failed(failure: Failure): void {
     if (failure.status === 401) this.gate = "signIn";
     if (this.#gate !== "open" || !ofTheLine(failure)) return;
-    if (this.calm > 0 && failure.retryAfter === undefined) return; // of the same outage
-    this.#missed++;
-    const pause = this.#missed >= OUTAGE ? backoff(this.#missed - OUTAGE + 1, this.clock.random()) : 0;
-    this.#calmUntil = Math.max(this.#calmUntil, this.clock.now() + Math.max(pause, failure.retryAfter ?? 0));
+    const now = this.clock.now();
+    this.#notBefore = Math.max(this.#notBefore, now + (failure.retryAfter ?? 0));
+    if (this.#calmUntil > now || ++this.#missed < OUTAGE) return; // of the same outage, or none
+    this.#calmUntil = now + backoff(this.#missed - OUTAGE + 1, this.clock.random());
   }
 
   /** Asks again and again while that helps; rejects when the signal is aborted. */
