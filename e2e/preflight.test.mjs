@@ -85,12 +85,6 @@ test("what is dropped is read before it is sent", { skip, timeout: 300_000 }, as
     await panel(page).waitFor({ state: "hidden" });
   });
 
-  await t.test("the same files again are already received", { skip: "the engine asks for received files" }, async () => {
-    await choose(page, series(40, { missing: [13, 14, 15] }));
-    await panel(page).getByText("already received").first().waitFor();
-    await look(page, "received");
-  });
-
   await t.test("another patient than the case's is asked about, and nothing is sent before", async () => {
     await newCase(page, "Park Seojun");
     await choose(page, series(10));

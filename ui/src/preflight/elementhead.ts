@@ -43,10 +43,13 @@ export function explicitHead(b: DataView, at: number, e: Encoding): ElementHead 
   if (!capital(first) || !capital(second)) return undefined;
   const vr = String.fromCharCode(first, second);
   const trait = traits.get(vr);
-  const head = { tag: tagAt(b, at, e), vr: trait ? vr : "UN", explicit: true, known: trait !== undefined };
-  if (trait && !trait.long) return { ...head, size: 8, length: b.getUint16(at + 6, !e.bigEndian) };
+  const [tag, known] = [tagAt(b, at, e), trait !== undefined];
+  if (trait && !trait.long) {
+    return { tag, vr, length: b.getUint16(at + 6, !e.bigEndian), size: 8, explicit: true, known };
+  }
   if (b.byteLength < at + LONGEST_HEAD) return undefined;
-  return { ...head, size: LONGEST_HEAD, length: lengthAt(b, at + 8, e) };
+  const length = lengthAt(b, at + 8, e);
+  return { tag, vr: trait ? vr : "UN", length, size: LONGEST_HEAD, explicit: true, known };
 }
 
 /** An element with implicit representation (PS3.5 7.1.3). */
@@ -67,6 +70,7 @@ const plausible = (tag: number): boolean => groupOf(tag) >= 1 && groupOf(tag) <=
  */
 export function decodeHead(b: DataView, at: number, e: Encoding, room: number): ElementHead | undefined {
   const explicit = explicitHead(b, at, e);
+  if (e.explicit && explicit?.known && fits(explicit, room)) return explicit; // nearly always
   const implicit = implicitHead(b, at, e);
   if (!e.explicit) {
     if (!explicit?.known || !fits(explicit, room)) return implicit;
@@ -76,7 +80,7 @@ export function decodeHead(b: DataView, at: number, e: Encoding, room: number): 
   const even = implicit.length === UNDEFINED || implicit.length % 2 === 0;
   const implicitSense = even && fits(implicit, room) && plausible(implicit.tag);
   if (explicit?.known) {
-    return fits(explicit, room) || wanted.get(explicit.tag) === explicit.vr || !implicitSense ? explicit : implicit;
+    return wanted.get(explicit.tag) === explicit.vr || !implicitSense ? explicit : implicit;
   }
   if (explicit && fits(explicit, room) && b.getUint16(at + 6) === 0) return explicit;
   if (!explicit && implicitSense) return implicit;

@@ -10,6 +10,7 @@ export const HEAD = 4096;
 /** size: bytes of the whole file. */
 export function kindOf(bytes: Uint8Array, size: number): Kind {
   const head = bytes.subarray(0, HEAD);
+  if (latin(head.subarray(128, 132)) === "DICM" && head[0] !== 0x50) return "dicom"; // most files; a preamble that begins like a ZIP is looked at below
   const text = latin(head);
   const view = new DataView(head.buffer, head.byteOffset, Math.min(head.length, 512));
   if (/^PK(\x03\x04|\x05\x06|\x07\x08)/.test(text)) return "zip";
