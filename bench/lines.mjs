@@ -10,7 +10,7 @@ import { quick, sizes, slices, wantedContender, wantedLine } from "./settings.mj
 /** The contenders of a line; those left out would tell nothing new there. */
 const byLine = {
   loss: ["ours", "uppy", "uppy16", "curl", "store"],
-  lossCubic: ["ours", "curl", "store"],
+  lossCubic: ["ours", "store"], // one stream alone, as curl has, would take ten minutes
   stalls: ["ours", "uppy", "uppy16", "curl", "store"],
   middle: ["ours", "uppy", "uppy16", "curl", "store"],
   fast: ["ours", "uppy", "uppy16", "curl", "store", "sink"],
