@@ -83,7 +83,13 @@ const peers = {
   },
 };
 
-const version = (...command) => execFileSync(command[0], command.slice(1), { encoding: "utf8" }).split("\n")[0];
+function version(...command) {
+  try {
+    return execFileSync(command[0], command.slice(1), { encoding: "utf8" }).split("\n")[0];
+  } catch {
+    return `${command[0]} is NOT INSTALLED`;
+  }
+}
 
 export async function inCommands() {
   const size = sizes.commands;
