@@ -2,6 +2,7 @@ package objectstore_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -65,6 +66,13 @@ func formBinds(t *testing.T, w world) {
 		"another type":      post(t, form, data, [2]string{"Content-Type", "text/html"}),
 		"a redirect":        post(t, form, data, [2]string{"success_action_redirect", "https://evil.example/"}),
 		"an ACL":            post(t, form, data, [2]string{"acl", "public-read"}),
+		"a note":            post(t, form, data, [2]string{"x-amz-meta-note", "x"}),
+		"tags":              post(t, form, data, [2]string{"tagging", "<Tagging/>"}),
+		"a class":           post(t, form, data, [2]string{"x-amz-storage-class", "GLACIER"}),
+		"a second key":      post(t, form, data, [2]string{"KEY", string(key) + "2"}), // fields' names have no case
+		"a key by the name": post(t, form, data, [2]string{"key", "${filename}"}),
+		"another policy":    post(t, form, data, [2]string{"policy", otherPolicy(form.Fields["policy"], string(key))}),
+		"no policy":         post(t, form, data, [2]string{"policy", ""}),
 		"another signature": post(t, form, data, [2]string{"X-Amz-Signature", strings.Repeat("0", 64)}),
 	} {
 		if refused.StatusCode < 400 || refused.StatusCode >= 500 {
@@ -101,6 +109,15 @@ func formBinds(t *testing.T, w world) {
 	if o, err = w.store.Head(t.Context(), open, ""); err != nil || o.Size != 1000 {
 		t.Fatalf("holds %+v, %v", o, err)
 	}
+}
+
+// otherPolicy is the policy for another key of the same length.
+func otherPolicy(policy, key string) string {
+	text, err := base64.StdEncoding.DecodeString(policy)
+	if err != nil {
+		panic(err)
+	}
+	return base64.StdEncoding.EncodeToString(bytes.ReplaceAll(text, []byte(key), []byte(caseload.NewObjectKey())))
 }
 
 func formExpires(t *testing.T, w world) {

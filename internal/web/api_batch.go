@@ -18,6 +18,10 @@ import (
 // batchOverhead is what the heads and boundaries of a batch may take, in bytes.
 const batchOverhead = caseload.MaxBatchFiles << 10
 
+// maxPartHead is how many bytes may be read of the body to find the next part and its head, read-ahead included: our own
+// clients' heads take less than 200. Without it a head could be as long as the body, in memory.
+const maxPartHead = 16 << 10
+
 // apiReceiveBatch takes many small files of one case in one request: multipart/mixed, each part with its file's id, its
 // length and its checksum before its bytes, which are streamed on. Each part is answered by itself, in order.
 func (s *Server) apiReceiveBatch(w http.ResponseWriter, r *http.Request) error {
@@ -36,7 +40,7 @@ func (s *Server) apiReceiveBatch(w http.ResponseWriter, r *http.Request) error {
 	if err := s.streamBody(w, r, caseload.MaxBatchBytes+batchOverhead); err != nil {
 		return err
 	}
-	b := &batch{parts: multipart.NewReader(r.Body, params["boundary"])}
+	b := newBatch(r.Body, params["boundary"])
 	received, err := s.Transfer.ReceiveBatch(r.Context(), s.user(r), id, b.next)
 	if err != nil && (len(received) == 0 || tooSlow(err) || caseload.KindOf(err) == caseload.TooLarge) {
 		return err
@@ -59,20 +63,36 @@ func (s *Server) received(r *http.Request, f transfer.Received) api.ReceivedFile
 
 // batch reads a body part by part and holds it to the limits of one request.
 type batch struct {
+	body  boundedBody
 	parts *multipart.Reader
+	last  *multipart.Part
 	files int
 	bytes int64
 }
 
+func newBatch(body io.Reader, boundary string) *batch {
+	b := &batch{body: boundedBody{body: body}}
+	b.parts = multipart.NewReader(&b.body, boundary)
+	return b
+}
+
 // next returns the next part, whose body must be read before the one after it; what is left of the one before is passed over.
 func (b *batch) next() (transfer.Parcel, error) {
+	if b.last != nil {
+		if _, err := io.Copy(io.Discard, b.last); err != nil {
+			return transfer.Parcel{}, brokenBatch(err)
+		}
+	}
+	b.body.bound(maxPartHead)
 	part, err := b.parts.NextRawPart()
+	b.body.free()
 	switch {
 	case err == io.EOF: //nolint:errorlint // a wrapped one means that the end is missing
 		return transfer.Parcel{}, io.EOF
 	case err != nil:
 		return transfer.Parcel{}, brokenBatch(err)
 	}
+	b.last = part
 	p := parcel(part)
 	b.files++
 	b.bytes += max(0, p.Length)
@@ -82,6 +102,30 @@ func (b *batch) next() (transfer.Parcel, error) {
 	}
 	return p, nil
 }
+
+// boundedBody is a body of which, while it is bound, only so many bytes can be read.
+type boundedBody struct {
+	body    io.Reader
+	isBound bool
+	left    int
+}
+
+func (b *boundedBody) bound(most int) { b.isBound, b.left = true, most }
+func (b *boundedBody) free()          { b.isBound = false }
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if !b.isBound {
+		return b.body.Read(p)
+	}
+	if b.left == 0 {
+		return 0, errLongHead
+	}
+	n, err := b.body.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+var errLongHead = errors.New("the head of a part is too long")
 
 func brokenBatch(err error) error {
 	var tooLarge *http.MaxBytesError

@@ -171,6 +171,7 @@ func TestABatchThatIsNotFramedAsItSays(t *testing.T) {
 		"nothing":                        {"", "", 400},
 		"something before the first":     {"preamble\r\n" + framed(head), "stored", 200},
 		"something after the last":       {framed(head) + "epilogue", "stored", 200},
+		"a batch in a batch":             {framed(strings.Replace(head, "\r\n\r\n", "\r\nContent-Type: multipart/mixed; boundary=inner\r\n\r\n", 1)), "stored", 200},
 		"a transfer encoding is no word": {framed(strings.Replace(head, "\r\n\r\n", "\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", 1)), "stored", 200},
 	} {
 		status, answers := h.sendBatch(c.ID, x.body)
@@ -230,6 +231,70 @@ func TestABatchIsHeldToItsLimits(t *testing.T) {
 	defer resp.Body.Close()
 	if resp.StatusCode != 413 {
 		t.Errorf("34 MB were answered %d", resp.StatusCode)
+	}
+}
+
+// The head of a part is read into memory, so it is held to be short; what came before it is kept.
+func TestABatchWhoseHeadsAreLongIsRefused(t *testing.T) {
+	h := open(t)
+	c := h.openCase()
+	for name, padding := range map[string]string{
+		"one long line":  "X-Padding: " + strings.Repeat("x", 1<<20) + "\r\n",
+		"many lines":     strings.Repeat("X-Padding: x\r\n", 5000),
+		"a long comment": strings.Repeat("X-Padding: x\r\n folded\r\n", 2000),
+	} {
+		good, bad := h.plan(c.ID, "a.bin", 3).ID, h.plan(c.ID, "b.bin", 3).ID
+		body := framed(h.whole(good, "abc"), strings.Replace(h.whole(bad, "abc"), "\r\n", "\r\n"+padding, 1))
+		if status, answers := h.sendBatch(c.ID, body); status != 200 || kinds(answers) != "stored" {
+			t.Errorf("%s: answered %d %q, want only the file before", name, status, kinds(answers))
+		}
+		if h.state(bad) == "stored" {
+			t.Errorf("%s: it was stored", name)
+		}
+	}
+	first := h.plan(c.ID, "a.bin", 3).ID // what comes before the first part is no better
+	if status, _ := h.sendBatch(c.ID, strings.Repeat("x\r\n", 1<<18)+framed(h.whole(first, "abc"))); status != 400 {
+		t.Errorf("a long preamble was answered %d", status)
+	}
+	refused := h.plan(c.ID, "a.bin", 200_000).ID // the bytes of a part that is passed over are no head
+	last := h.plan(c.ID, "b.bin", 3).ID
+	body := framed(part(refused, "5", crcOf(t, nil), strings.Repeat("x", 200_000)), h.whole(last, "abc"))
+	if status, answers := h.sendBatch(c.ID, body); status != 200 || kinds(answers) != "invalid stored" {
+		t.Errorf("after a part that was passed over: %d %q", status, kinds(answers))
+	}
+}
+
+// The same file may come twice in one batch: once is enough, and other bytes change nothing.
+func TestOneFileTwiceInABatch(t *testing.T) {
+	h := open(t)
+	c := h.openCase()
+	same, other := h.plan(c.ID, "a.bin", 3).ID, h.plan(c.ID, "b.bin", 3).ID
+	status, answers := h.sendBatch(c.ID, framed(h.whole(same, "abc"), h.whole(same, "abc"), h.whole(same, "abc"), h.whole(other, "abc"), h.whole(other, "abd")))
+	if status != 200 || len(answers) != 5 || kinds(answers[:3]) != "stored stored stored" {
+		t.Fatalf("answered %d %s", status, kinds(answers))
+	}
+	kept := 0
+	for i, body := range map[int]string{3: "abc", 4: "abd"} {
+		if f := answers[i].File; f != nil {
+			kept++
+			if f.CRC64NVME != crcOf(t, []byte(body)) {
+				t.Errorf("answer %d speaks of other bytes: %s", i, f.CRC64NVME)
+			}
+		}
+	}
+	if kept > 1 {
+		t.Error("two different bodies of one file were both called stored")
+	}
+	events, err := h.client("member").Events(t.Context(), c.ID, 200, 0)
+	must(t, err)
+	stored := 0
+	for _, e := range events {
+		if e.Action == "file.stored" && e.File == same {
+			stored++
+		}
+	}
+	if stored != 1 {
+		t.Errorf("%d events that it was stored", stored)
 	}
 }
 

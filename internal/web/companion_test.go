@@ -422,19 +422,36 @@ func TestCompanionCancelIsSoft(t *testing.T) {
 	}
 }
 
-// By cookie the same is possible from our own pages, and not from another site's.
+// By cookie the same is possible from our own pages, and not from another site's, not even by a link: to ask for a form
+// makes a row.
 func TestCompanionTakesTheSessionOfItsOwnPagesOnly(t *testing.T) {
 	h := open(t)
 	b := h.browser()
 	h.signIn(b, "member@clinic.example")
-	for site, status := range map[string]int{"same-origin": 200, "cross-site": 403} {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", h.http.URL+"/companion/cases/"+h.openCase().ID+"/s3/multipart", strings.NewReader(`{"filename":"a"}`))
+	id := h.openCase().ID
+	base := h.http.URL + "/companion/cases/" + id + "/s3/"
+	for _, c := range []struct {
+		site, method, address, body string
+		status                      int
+	}{
+		{"same-origin", "POST", "multipart", `{"filename":"a"}`, 200},
+		{"cross-site", "POST", "multipart", `{"filename":"a"}`, 403},
+		{"same-origin", "GET", "params?filename=a", "", 200},
+		{"cross-site", "GET", "params?filename=a", "", 403},
+		{"same-site", "GET", "params?filename=a", "", 403},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), c.method, base+c.address, strings.NewReader(c.body))
 		must(t, err)
 		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Sec-Fetch-Site", site)
-		if resp, body := send(t, b, r); resp.StatusCode != status {
-			t.Errorf("%s: answered %d %s, want %d", site, resp.StatusCode, body, status)
+		r.Header.Set("Sec-Fetch-Site", c.site)
+		if resp, body := send(t, b, r); resp.StatusCode != c.status {
+			t.Errorf("%s %s from %s: answered %d %s, want %d", c.method, c.address, c.site, resp.StatusCode, body, c.status)
 		}
+	}
+	files, err := h.client("member").Files(t.Context(), id)
+	must(t, err)
+	if len(files) != 2 {
+		t.Errorf("%d files were planned, want the two of our own pages", len(files))
 	}
 }
 
