@@ -157,7 +157,8 @@ func send(ctx context.Context, cmd *cobra.Command, u *api.Uploader, to api.Case,
 		return explainServer(u.Client, err)
 	}
 	if failed := outcome.Failed + len(found.failed); failed > 0 {
-		return caseload.Errorf(caseload.Invalid, "%d of %s could not be sent; the lines above say why.", failed, plural(len(found.sources)+len(found.failed), "file"))
+		return caseload.Errorf(caseload.Invalid, "%d of %s could not be sent; the lines above say why.", failed, plural(len(found.sources)+len(found.failed), "file")).
+			WithHint("Run the same command again to go on: what has arrived is not sent twice.")
 	}
 	return nil
 }

@@ -249,8 +249,7 @@ func (w *watcher) send(ctx context.Context, e *entry) error {
 			return // it was removed
 		}
 		left++
-		var p *api.Problem
-		forGood = forGood && errors.As(err, &p)
+		forGood = forGood && isNo(err)
 		w.log.say(watchEvent{Event: "failed", Entry: e.name, Number: number, File: name, Err: err})
 	}
 	for _, f := range found.failed {
@@ -278,6 +277,13 @@ func (w *watcher) send(ctx context.Context, e *entry) error {
 		e.again(w.now())
 	}
 	return nil
+}
+
+// isNo tells the server's no to what was sent, which stands until that changes, from what may pass: a full store is given
+// room.
+func isNo(err error) bool {
+	var p *api.Problem
+	return errors.As(err, &p) && p.Status < 500
 }
 
 // isLocal tells a fault of this side from the server's.

@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"dcdentals.com/caseload/internal/api"
 )
 
 func TestHoursOfTheDay(t *testing.T) {
@@ -178,4 +181,21 @@ func TestWhatFailedIsTriedAgainLater(t *testing.T) {
 	w.write("a.zip", 2) // another file: its failures are forgotten
 	w.want(w.after(0))
 	w.want(w.after(10*time.Second), "a.zip")
+}
+
+func TestOnlyAnAnswerAboutTheFileIsForGood(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		isNo bool
+	}{
+		{&api.Problem{Status: 400}, true},
+		{&api.Problem{Status: 413}, true},
+		{&api.Problem{Status: 507}, false}, // the store is full: somebody makes room
+		{&api.Problem{Status: 500}, false},
+		{fmt.Errorf("the line: %w", io.ErrUnexpectedEOF), false},
+	} {
+		if isNo(c.err) != c.isNo {
+			t.Errorf("%v: for good is %t", c.err, !c.isNo)
+		}
+	}
 }

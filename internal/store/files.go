@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"sort"
+	"slices"
 	"strconv"
+	"strings"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
@@ -100,19 +102,13 @@ func (s *Store) CaseFiles(ctx context.Context, user caseload.User, id caseload.C
 	if files, err = collect(rows, err, scanFile); err != nil {
 		return nil, err
 	}
-	sort.Slice(files, func(i, j int) bool {
-		a, b := files[i], files[j]
-		switch {
-		case !a.CreatedAt.Equal(b.CreatedAt):
-			return a.CreatedAt.Before(b.CreatedAt)
-		case a.Path != b.Path:
-			return a.Path < b.Path
-		case a.Name != b.Name:
-			return a.Name < b.Name
-		}
-		return a.ID < b.ID
-	})
+	slices.SortFunc(files, func(a, b caseload.File) int { return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), byPlace(a, b)) })
 	return files, nil
+}
+
+// byPlace orders files by folder and name.
+func byPlace(a, b caseload.File) int {
+	return cmp.Or(caseload.CompareNames(a.Path, b.Path), caseload.CompareNames(a.Name, b.Name), strings.Compare(string(a.ID), string(b.ID)))
 }
 
 // CaseUnfinished returns the files of a case of the user's organization whose bytes are still expected, the oldest first;
@@ -132,7 +128,7 @@ func (s *Store) CaseUnfinished(ctx context.Context, user caseload.User, id casel
 func (s *Store) DropFiles(ctx context.Context, user caseload.User, drop caseload.DropID) (files []caseload.File, err error) {
 	defer explain("list a drop's files", &err)
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+fileColumns+` FROM files f
-		WHERE f.drop_id = $1 AND f.drop_id <> '' AND f.organization_id = $2 ORDER BY f.path, f.name, f.id`, string(drop), string(user.Organization))
+		WHERE f.drop_id = $1 AND f.drop_id <> '' AND f.organization_id = $2 ORDER BY f.id`, string(drop), string(user.Organization))
 	all, err := collect(rows, err, scanFile)
 	if err != nil {
 		return nil, err
@@ -148,6 +144,7 @@ func (s *Store) DropFiles(ctx context.Context, user caseload.User, drop caseload
 	if len(files) == 0 {
 		return nil, gone("drop")
 	}
+	slices.SortFunc(files, byPlace)
 	return files, nil
 }
 

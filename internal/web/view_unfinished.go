@@ -1,7 +1,8 @@
 package web
 
 import (
-	"sort"
+	"cmp"
+	"slices"
 	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
@@ -104,17 +105,9 @@ func (s *Server) unfinished(l locale, files []caseload.File, people map[string]s
 			lines = append(lines, of[i:i+1])
 		}
 	}
-	sort.Slice(lines, func(i, j int) bool {
-		a, b := lines[i][0], lines[j][0]
-		switch {
-		case !a.CreatedAt.Equal(b.CreatedAt):
-			return a.CreatedAt.After(b.CreatedAt)
-		case a.Path != b.Path:
-			return a.Path < b.Path
-		case a.Name != b.Name:
-			return a.Name < b.Name
-		}
-		return a.ID < b.ID
+	slices.SortFunc(lines, func(x, y []caseload.File) int {
+		a, b := x[0], y[0]
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), caseload.CompareNames(a.Path, b.Path), caseload.CompareNames(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
 	if len(lines) > unfinishedLines {
 		view.Hidden = len(lines) - unfinishedLines

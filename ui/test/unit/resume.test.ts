@@ -231,3 +231,23 @@ test("tabs without locks may both send; the file arrives", async () => {
   await Promise.all([first.settled(), second.settled()]);
   assert.deepEqual([first.states(), second.states()], [["done"], ["done"]]);
 });
+
+test("paused and resumed while it is being planned, a file is planned once", async () => {
+  const page = start();
+  const { engine } = open(page.transport, {
+    checksum: async (blob) => {
+      await page.clock.sleep(100); // reading the first bytes takes its time
+      return page.reader.checksum(blob);
+    },
+  });
+  const [scan] = engine.add("case", [new FakeFile("scan", 30 * PART)]);
+  await page.clock.sleep(10);
+  for (let i = 0; i < 3; i++) {
+    engine.pause(scan!);
+    engine.resume(scan!);
+  }
+  while (engine.totals.live > 0) await page.clock.sleep(100);
+  assert.equal(scan!.state, "done");
+  assert.equal(page.transport.rows.size, 1, "one row on the server");
+  assert.equal(page.transport.order.length, 30, "each part went once");
+});
