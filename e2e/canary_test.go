@@ -149,12 +149,29 @@ func wrong(ctx context.Context, t *testing.T, p person, caseID string, spec func
 			t.Error("a wrong plan was taken")
 		}
 	}
-	for _, address := range []string{"/cases?q=Zwitschervogel", "/api/v1/cases?q=Zwitschervogel", "/files/canaryfilename", "/api/v1/cases?Zwitschervogel=1"} {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+address, nil)
+	companion, api := "/companion/cases/"+caseID+"/s3", "/api/v1/cases/"+caseID
+	for _, ask := range []struct{ method, address, kind, body string }{
+		{"GET", "/cases?q=Zwitschervogel", "", ""},
+		{"GET", "/api/v1/cases?q=Zwitschervogel", "", ""},
+		{"GET", "/files/canaryfilename", "", ""},
+		{"GET", "/drops/canaryfilename/receipt", "", ""},
+		{"GET", "/api/v1/cases?Zwitschervogel=1", "", ""},
+		{"GET", companion + "/params?filename=canaryfilename&metadata[relativePath]=canaryfolder/canaryfilename", "", ""},
+		{"GET", companion + "/params?filename=canaryfilename&metadata[size]=canarynote", "", ""},
+		{"GET", companion + "/multipart/canaryfilename?key=canaryfilename", "", ""},
+		{"POST", companion + "/multipart", "application/json", `{"filename":"canaryfilename","metadata":{"name":"canaryfilename","relativePath":"canaryfolder/canaryfilename"}}`},
+		{"PUT", api + "/contents", "multipart/mixed; boundary=B", "--B\r\nContent-ID: canaryfilename\r\nContent-Length: 1\r\n\r\nx\r\n--B\r\nContent-Disposition: attachment; filename=canaryfilename\r\n"},
+		{"POST", api + "/match", "application/json", `{"sizes":["canarynote"]}`},
+		{"POST", "/api/v1/store-reports", "application/json", `{"code":"canarynote","detail":"canarynote"}`},
+	} {
+		r, err := http.NewRequestWithContext(ctx, ask.method, p.base+ask.address, strings.NewReader(ask.body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Header.Set("Authorization", "Bearer "+p.token)
+		if ask.kind != "" {
+			r.Header.Set("Content-Type", ask.kind)
+		}
 		answer, err := quick.Do(r)
 		if err != nil {
 			t.Fatal(err)
