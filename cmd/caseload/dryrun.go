@@ -96,7 +96,7 @@ func dryRun(cmd *cobra.Command, client *api.Client, to api.Case, found *gathered
 		return err
 	}
 	for _, f := range p.Failed {
-		fmt.Fprintf(cmd.ErrOrStderr(), "caseload: %s: %s\n", f.Path, f.Text)
+		fmt.Fprintf(cmd.ErrOrStderr(), "caseload: %s: %s\n", legible(f.Path), f.Text)
 	}
 	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
 		encoder := json.NewEncoder(cmd.OutOrStdout())

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"dcdentals.com/caseload/internal/api"
 	"dcdentals.com/caseload/internal/caseload"
@@ -126,17 +127,27 @@ func (g *gathered) fail(name string, err error) {
 }
 
 // shown is how a source is called when people are told of it: its path within what was sent.
-func shown(s api.Source) string { return path.Join(s.Path, s.Name) }
+func shown(s api.Source) string { return legible(path.Join(s.Path, s.Name)) }
 
-// sentence is an error for people: what happened and what to do.
+// legible is a name as it may stand in a line: what would steer a terminal or begin a line of its own is replaced.
+func legible(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, name)
+}
+
+// sentence is an error for people: what happened and what to do. It holds no signed address.
 func sentence(err error) string {
 	var known *caseload.Error
 	if !errors.As(err, &known) {
-		return err.Error()
+		return legible(lineCause(err).Error())
 	}
 	text := known.Message
 	if known.Err != nil {
-		text = fmt.Sprintf("%s (%v)", strings.TrimSuffix(text, "."), known.Err)
+		text = fmt.Sprintf("%s (%s)", strings.TrimSuffix(text, "."), legible(lineCause(known.Err).Error()))
 	}
 	if known.Hint != "" {
 		text = strings.TrimSuffix(text, ".") + ". " + known.Hint

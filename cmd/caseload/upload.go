@@ -202,7 +202,7 @@ func tellLeftOut(cmd *cobra.Command, found *gathered) {
 		return
 	}
 	for _, l := range found.left {
-		fmt.Fprintf(cmd.OutOrStdout(), "left out %s: %s\n", l.path, l.why)
+		fmt.Fprintf(cmd.OutOrStdout(), "left out %s: %s\n", legible(l.path), l.why)
 	}
 	if found.junk > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "left out %s that the system made (.DS_Store, Thumbs.db and their like)\n", plural(found.junk, "file"))

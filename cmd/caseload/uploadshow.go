@@ -33,7 +33,7 @@ type summary struct {
 
 // complain writes the line every failure gets on standard error.
 func complain(w io.Writer, name string, err error) {
-	fmt.Fprintf(w, "caseload: %s: %s\n", name, sentence(err))
+	fmt.Fprintf(w, "caseload: %s: %s\n", legible(name), sentence(err))
 }
 
 // lines tells with plain lines: each file that has come to an end, and now and then how far it is.

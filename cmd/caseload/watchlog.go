@@ -80,6 +80,7 @@ func (l *watchLog) say(e watchEvent) {
 
 // text is the event for people.
 func (e watchEvent) text() string {
+	e.Entry, e.Number, e.File = legible(e.Entry), legible(e.Number), legible(e.File)
 	switch e.Event {
 	case "watching":
 		return fmt.Sprintf("watching %s for %s", e.Entry, e.Server)

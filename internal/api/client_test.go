@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -155,5 +156,24 @@ func TestChecksumIsCRC64NVME(t *testing.T) {
 	sum, err := api.Checksum(bytes.NewReader([]byte("123456789")))
 	if err != nil || sum != "rosUhgp5mIg=" { // ae8b14860a799888
 		t.Fatalf("%q %v", sum, err)
+	}
+}
+
+// A report says why the store was not reached, and not the signed address at which.
+func TestAReportHoldsNoSignedAddress(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(api.StoreTest{Endpoint: closed.URL, Request: api.SignedRequest{
+			Method: http.MethodPut, URL: closed.URL + "/bucket/key?X-Amz-Credential=AKIA&X-Amz-Signature=secret",
+		}})
+	}))
+	defer server.Close()
+	trouble, err := (&api.Client{Base: server.URL, Token: "cl_x"}).TestStore(t.Context())
+	if err != nil || trouble == nil {
+		t.Fatal(trouble, err)
+	}
+	if trouble.Code != api.StoreUnreachable || strings.Contains(trouble.Detail, "X-Amz") || !strings.Contains(trouble.Detail, "refused") {
+		t.Errorf("reported %q", trouble)
 	}
 }

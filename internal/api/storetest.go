@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -94,6 +95,10 @@ func (c *Client) TestStore(ctx context.Context) (trouble *StoreTrouble, err erro
 	}
 	resp, err := c.http().Do(request)
 	if err != nil {
+		var at *url.Error // its text begins with the signed address, and would end there
+		if errors.As(err, &at) {
+			err = at.Err
+		}
 		return &StoreTrouble{StoreUnreachable, plain(err.Error())}, nil
 	}
 	defer drain(resp)
