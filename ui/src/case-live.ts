@@ -5,6 +5,8 @@ import htmx from "htmx.org";
 
 /** Milliseconds between two fetches at least; a page that took long is left alone for four times as long. */
 const PAUSE = 700;
+/** The same while this tab sends: its own progress makes most of the events, and the tray shows it. */
+const PAUSE_SENDING = 3000;
 /** Milliseconds until a stream that the server refused is asked for again; a broken line the browser mends itself. */
 const AGAIN = 15_000;
 
@@ -12,6 +14,7 @@ export class CaseLive extends HTMLElement {
   #source: EventSource | undefined;
   #seen = "";
   #due = false;
+  #fetched = -Infinity; // when last
   #fetching = false;
   #timer: number | undefined;
   #again: number | undefined;
@@ -81,15 +84,22 @@ export class CaseLive extends HTMLElement {
   #soon(): void {
     if (!this.#due || this.#fetching || document.hidden) return;
     this.#fetching = true;
-    this.#due = false;
     const began = performance.now();
-    void this.#fetch().finally(() => {
-      const pause = Math.max(PAUSE, 4 * (performance.now() - began));
-      this.#timer = window.setTimeout(() => {
-        this.#fetching = false;
-        this.#soon();
-      }, pause);
-    });
+    if (this.#sending && began - this.#fetched < PAUSE_SENDING) return this.#rest(PAUSE);
+    this.#due = false;
+    this.#fetched = began;
+    void this.#fetch().finally(() => this.#rest(Math.max(PAUSE, 4 * (performance.now() - began))));
+  }
+
+  #rest(pause: number): void {
+    this.#timer = window.setTimeout(() => {
+      this.#fetching = false;
+      this.#soon();
+    }, pause);
+  }
+
+  get #sending(): boolean {
+    return document.querySelector<HTMLElement>("case-uploader")?.dataset.state === "sending";
   }
 
   async #fetch(): Promise<void> {

@@ -14,7 +14,10 @@ export function isJunk(path: string, name: string): boolean {
   return /^(\.DS_Store|\.localized|Thumbs\.db|ehthumbs\.db|desktop\.ini|\._.*)$/i.test(name);
 }
 
-/** handle: what the browser can read the file by after a reload, its own or that of the folder it was dropped with. */
+/**
+ * handle: what the browser can read the file by after a reload, its own or that of the folder it was dropped with. All
+ * of a file is the file itself: for each slice the page waits for the browser's process, a millisecond and more.
+ */
 export function sourceOf(file: File, path: string, handle?: FileSystemHandle): Source {
   return {
     ...(handle && { handle }),
@@ -23,7 +26,7 @@ export function sourceOf(file: File, path: string, handle?: FileSystemHandle): S
     size: file.size,
     type: file.type,
     modified: file.lastModified,
-    slice: (start, end) => file.slice(start, end),
+    slice: (start, end) => (start === 0 && end >= file.size ? file : file.slice(start, end)),
   };
 }
 

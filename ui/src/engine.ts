@@ -40,7 +40,7 @@ export interface EngineOptions {
 /** Of the six connections to one host that browsers open, one is for questions and one for the page's live stream. */
 const LANES: Lanes = { page: 4, store: 6 };
 /** Milliseconds between two progress reports to the server, and files of one. */
-const HEARTBEAT = 1000;
+const HEARTBEAT = 2000;
 const REPORTED = 1000;
 
 export class Engine {
@@ -275,7 +275,7 @@ export class Engine {
     else if (upload.wanted) void this.#course.begin(upload);
   }
 
-  /** Tells the server once a second how far each file has got, for everybody who looks. */
+  /** Tells the server every other second how far each file has got, for everybody who looks. */
   async #beat(): Promise<void> {
     if (this.#beating) return;
     this.#beating = true;

@@ -4,7 +4,7 @@ import type { Source } from "./contract.js";
 import { sourceOf } from "./dropped.js";
 import { fileOf, mayRead, type Handles } from "./handles.js";
 
-/** Milliseconds of silence after which another person's upload counts as stopped; its browser reports every second. */
+/** Milliseconds of silence after which another person's upload counts as stopped; its browser reports every other second. */
 const SILENCE = 120_000;
 
 /** The fields of the API's file that matter here. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createCRC64 } from "hash-wasm";
 import { combine, Crc64, crc64, POLYNOMIAL, toBase64 } from "../../src/crc64.js";
-import { isJunk } from "../../src/dropped.js";
+import { isJunk, sourceOf } from "../../src/dropped.js";
 import { count, duration, percent, size } from "../../src/format.js";
 import { Rate } from "../../src/rate.js";
 import { backoff, Turns } from "../../src/wait.js";
@@ -122,4 +122,12 @@ test("turns are given in order, the urgent first, and never too many", async () 
   await Promise.all(waiting);
   assert.equal(turns.taken, 2);
   assert.deepEqual(order, [1, 2, 5, 3, 4]);
+});
+
+test("all of a file is the file itself, without a question to the browser's process", async () => {
+  const file = new File(["abcdef"], "slice");
+  const source = sourceOf(file, "");
+  assert.equal(source.slice(0, 6), file);
+  assert.equal(await source.slice(2, 4).text(), "cd");
+  assert.equal(await source.slice(0, 4).text(), "abcd");
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Failure } from "../../src/contract.js";
+import { Failure, type Locks } from "../../src/contract.js";
 import { fakeTabs, FakeFile, PART } from "./fake.js";
 import { open, start } from "./start.js";
 
@@ -250,4 +250,13 @@ test("paused and resumed while it is being planned, a file is planned once", asy
   assert.equal(scan!.state, "done");
   assert.equal(page.transport.rows.size, 1, "one row on the server");
   assert.equal(page.transport.order.length, 30, "each part went once");
+});
+
+test("only large files are locked among tabs: a small one sent twice harms nothing", async () => {
+  const names: string[] = [];
+  const locks: Locks = async (name) => (names.push(name), () => {});
+  const { engine, settled } = start(() => {}, { locks });
+  engine.add("case", [new FakeFile("slice", 20), new FakeFile("scan", 3 * PART)]);
+  await settled();
+  assert.deepEqual(names, ["caseload-upload-id-2"]);
 });
