@@ -7,7 +7,7 @@ import { admin, files, firstRun, newCase, open, row, site, skip } from "./house.
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-test("axe finds nothing serious on any page", { skip, timeout: 240_000 }, async (t) => {
+test("axe finds nothing serious on any page", { skip, timeout: 400_000 }, async (t) => {
   const made = files(t);
   const house = await site(t);
   const first = await open(t, house);

@@ -56,3 +56,16 @@ func dropInvisible(r rune) rune {
 	}
 	return r
 }
+
+// PrintableASCII tells whether s holds at most that many bytes, each a printable character of ASCII or a blank.
+func PrintableASCII(s string, most int) bool {
+	if len(s) > most {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -28,10 +28,9 @@ func servableForm(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // guardForm returns the form's body once its fields are known to be few and short, or what is wrong with it; err when it
-// broke off. The gateway reads them line by line
-// before it looks at the signature, and a line may be as long as the body: here is where that ends. The grammar is the
-// gateway's own (versitygw s3api/utils.MultipartParser): lines end in CRLF, the file is the first part named so or with
-// a file name.
+// broke off. The gateway reads the fields line by line before it looks at the signature, and a line may be as long as the
+// body: here is where that ends. The grammar is the gateway's own (versitygw s3api/utils.MultipartParser): lines end in
+// CRLF, the file is the first part named so or with a file name.
 func guardForm(r *http.Request) (body io.ReadCloser, fault string, err error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {

@@ -75,7 +75,7 @@ func (s *Service) propose(user caseload.User, c caseload.CaseID, spec FileSpec, 
 		return caseload.Proposal{}, caseload.Errorf(caseload.TooLarge, "The file is larger than %s, the most that is taken.", humanBytes(s.Limits.MaxFileSize)).
 			WithHint("Split it, or ask whoever runs this server to raise the limit.").WithField("size")
 	}
-	if !printableASCII(spec.Fingerprint, maxFingerprint) {
+	if !caseload.PrintableASCII(spec.Fingerprint, maxFingerprint) {
 		return caseload.Proposal{}, caseload.Errorf(caseload.Invalid, "The fingerprint must be at most %d printable ASCII characters.", maxFingerprint).
 			WithField("fingerprint")
 	}
@@ -111,7 +111,7 @@ func (s *Service) propose(user caseload.User, c caseload.CaseID, spec FileSpec, 
 // claimedType keeps what a client says a file is when it is a media type at all (RFC 9110, section 8.3.1), without
 // parameters; it is shown, never acted upon.
 func claimedType(claim string) string {
-	if len(claim) > 255 || !printableASCII(claim, 255) {
+	if !caseload.PrintableASCII(claim, 255) {
 		return ""
 	}
 	media, _, err := mime.ParseMediaType(claim)
@@ -128,18 +128,6 @@ func plausibleTime(t time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Millisecond)
-}
-
-func printableASCII(s string, most int) bool {
-	if len(s) > most {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // humanBytes writes a limit the way people say it: "1 GiB", "50 MB", "1234 bytes".

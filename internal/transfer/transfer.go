@@ -96,8 +96,8 @@ type Records interface {
 	// ids that do not fit are passed over.
 	ReportProgress(ctx context.Context, user caseload.User, progress []caseload.Progress) error
 	// MarkStored moves each file from sending to stored with what the store was seen to hold, and enqueues the readings,
-	// in one transaction; what was posted as a form gets its delete-intent. Won is false when a row was already stored or beyond. An outcome's own error is Conflict when
-	// the file is abandoned or deleted; the others are not affected.
+	// in one transaction; what was posted as a form gets its delete-intent. Won is false when a row was already stored or
+	// beyond. An outcome's own error is Conflict when the file is abandoned or deleted; the others are not affected.
 	MarkStored(ctx context.Context, actor string, seen []caseload.Seen) ([]caseload.Outcome, error)
 	// MarkAbandoned moves planned or sending to abandoned and writes a delete-intent due at eraseAt. won as above.
 	MarkAbandoned(ctx context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error)

@@ -40,7 +40,7 @@ func (s *Server) apiReportStore(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case !code.Known():
 		return caseload.Errorf(caseload.Invalid, "This code is not known.").WithField("code")
-	case len(in.Detail) > maxStoreDetail || !printable(in.Detail):
+	case !caseload.PrintableASCII(in.Detail, maxStoreDetail):
 		return caseload.Errorf(caseload.Invalid, "The detail must be at most %d printable ASCII characters.", maxStoreDetail).WithField("detail")
 	case in.Case != "" && !caseload.ValidID(in.Case):
 		return caseload.Errorf(caseload.NotFound, "There is no such case.").WithField("case")
@@ -57,13 +57,4 @@ func (s *Server) apiReportStore(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-func printable(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
