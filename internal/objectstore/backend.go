@@ -14,13 +14,14 @@ import (
 	"github.com/versity/versitygw/s3response"
 )
 
-// backend is versitygw's file backend with three of its habits mended. Writes do not notice that the server is about to
+// backend is versitygw's file backend with four of its habits mended. Writes do not notice that the server is about to
 // stop: their context would end with the first step of the shutdown and fail every upload under way. Completions of one
-// key wait for each other: the second would be told "done" before the object is there. And faults go to our log, with
+// key wait for each other: the second would be told "done" before the object is there. Objects are put together while their parts arrive. And faults go to our log, with
 // their kind in the answer, not to stderr.
 type backend struct {
 	*posix.Posix
-	log *slog.Logger
+	log    *slog.Logger
+	drafts *drafts
 
 	mu        sync.Mutex
 	completes map[string]*turn // by key
@@ -31,8 +32,8 @@ type turn struct {
 	waiting int
 }
 
-func newBackend(files *posix.Posix, log *slog.Logger) *backend {
-	return &backend{Posix: files, log: log, completes: map[string]*turn{}}
+func newBackend(files *posix.Posix, drafts *drafts, log *slog.Logger) *backend {
+	return &backend{Posix: files, drafts: drafts, log: log, completes: map[string]*turn{}}
 }
 
 func (b *backend) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
@@ -48,14 +49,28 @@ func (b *backend) CreateMultipartUpload(ctx context.Context, in s3response.Creat
 
 func (b *backend) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
 	out, err := b.Posix.UploadPart(context.WithoutCancel(ctx), in)
+	if err == nil {
+		b.drafts.arrive(aws.ToString(in.Key), aws.ToString(in.UploadId), aws.ToInt32(in.PartNumber))
+	}
 	return out, b.answered(ctx, "UploadPart", err)
 }
 
 func (b *backend) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput,
 ) (s3response.CompleteMultipartUploadResult, string, error) {
 	defer b.takeTurn(aws.ToString(in.Key))()
-	out, version, err := b.Posix.CompleteMultipartUpload(context.WithoutCancel(ctx), in)
+	work, fail := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer fail(nil)
+	// A cancelled context ends a completion after its copying and before anything of it can be seen (lockObjectPublish).
+	out, version, err := b.Posix.CompleteMultipartUploadWithCopy(work, in, b.drafts.assembly(in, fail))
+	if cause := context.Cause(work); cause != nil {
+		err = cause
+	}
 	return out, version, b.answered(ctx, "CompleteMultipartUpload", err)
+}
+
+func (b *backend) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {
+	b.drafts.drop(aws.ToString(in.UploadId))
+	return b.answered(ctx, "AbortMultipartUpload", b.Posix.AbortMultipartUpload(ctx, in))
 }
 
 // takeTurn waits for the other completions of the key and returns what ends the turn.
@@ -82,13 +97,25 @@ func (b *backend) takeTurn(key string) (done func()) {
 // answered returns the error as the client may know it.
 func (b *backend) answered(ctx context.Context, operation string, err error) error {
 	var known s3err.S3Error
+	if noRoom(err) {
+		b.drafts.dropAll() // what they hold is only for speed
+	}
 	switch {
 	case err == nil || errors.As(err, &known):
 		return err
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case noRoom(err):
 		b.log.ErrorContext(ctx, "objectstore: the disk of the embedded store is full", "operation", operation)
 		return s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice)
 	}
 	b.log.WarnContext(ctx, "objectstore: the embedded store could not carry out a request", "operation", operation, "error", err.Error())
 	return s3err.GetAPIError(s3err.ErrInternalError)
+}
+
+// noRoom tells whether the disk or a quota is full. versitygw says so sometimes in its own words, sometimes in the system's.
+func noRoom(err error) bool {
+	var known s3err.APIError
+	if errors.As(err, &known) {
+		return known.Code == s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice).Code || known.Code == s3err.GetAPIError(s3err.ErrQuotaExceeded).Code
+	}
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

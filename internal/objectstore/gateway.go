@@ -33,6 +33,7 @@ type gateway struct {
 	server  *s3api.S3ApiServer
 	network string
 	address string
+	drafts  *drafts
 	scratch string // folder of the socket when it could not lie in the store's; "" otherwise
 	ending  atomic.Bool
 	served  chan error
@@ -65,9 +66,10 @@ func startGateway(ctx context.Context, root, sidecar, socket, access, secret str
 		return nil, folderError(err)
 	}
 	utils.SetBucketNameValidationStrict(true)
+	g.drafts = newDrafts(filepath.Join(root, embeddedBucket))
 	listening := make(chan struct{})
 	g.server, err = s3api.New(
-		newBackend(backend, log),
+		newBackend(backend, g.drafts, log),
 		middlewares.RootUserConfig{Access: access, Secret: secret},
 		embeddedRegion,
 		auth.NewIAMServiceSingle(auth.Account{Access: access, Secret: secret, Role: auth.RoleAdmin}),
@@ -144,6 +146,7 @@ func (g *gateway) close(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
+	g.drafts.close()
 	if g.scratch != "" {
 		_ = os.RemoveAll(g.scratch)
 	}
