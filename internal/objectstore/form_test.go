@@ -99,6 +99,11 @@ func formBinds(t *testing.T, w world) {
 	if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, data) {
 		t.Fatalf("other bytes (%v)", err)
 	}
+	_, form = signForm(t, w, 1, 10, time.Minute)
+	second := caseload.NewObjectKey()
+	post(t, form, []byte("x"), [2]string{"KEY", string(second)}) // whichever of the two it goes by, the policy knows one only
+	_, err = w.store.Head(t.Context(), second, "")
+	wantKind(t, err, caseload.NotFound)
 	open, form := signForm(t, w, 1, 1000, time.Minute) // the size is not known: anything up to the limit
 	if refused := post(t, form, randomBytes(1001)); refused.StatusCode < 400 {
 		t.Errorf("over the limit: status %d", refused.StatusCode)
