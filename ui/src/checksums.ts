@@ -9,10 +9,11 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-export function workerChecksum(address: URL): Checksum {
+/** start: loads the first worker, so that it is there when something is to be read. */
+export function workerChecksum(address: URL): { checksum: Checksum; start(): void } {
   const workers: { worker: Worker; waiting: Map<number, Waiting> }[] = [];
   let id = 0;
-  const start = () => {
+  const another = () => {
     const worker = new Worker(address, { type: "module" });
     const waiting = new Map<number, Waiting>();
     worker.onmessage = (event: MessageEvent<Answer>) => {
@@ -30,13 +31,14 @@ export function workerChecksum(address: URL): Checksum {
     workers.push(entry);
     return entry;
   };
-  return (blob) =>
+  const checksum: Checksum = (blob) =>
     new Promise((resolve, reject) => {
       const idle = workers.find(({ waiting }) => waiting.size === 0);
       const entry =
         idle ??
-        (workers.length < WORKERS ? start() : workers.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a)));
+        (workers.length < WORKERS ? another() : workers.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a)));
       entry.waiting.set(++id, { resolve, reject });
       entry.worker.postMessage({ id, blob } satisfies Question);
     });
+  return { checksum, start: () => void (workers.length > 0 || another()) };
 }

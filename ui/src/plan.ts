@@ -108,16 +108,21 @@ export class Planner {
   async #fingerprint(upload: Upload): Promise<void> {
     if (upload.fingerprint !== "") return;
     const { source } = upload;
+    if (source.fingerprint !== undefined) return this.#knows(upload, source.fingerprint);
     await this.#reading.take();
     try {
       if (!upload.wanted) return;
-      upload.fingerprint = await this.o.checksum(source.slice(0, Math.min(source.size, FINGERPRINT)));
-      if (source.size <= FINGERPRINT) upload.crc = upload.fingerprint;
+      this.#knows(upload, await this.o.checksum(source.slice(0, Math.min(source.size, FINGERPRINT))));
     } catch (error) {
       this.o.onFailed(upload, asFailure(error));
     } finally {
       this.#reading.give();
     }
+  }
+
+  #knows(upload: Upload, fingerprint: string): void {
+    upload.fingerprint = fingerprint;
+    if (upload.source.size <= FINGERPRINT) upload.crc = fingerprint;
   }
 
   /** Asks which received files have the size of one of these, unless it is known. Without an answer nothing is compared. */

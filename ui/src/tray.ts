@@ -33,10 +33,12 @@ const DRAW = 200;
 /** Up to this width the tray is a bar at the bottom of the window that opens to a sheet. */
 const PHONE = "(max-width: 44rem)";
 
+const checksums = workerChecksum(new URL("worker.js", import.meta.url));
+
 export class CaseUploader extends HTMLElement {
   readonly engine = new Engine({
     transport: browserTransport,
-    checksum: workerChecksum(new URL("worker.js", import.meta.url)),
+    checksum: checksums.checksum,
     origin: location.origin,
     lanes: lanes(),
     locks: tabLocks(navigator.locks),
@@ -124,6 +126,7 @@ export class CaseUploader extends HTMLElement {
   #take = (event: CustomEvent<SendDetail>): void => {
     this.#numbers.set(event.detail.caseId, event.detail.number);
     this.preflight.take(event.detail);
+    checksums.start();
   };
 
   #begin(): void {

@@ -1,7 +1,5 @@
-// The checksum worker: reads a slice of a file as a stream, never whole, and answers its CRC-64/NVME. hash-wasm does it
-// at several hundred MB/s; where WebAssembly is refused, the plain implementation does the same more slowly.
-import { createCRC64 } from "hash-wasm";
-import { Crc64, POLYNOMIAL, toBase64 } from "./crc64.js";
+// The checksum worker: reads a slice of a file as a stream, never whole, and answers its CRC-64/NVME.
+import { fastest } from "./hasher.js";
 
 export interface Question {
   id: number;
@@ -10,34 +8,6 @@ export interface Question {
 
 /** error is the name of what was thrown: it tells whether the file has changed or is gone. */
 export type Answer = { id: number; crc: string } | { id: number; error: string };
-
-interface Hasher {
-  init(): unknown;
-  update(bytes: Uint8Array): unknown;
-  base64(): string;
-}
-
-function plain(): Hasher {
-  let crc = new Crc64();
-  return {
-    init: () => (crc = new Crc64()),
-    update: (bytes) => crc.update(bytes),
-    base64: () => toBase64(crc.value()),
-  };
-}
-
-async function fastest(): Promise<Hasher> {
-  try {
-    const wasm = await createCRC64(POLYNOMIAL);
-    return {
-      init: () => wasm.init(),
-      update: (bytes) => wasm.update(bytes),
-      base64: () => toBase64(BigInt("0x" + wasm.digest("hex"))),
-    };
-  } catch {
-    return plain();
-  }
-}
 
 const hasher = fastest();
 let turn: Promise<unknown> = Promise.resolve();

@@ -119,30 +119,42 @@ export class Drop {
   async run(): Promise<void> {
     const clock = this.o.clock;
     const late = clock.sleep(BEGIN, this.#done.signal);
-    this.limit = (await Promise.race([this.o.limit, late])) ?? Infinity;
-    for (const file of this.files) {
-      if (file.source.size === 0) file.fate = "empty";
-      else if (file.source.size > this.limit) file.fate = "large";
-    }
+    const limited = Promise.race([this.o.limit, late]).then((limit) => this.#limited(limit ?? Infinity));
+    for (const file of this.files) if (file.source.size === 0) file.fate = "empty";
     const reading = this.files.filter(({ fate }) => fate === "unread").map((file) => this.#read(file));
     void this.o.known.then((known) => {
       this.#casePatient = { ...this.#casePatient, known };
       this.#grouped = -1;
     });
-    void late.then(() => this.#early());
-    await Promise.all([...reading, Promise.race([this.o.known, late])]);
+    void Promise.all([late, limited]).then(() => this.#early());
+    await Promise.all([...reading, limited, Promise.race([this.o.known, late])]);
     this.#reading = false;
     this.#done.abort();
     this.regroup();
     this.#release();
   }
 
+  /** Nothing has gone out before the limit is known, or late. */
+  #limited(limit: number): void {
+    this.limit = limit;
+    for (const file of this.files) {
+      if (file.source.size <= limit) continue;
+      file.fate = "large";
+      delete file.look;
+      this.#grouped = -1;
+    }
+  }
+
   async #read(file: DropFile): Promise<void> {
     const { source } = file;
     try {
-      file.look = await this.o.reader(source.slice(0, source.size), this.#stop.signal);
+      const look = await this.o.reader(source.slice(0, source.size), this.#stop.signal);
+      if (file.fate === "large") return;
+      file.look = look;
+      if (look.fingerprint !== undefined) source.fingerprint = look.fingerprint;
       file.fate = "ready";
     } catch (error) {
+      if (file.fate === "large") return;
       if (this.#stop.signal.aborted) {
         file.fate = "left";
       } else if (error instanceof Unreadable) {

@@ -289,3 +289,17 @@ test("twenty thousand files are taken in at once, and none of them is slower for
   await settled();
   assert.equal(transport.stored.length, 20_000);
 });
+
+test("a small file whose checksum somebody knows is not read again; of a large one its parts are", async () => {
+  const { engine, reader, settled, transport, states } = start();
+  const files = [new FakeFile("slice", 20), new FakeFile("scan", 3 * PART)];
+  const known = files.map((file) => Object.assign(file, { fingerprint: file.whole() }));
+  engine.add("case", known);
+  await settled();
+  assert.deepEqual(states(), ["done", "done"]);
+  assert.equal(transport.plans[0]![0]!.crc64nvme, known[0]!.fingerprint);
+  assert.deepEqual(
+    reader.read.filter(({ file }) => file.name === "slice"),
+    [],
+  );
+});

@@ -256,3 +256,38 @@ test("names are compared as people would", () => {
   }
   assert.equal(isNamed({ name: "^^", ids: [], birthDate: "" }), false);
 });
+
+test("what tells a file from others is handed on: nobody reads it a second time for the plan", async () => {
+  const reader = async (blob: Blob, signal: AbortSignal) => ({ ...(await look(blob, signal)), fingerprint: "AAAA" });
+  const { drop, engine } = desk({ reader });
+  await drop(series(3));
+  assert.deepEqual(
+    engine.sent.map(({ source }) => source.fingerprint),
+    ["AAAA", "AAAA", "AAAA"],
+  );
+});
+
+test("reading does not wait for the limit; what is too large stays behind all the same", async () => {
+  let tell = (_: number) => {};
+  const limit = () => new Promise<number>((resolve) => (tell = resolve));
+  let read = 0;
+  const reader = async (blob: Blob, signal: AbortSignal) => (read++, look(blob, signal));
+  const { drop, engine } = desk({ reader, server: { limit, patients: async () => [] } });
+  const [small, large] = [source("a", Buffer.alloc(10, 1)), source("b", Buffer.alloc(100, 1))];
+  const dropped = drop([small!, large!]);
+  assert.equal(read, 2);
+  while (engine.sent.length === 0 && read < 100) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (++read === 50) tell(20);
+  }
+  const done = await dropped;
+  assert.deepEqual(
+    done.files.map(({ fate }) => fate),
+    ["sent", "large"],
+  );
+  assert.equal(done.contents.others.length, 1);
+  assert.deepEqual(
+    engine.sent.map(({ source }) => source.name),
+    ["a"],
+  );
+});

@@ -287,3 +287,11 @@ test("the server's reader finds the same in the corpus", async (t) => {
     assert.deepEqual(mine, theirs, paths[i]);
   }
 });
+
+test("of a file whose first bytes were read, only what lies beyond them is read", async () => {
+  const bytes = ct({});
+  const asked = await look(new Blob([bytes as Uint8Array<ArrayBuffer>]), never);
+  const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
+  blob.slice = () => assert.fail("read again");
+  assert.deepEqual(await look(blob, never, 0, new Uint8Array(bytes)), asked);
+});
