@@ -165,6 +165,12 @@ test("what is dropped is read before it is sent", { skip, timeout: 300_000 }, as
 
   await t.test("forty series stay usable by the keyboard", async () => {
     await newCase(page, "Kim Minji");
+    let release;
+    const held = new Promise((resolve) => (release = resolve)); // sent, the panel folds
+    await page.route("**/api/v1/cases/*/files", async (route) => {
+      if (route.request().method() === "POST") await held;
+      await route.continue();
+    });
     await choose(page, Array.from({ length: 40 }, (_, i) => series(3, { series: i + 1, description: `Series ${i + 1}` })).flat());
     await panel(page).getByText("40 series, 120 images").waitFor();
     await look(page, "forty");
@@ -173,6 +179,8 @@ test("what is dropped is read before it is sent", { skip, timeout: 300_000 }, as
     await page.keyboard.press("Space");
     assert.equal(await last.isChecked(), false);
     await page.getByRole("region", { name: "Sending" }).getByRole("button", { name: "Cancel all" }).click();
+    release();
+    await page.unrouteAll({ behavior: "wait" });
     await phase(page, "over");
   });
 
