@@ -162,8 +162,8 @@ test("Golden Retriever goes on after a reload, even when the page told us that i
   const second = door.hold((method, url) => method === "GET" && /\/multipart\/[^/]+\/2\?/.test(url));
   await go(page);
   await second.reached;
-  await page.waitForFunction(remembered, undefined, { timeout: 20_000 });
   const upload = await page.evaluate(() => window.uppy.getFiles()[0].s3Multipart);
+  await until(() => page.evaluate(remembered, upload));
   // what the plugin sends when it is uninstalled while a page is left
   const said = await page.evaluate(async ([id, upload]) => (await fetch(`/companion/cases/${id}/s3/multipart/${upload.uploadId}?key=${upload.key}`, { method: "DELETE" })).status, [id, upload]);
   assert.equal(said, 200);
@@ -172,6 +172,7 @@ test("Golden Retriever goes on after a reload, even when the page told us that i
   await page.goto("/app");
   await make(page, { multipart: true, chunk: 5 * MiB, size: true, retriever: true });
   await page.waitForFunction(() => window.uppy.getFiles()[0]?.isRestored && window.uppy.getState().recoveredState, undefined, { timeout: 20_000 });
+  assert.deepEqual(await page.evaluate(() => window.uppy.getFiles()[0].s3Multipart), upload, "the upload was not remembered");
   await page.evaluate(() => window.uppy.emit("restore-confirmed"));
   const end = await ended(page, "golden.bin");
   assert.equal(end.ok, true, end.error);
@@ -180,18 +181,29 @@ test("Golden Retriever goes on after a reload, even when the page told us that i
   await arrived(page, address, "golden.bin", digest);
 });
 
-// remembered tells, in the page, whether Golden Retriever has written down the file and its upload.
-async function remembered() {
-  const db = await new Promise((resolve) => {
+// remembered tells, in the page, whether Golden Retriever has written down all that it reads after a reload: the file's
+// bytes, the batch, and the file with this very upload. It writes the upload up to half a second after it was begun.
+async function remembered(upload) {
+  const db = await new Promise((resolve, reject) => {
     const r = indexedDB.open("uppy-blobs");
     r.onsuccess = () => resolve(r.result);
-    r.onerror = () => resolve(undefined);
+    r.onerror = () => reject(r.error);
   });
-  if (!db) return false;
-  const all = async (store) => new Promise((resolve) => (db.transaction(store).objectStore(store).getAll().onsuccess = (e) => resolve(e.target.result)));
-  const texts = await Promise.all([...db.objectStoreNames].map(async (store) => JSON.stringify(await all(store))));
+  const all = (store) => new Promise((resolve, reject) => {
+    const r = db.transaction(store).objectStore(store).getAll();
+    r.onsuccess = () => resolve(r.result);
+    r.onerror = () => reject(r.error);
+  });
+  const [blobs, states] = [await all("files"), await all("metadata")];
   db.close();
-  return texts.some((text) => text.includes("uploadId")) && texts.length > 1;
+  const { id, size } = window.uppy.getFiles()[0];
+  const state = JSON.parse(states.find((s) => s.id === window.uppy.getID())?.metadata ?? "{}");
+  const kept = state.files?.[id]?.s3Multipart;
+  return (
+    blobs.some((b) => b.fileID === id && b.data.size === size) &&
+    Object.values(state.currentUploads ?? {}).some((u) => u.fileIDs.includes(id)) &&
+    kept !== undefined && kept.key === upload.key && kept.uploadId === upload.uploadId
+  );
 }
 
 test("cancelling ends the upload; the case still tells of it", options, async (t) => {
@@ -210,8 +222,9 @@ test("cancelling ends the upload; the case still tells of it", options, async (t
   await row(page, "cancel.bin", "sending").waitFor();
 });
 
+// until asks again and again, here and not by waitForFunction: to that, the promise of an async function is a yes.
 async function until(condition) {
-  for (const end = Date.now() + 20_000; !condition(); await new Promise((resolve) => setTimeout(resolve, 20))) assert.ok(Date.now() < end, "it did not come to pass");
+  for (const end = Date.now() + 20_000; !(await condition()); await new Promise((resolve) => setTimeout(resolve, 20))) assert.ok(Date.now() < end, "it did not come to pass");
 }
 
 for (const major of [6, 5, 4, 3]) {
