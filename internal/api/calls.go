@@ -168,9 +168,10 @@ func (c *Client) Parts(ctx context.Context, id string) ([]Part, error) {
 	return out.Parts, err
 }
 
-// Complete says that all parts are sent and returns the stored file. It may be called again.
-func (c *Client) Complete(ctx context.Context, id string) (f File, err error) {
-	return f, c.do(ctx, call{method: http.MethodPost, path: filePath(id, "/complete"), out: &f, repeat: true, slow: true})
+// Complete says that all parts are sent and returns the stored file. It may be called again. crc64nvme is the checksum of
+// the whole file, by which the server tells it from another one that was sent under the same row; "" when it is not known.
+func (c *Client) Complete(ctx context.Context, id, crc64nvme string) (f File, err error) {
+	return f, c.do(ctx, call{method: http.MethodPost, path: filePath(id, "/complete"), in: CompleteFile{crc64nvme}, out: &f, repeat: true, slow: true})
 }
 
 // Abort gives up an upload. It may be called again.

@@ -108,6 +108,11 @@ type SignParts struct {
 	Parts []PartSpec `json:"parts"`
 }
 
+// CompleteFile is the request of POST /files/{file}/complete, which may also come without a body.
+type CompleteFile struct {
+	CRC64NVME string `json:"crc64nvme,omitempty"` // of the whole file the client means, base64
+}
+
 // PartSpec names one part and the checksum of its bytes.
 type PartSpec struct {
 	Number    int    `json:"number"`    // from 1

@@ -13,6 +13,10 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
+// completions is how often a file is completed at most: another client may send other bytes under the same row, and parts
+// of its must be replaced.
+const completions = 4
+
 // sendParts sends the parts the store does not hold yet, several at once, and completes the file.
 func (it *item) sendParts(ctx context.Context) error {
 	body, err := it.source.Open()
@@ -20,7 +24,9 @@ func (it *item) sendParts(ctx context.Context) error {
 		return it.spoilt(ctx, err)
 	}
 	defer func() { _ = body.Close() }()
-	for again := false; ; again = true {
+	it.sums = make([]string, it.file.Parts)
+	for tries := 1; ; tries++ {
+		again := tries > 1
 		held := map[int]bool{}
 		if it.resume || again {
 			if held, err = it.heldParts(ctx, body); err != nil {
@@ -36,7 +42,7 @@ func (it *item) sendParts(ctx context.Context) error {
 		if err != nil {
 			return it.spoilt(ctx, err)
 		}
-		if err = it.complete(ctx); again || caseload.KindOf(err) != caseload.Conflict {
+		if err = it.complete(ctx); tries == completions || caseload.KindOf(err) != caseload.Conflict {
 			return it.spoilt(ctx, err)
 		}
 	}
@@ -68,7 +74,7 @@ func (it *item) spoilt(ctx context.Context, err error) error {
 		}
 	}
 	if it.sum != f.CRC64NVME {
-		return err
+		return fmt.Errorf("another file of this name, size and time was received in its place; send this one again: %w", err)
 	}
 	it.file = f
 	it.sent.Store(f.Size)
@@ -96,6 +102,7 @@ func (it *item) heldParts(ctx context.Context, body io.ReaderAt) (map[int]bool, 
 		if err != nil {
 			return nil, err
 		}
+		it.sums[p.Number-1] = sum
 		if sum == p.CRC64NVME {
 			held[p.Number] = true
 			bytes += length
@@ -151,6 +158,7 @@ func (it *item) sendPart(ctx context.Context, body Body, n int) error {
 			if sum, err = checksumOf(body, offset, length); err != nil {
 				return err
 			}
+			it.sums[n-1] = sum
 		}
 		if r.relay.Load() {
 			return it.relayPart(ctx, body, n, sum)
@@ -200,10 +208,20 @@ func (r *run) toServer(ctx context.Context, address string, body io.Reader, leng
 	return r.line.put(ctx, request, body, length, moved, func(resp *http.Response) error { return readAnswer(resp, out) })
 }
 
-// complete asks the server to put the file together.
+// complete asks the server to put the file together, and says which file it is.
 func (it *item) complete(ctx context.Context) error {
-	err := it.run.persist(ctx, it, func() error {
-		f, err := it.run.calls.Complete(ctx, it.file.ID)
+	parts := make([]caseload.Part, it.file.Parts)
+	for i := range parts {
+		_, length := it.extent(i + 1)
+		parts[i] = caseload.Part{Size: length, CRC64NVME: it.sums[i]}
+	}
+	whole, err := caseload.WholeChecksum(parts)
+	if err != nil {
+		return fmt.Errorf("combine the parts' checksums: %w", err)
+	}
+	it.sum = whole
+	err = it.run.persist(ctx, it, func() error {
+		f, err := it.run.calls.Complete(ctx, it.file.ID, whole)
 		if err == nil {
 			it.file = f
 		}

@@ -102,8 +102,9 @@ type item struct {
 	run    *run
 	index  int
 	source Source
-	sum    string // of the whole, once known
-	print  string // fingerprint
+	sum    string   // of the whole, once known
+	sums   []string // of the parts, as far as known
+	print  string   // fingerprint
 	file   File
 	id     string // of file, once it is live
 	resume bool

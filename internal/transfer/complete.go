@@ -24,8 +24,26 @@ var (
 // Complete finishes an upload once all its bytes are in the store: the client's word is not believed, the store is
 // asked. It may be called again at any time and by many at once: whoever comes after the first gets the same answer.
 // Conflict names the parts to send again, when there are any.
-func (s *Service) Complete(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error) {
-	return s.completeBy(ctx, user, id, s.finish)
+//
+// crc64nvme says which file the client means: the checksum of the whole. Two clients that send files alike in all that a
+// resumed upload is known by share a row, and the parts of both may lie in it; no mix of them, and not the other's file,
+// is then answered as stored. "" leaves it at what the manifest says. Invalid for a checksum that is none.
+func (s *Service) Complete(ctx context.Context, user caseload.User, id caseload.FileID, crc64nvme string) (caseload.File, error) {
+	if crc64nvme == "" {
+		return s.completeBy(ctx, user, id, s.finish)
+	}
+	sum, err := caseload.ParseCRC64NVME(crc64nvme)
+	if err != nil {
+		return caseload.File{}, err
+	}
+	meant := caseload.FormatCRC64NVME(sum)
+	f, err := s.completeBy(ctx, user, id, func(ctx context.Context, f caseload.File, actor string) (caseload.File, error) {
+		return s.finishAs(ctx, f, actor, meant)
+	})
+	if err == nil && f.CRC64NVME != meant {
+		return f, otherBytesHeld()
+	}
+	return f, err
 }
 
 // completeBy is Complete, by the way of finishing that fits what the client said.
@@ -82,6 +100,11 @@ type finisher func(ctx context.Context, f caseload.File, actor string) (caseload
 
 // finish is the finisher that needs no word of the client.
 func (s *Service) finish(ctx context.Context, f caseload.File, actor string) (caseload.File, error) {
+	return s.finishAs(ctx, f, actor, "")
+}
+
+// finishAs is finish for a client that said which file it means; "": it did not.
+func (s *Service) finishAs(ctx context.Context, f caseload.File, actor, meant string) (caseload.File, error) {
 	if f.Loose {
 		return s.finishLoose(ctx, f, actor, nil)
 	}
@@ -90,6 +113,9 @@ func (s *Service) finish(ctx context.Context, f caseload.File, actor string) (ca
 		return f, fmt.Errorf("read manifest of %s: %w", f.ID, err)
 	}
 	if f.Route == caseload.Small {
+		if len(manifest) == 1 && meant != "" && manifest[0].CRC64NVME != meant {
+			return f, notMeant()
+		}
 		return s.finishSmall(ctx, f, actor, manifest)
 	}
 	if f.UploadID == "" {
@@ -102,12 +128,41 @@ func (s *Service) finish(ctx context.Context, f caseload.File, actor string) (ca
 	}
 	switch {
 	case err == nil:
+		if manifest, err = s.agree(ctx, f, manifest, held, meant); err != nil {
+			return f, err
+		}
 		return s.finishParts(ctx, f, actor, manifest, held)
 	case caseload.KindOf(err) == caseload.NotFound:
-		return s.finishUnlisted(ctx, f, actor, manifest, err)
+		return s.finishUnlisted(ctx, f, actor, manifest, meant, err)
 	default:
 		return f, fmt.Errorf("list parts of %s: %w", f.ID, err)
 	}
+}
+
+// agree returns the manifest of the file the client means. Another client may have had the last word on a part and never
+// have sent it: where the parts held are together the file that is meant, they become the manifest.
+func (s *Service) agree(ctx context.Context, f caseload.File, manifest, held []caseload.Part, meant string) ([]caseload.Part, error) {
+	if meant == "" {
+		return manifest, nil
+	}
+	if whole, err := caseload.WholeChecksum(manifest); err == nil && whole == meant {
+		return manifest, nil
+	}
+	if whole, err := caseload.WholeChecksum(held); err == nil && whole == meant && partsMissing(f, held, held) == nil {
+		if err := s.Records.RecordParts(ctx, f.ID, held, s.now().Add(settleWithin)); err != nil {
+			return nil, fmt.Errorf("record parts of %s: %w", f.ID, err)
+		}
+		return held, nil
+	}
+	if err := partsMissing(f, manifest, held); err != nil {
+		return nil, err
+	}
+	return nil, notMeant()
+}
+
+func notMeant() error {
+	return caseload.Errorf(caseload.Conflict, "The parts held are not all of this file: another client sends other bytes under its name.").
+		WithHint("Ask which parts are held, send those again that differ from yours, then complete again.").WithField("crc64nvme").WithCause(errNotWhole)
 }
 
 // finishParts completes the multipart upload when each part held is the one the manifest speaks of.
@@ -154,17 +209,19 @@ func notCompleted(f caseload.File, putErr error) error {
 
 // finishUnlisted decides about an upload the store no longer knows: either it was completed (a lost answer, a process
 // that died before its commit), then the object is there; or the store ended it.
-func (s *Service) finishUnlisted(ctx context.Context, f caseload.File, actor string, manifest []caseload.Part, listErr error) (caseload.File, error) {
-	_, err := s.headSoon(ctx, f.Object)
+func (s *Service) finishUnlisted(ctx context.Context, f caseload.File, actor string, manifest []caseload.Part, meant string, listErr error) (caseload.File, error) {
+	seen, err := s.headSoon(ctx, f.Object)
 	if caseload.KindOf(err) == caseload.NotFound {
 		return f, uploadEnded(listErr)
 	}
 	if err != nil {
 		return f, fmt.Errorf("look for %s: %w", f.ID, err)
 	}
-	whole, err := caseload.WholeChecksum(manifest)
-	if err != nil {
-		return f, fmt.Errorf("combine checksums of %s: %w", f.ID, err)
+	whole := meant // the object is the client's, whatever others had signed since
+	if meant == "" || seen.CRC64NVME != meant {
+		if whole, err = caseload.WholeChecksum(manifest); err != nil {
+			return f, fmt.Errorf("combine checksums of %s: %w", f.ID, err)
+		}
 	}
 	ctx, cancel := outliving(ctx)
 	defer cancel()

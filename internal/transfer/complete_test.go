@@ -32,7 +32,7 @@ func TestAFileOfTwoPartsArrivesAndComesBackUnchanged(t *testing.T) {
 		if f.Parts() != 3 {
 			t.Fatalf("%d parts", f.Parts())
 		}
-		stored, err := r.Complete(t.Context(), r.admin, f.ID)
+		stored, err := r.Complete(t.Context(), r.admin, f.ID, "")
 		if err != nil || stored.State != caseload.Stored {
 			t.Fatal(stored.State, err)
 		}
@@ -65,7 +65,7 @@ func TestARelayedUploadArrivesLikeASignedOne(t *testing.T) {
 		if err != nil || len(held) != 1 || held[0].CRC64NVME != part.CRC64NVME {
 			t.Fatalf("held: %v, %v", held, err)
 		}
-		if _, err := r.Complete(t.Context(), r.admin, f.ID); err != nil {
+		if _, err := r.Complete(t.Context(), r.admin, f.ID, ""); err != nil {
 			t.Fatal(err)
 		}
 		r.wantStored(f.ID, b)
@@ -90,7 +90,7 @@ func TestThirtyTwoConcurrentCompletesGiveOneAnswer(t *testing.T) {
 						process = second
 					}
 					<-start
-					answers[i], errs[i] = process.Complete(context.Background(), r.admin, f.ID)
+					answers[i], errs[i] = process.Complete(context.Background(), r.admin, f.ID, "")
 				})
 			}
 			close(start)
@@ -169,12 +169,12 @@ func TestACaseDeletedWhileSendingIsGoneForGood(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, r *realRig) {
 		b := randomBytes(5, 3000)
 		arriving, kept := r.sent(b), r.sent(b)
-		_, err := r.Complete(t.Context(), r.admin, kept.ID)
+		_, err := r.Complete(t.Context(), r.admin, kept.ID, "")
 		r.must(err)
 		uploadID := r.file(arriving.ID).UploadID
 		r.must(r.DeleteCase(t.Context(), r.admin, r.c))
 
-		_, err = r.Complete(t.Context(), r.admin, arriving.ID)
+		_, err = r.Complete(t.Context(), r.admin, arriving.ID, "")
 		wantKind(t, err, caseload.Gone)
 		_, err = r.signed(arriving, b, 1)
 		wantKind(t, err, caseload.Gone)

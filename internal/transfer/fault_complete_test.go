@@ -151,7 +151,7 @@ func TestAClientThatHangsUpDoesNotStrandItsUpload(t *testing.T) {
 					}
 					return nil
 				})
-				if _, err := r.Complete(ctx, r.user, id); err != nil {
+				if _, err := r.Complete(ctx, r.user, id, ""); err != nil {
 					t.Fatal(err)
 				}
 				r.wantStored(id, body)

@@ -103,7 +103,7 @@ func (r *faultRig) sent() caseload.FileID {
 }
 
 func (r *faultRig) complete(id caseload.FileID) error {
-	_, err := r.Complete(r.t.Context(), r.user, id)
+	_, err := r.Complete(r.t.Context(), r.user, id, "")
 	return err
 }
 

@@ -143,7 +143,7 @@ func TestEveryVerbRefusesStrangersViewersAndUnknownIds(t *testing.T) {
 				return err
 			},
 			"Complete": func(u caseload.User, d, _ caseload.FileID, _ caseload.CaseID) error {
-				_, err := r.Complete(ctx, u, d)
+				_, err := r.Complete(ctx, u, d, "")
 				return err
 			},
 			"Held": func(u caseload.User, d, _ caseload.FileID, _ caseload.CaseID) error {
@@ -222,7 +222,7 @@ func TestLiesAboutPartsAreRefusedAndLeaveNothing(t *testing.T) {
 			{"a file of the small route", caseload.Conflict, sign(small.ID, transfer.PartSpec{Number: 1, CRC64NVME: sum})},
 			{"relayed with a wrong length", caseload.Invalid, relay(1, sum, b, len(b)-1)},
 			{"relayed part 2 of 1", caseload.Invalid, relay(2, sum, b, len(b))},
-			{"completed though nothing was sent", caseload.Conflict, func() error { _, err := r.Complete(ctx, r.admin, f.ID); return err }},
+			{"completed though nothing was sent", caseload.Conflict, func() error { _, err := r.Complete(ctx, r.admin, f.ID, ""); return err }},
 			{"linked though nothing was sent", caseload.Conflict, func() error { _, err := r.Link(ctx, r.admin, f.ID, ""); return err }},
 		})
 		if got := r.file(f.ID); got.State != caseload.Planned || got.UploadID != "" {
@@ -232,7 +232,7 @@ func TestLiesAboutPartsAreRefusedAndLeaveNothing(t *testing.T) {
 			{"relayed wrong bytes", caseload.Invalid, relay(1, sum, randomBytes(8, len(b)), len(b))},
 			{"relayed body too short", caseload.Invalid, relay(1, sum, b[:1999], len(b))},
 			{"relayed body too long", caseload.Invalid, relay(1, sum, append(bytes.Clone(b), 'x'), len(b))},
-			{"completed with the part missing", caseload.Conflict, func() error { _, err := r.Complete(ctx, r.admin, f.ID); return err }},
+			{"completed with the part missing", caseload.Conflict, func() error { _, err := r.Complete(ctx, r.admin, f.ID, ""); return err }},
 		})
 		r.nothingLeft(f, r.file(f.ID).UploadID)
 	})
@@ -262,7 +262,7 @@ func TestTheStoreRefusesWhatWasNotSigned(t *testing.T) {
 	if status := send(t, signed, b); status != http.StatusOK {
 		t.Fatalf("the signed bytes: status %d", status)
 	}
-	_, err = r.Complete(t.Context(), r.admin, f.ID)
+	_, err = r.Complete(t.Context(), r.admin, f.ID, "")
 	r.must(err)
 	if status := send(t, signed, b); status == http.StatusOK {
 		t.Error("a replay after completion was taken")
@@ -293,7 +293,7 @@ func TestAnExpiredAddressIsRefusedByTheStore(t *testing.T) {
 	if status := send(t, again, b); status != http.StatusOK { // fault 4: signed again, same upload
 		t.Errorf("signed again: status %d", status)
 	}
-	_, err = r.Complete(t.Context(), r.admin, f.ID)
+	_, err = r.Complete(t.Context(), r.admin, f.ID, "")
 	r.must(err)
 	r.wantStored(f.ID, b)
 }
@@ -317,7 +317,7 @@ func TestLiesAboutASmallFileAreRefusedAndLeaveNothing(t *testing.T) {
 			{"a body too short", caseload.Invalid, receive(f.ID, b[:899], 900, checksum(b))},
 			{"a body too long", caseload.Invalid, receive(f.ID, append(bytes.Clone(b), 'x'), 900, checksum(b))},
 			{"a file of the direct route", caseload.Conflict, receive(direct.ID, b, 900, checksum(b))},
-			{"completed though nothing arrived", caseload.Conflict, func() error { _, err := r.Complete(ctx, r.admin, f.ID); return err }},
+			{"completed though nothing arrived", caseload.Conflict, func() error { _, err := r.Complete(ctx, r.admin, f.ID, ""); return err }},
 		})
 		r.nothingLeft(f, "")
 		if _, err := r.receive(f, b); err != nil {
@@ -351,7 +351,7 @@ func TestWhatWasAbortedOrDeletedTakesNoMoreBytes(t *testing.T) {
 			r.must(e.end(small.ID))
 			tell(t, []lie{
 				{name + ", then signed", e.kind, func() error { _, err := r.signed(f, b, 1); return err }},
-				{name + ", then completed", e.kind, func() error { _, err := r.Complete(ctx, r.admin, f.ID); return err }},
+				{name + ", then completed", e.kind, func() error { _, err := r.Complete(ctx, r.admin, f.ID, ""); return err }},
 				{name + ", then received", e.kind, func() error { _, err := r.receive(small, s); return err }},
 				{name + ", then linked", e.kind, func() error { _, err := r.Link(ctx, r.admin, f.ID, ""); return err }},
 				{name + ", then asked what is held", e.kind, func() error { _, err := r.Held(ctx, r.admin, f.ID); return err }},

@@ -306,7 +306,7 @@ func (m *machine) complete(*rapid.T) {
 	} else if want == success && !f.whole() {
 		want = caseload.Conflict
 	}
-	got, err := m.Complete(context.Background(), m.admin, f.ID)
+	got, err := m.Complete(context.Background(), m.admin, f.ID, "")
 	m.want(err, want)
 	if err == nil && !f.state.Acknowledged() {
 		f.store()

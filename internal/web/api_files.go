@@ -149,10 +149,11 @@ func (s *Server) apiCompleteFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := noBody(r); err != nil {
+	var in api.CompleteFile
+	if err := decodeAny(r, &in); err != nil {
 		return err
 	}
-	f, err := s.Transfer.Complete(r.Context(), s.user(r), id)
+	f, err := s.Transfer.Complete(r.Context(), s.user(r), id, in.CRC64NVME)
 	if err != nil {
 		return err
 	}

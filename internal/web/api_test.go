@@ -37,12 +37,16 @@ func TestLargeFileGoesInPartsStraightToTheStore(t *testing.T) {
 		t.Fatalf("stored as %+v", f)
 	}
 	h.downloads(f.ID, content)
-	for range 3 {
-		again, err := h.client("member").Complete(t.Context(), f.ID)
+	for _, meant := range []string{"", f.CRC64NVME, f.CRC64NVME} {
+		again, err := h.client("member").Complete(t.Context(), f.ID, meant)
 		must(t, err)
 		if again.StoredAt != f.StoredAt {
 			t.Fatalf("a second complete answered %v, the first %v", again.StoredAt, f.StoredAt)
 		}
+	}
+	other := crcOf(t, pattern(17<<20, 'e'))
+	if _, err := h.client("member").Complete(t.Context(), f.ID, other); caseload.KindOf(err) != caseload.Conflict {
+		t.Fatalf("complete as another file: %v", err)
 	}
 }
 

@@ -90,7 +90,11 @@ func TestBadInputGets(t *testing.T) {
 		{"a relayed part of wrong length", "PUT /api/v1/files/" + direct.ID + "/parts/1", "", "hello", []string{"x-amz-checksum-crc64nvme", sum}, 400, "invalid", "length"},
 		{"a relayed part x", "PUT /api/v1/files/" + direct.ID + "/parts/x", "", "hello", []string{"x-amz-checksum-crc64nvme", sum}, 400, "invalid", "number"},
 		{"complete without parts", "POST /api/v1/files/" + direct.ID + "/complete", "", "", nil, 409, "conflict", ""},
-		{"complete with a body", "POST /api/v1/files/" + direct.ID + "/complete", "application/json", "{}", nil, 400, "invalid", ""},
+		{"complete with an empty object", "POST /api/v1/files/" + direct.ID + "/complete", "application/json", "{}", nil, 409, "conflict", ""},
+		{"complete with what is no checksum", "POST /api/v1/files/" + direct.ID + "/complete", "application/json", `{"crc64nvme":"x"}`, nil, 400, "invalid", "crc64nvme"},
+		{"complete with an unknown field", "POST /api/v1/files/" + direct.ID + "/complete", "application/json", `{"parts":[]}`, nil, 400, "invalid", "parts"},
+		{"complete with no JSON", "POST /api/v1/files/" + direct.ID + "/complete", "application/json", `crc`, nil, 400, "invalid", ""},
+		{"complete with a form", "POST /api/v1/files/" + direct.ID + "/complete", "application/x-www-form-urlencoded", "a=b", nil, 415, "unsupported", ""},
 		{"a link before the bytes", "GET /api/v1/files/" + direct.ID + "/link", "", "", nil, 409, "conflict", ""},
 		{"a file nobody has", "GET /api/v1/files/" + nobody, "", "", nil, 404, "not_found", ""},
 	} {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,16 @@ func decodeJSON(r *http.Request, into any, set func(*json.Decoder)) error {
 		return caseload.Errorf(caseload.Invalid, "The body goes on after its JSON value.")
 	}
 	return nil
+}
+
+// decodeAny is decode for a request that may come without a body; into then stays as it is.
+func decodeAny(r *http.Request, into any) error {
+	body := bufio.NewReader(r.Body)
+	if _, err := body.Peek(1); errors.Is(err, io.EOF) {
+		return nil
+	}
+	r.Body = io.NopCloser(body)
+	return decode(r, into)
 }
 
 // noBody refuses a request that brings a body where none is looked at.

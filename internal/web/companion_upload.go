@@ -81,7 +81,7 @@ func (s *Server) companionCompleteForm(w http.ResponseWriter, r *http.Request) e
 	if !f.Form() {
 		return caseload.Errorf(caseload.NotFound, "There is no such upload in this case.")
 	}
-	if f, err = s.Transfer.Complete(r.Context(), s.user(r), id); err != nil {
+	if f, err = s.Transfer.Complete(r.Context(), s.user(r), id, ""); err != nil {
 		return err
 	}
 	return answer(w, http.StatusOK, s.companionDone(r, f))

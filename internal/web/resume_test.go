@@ -49,7 +49,7 @@ func TestAnotherClientGoesOnWithAnInterruptedUpload(t *testing.T) {
 	}
 	h.relay(*got.File, 1, content)
 	h.relay(*got.File, 3, content)
-	_, err = admin.Complete(ctx, f.ID)
+	_, err = admin.Complete(ctx, f.ID, "")
 	must(t, err)
 	h.downloads(f.ID, content)
 

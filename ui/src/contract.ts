@@ -32,6 +32,7 @@ export interface RemoteFile {
   route: "small" | "direct";
   part_size: number;
   parts: number;
+  crc64nvme?: string; // base64, of the whole, once it is stored
 }
 
 export interface Problem {
@@ -136,7 +137,8 @@ export interface Transport {
   file(file: string): Promise<RemoteFile>;
   sign(file: string, parts: { number: number; crc64nvme: string }[]): Promise<SignedRequest[]>;
   held(file: string): Promise<HeldPart[]>;
-  complete(file: string): Promise<RemoteFile>;
+  /** crc: base64, of the whole file that is meant. */
+  complete(file: string, crc: string): Promise<RemoteFile>;
   abort(file: string): Promise<void>;
   progress(files: { id: string; sent: number }[]): Promise<void>;
   putSmall(file: string, body: Blob, crc: string, onProgress: OnProgress, signal: AbortSignal): Promise<RemoteFile>;

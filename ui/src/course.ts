@@ -10,7 +10,7 @@ import {
   type Transport,
 } from "./contract.js";
 import { asFailure, type Persistence } from "./persist.js";
-import { same } from "./resume.js";
+import { same, whole } from "./resume.js";
 import type { Sender } from "./send.js";
 import type { Upload } from "./upload.js";
 import { Turns } from "./wait.js";
@@ -24,6 +24,7 @@ export interface CourseOptions {
   locks: Locks | undefined;
   persistence: Persistence;
   sender: () => Sender;
+  replan: (upload: Upload) => void;
   onChange: () => void;
 }
 
@@ -68,7 +69,7 @@ export class Course {
     try {
       if (signal.aborted) return;
       const file = await this.o.persistence.until(() => this.o.transport.file(upload.id), signal);
-      if (this.#settled(upload, file)) return;
+      if (await this.#settled(upload, file)) return;
       if (upload.direct) {
         const held = await this.o.persistence.until(() => this.o.transport.held(upload.id), signal);
         upload.reconcile(await same(upload, held, this.o.checksum));
@@ -81,12 +82,29 @@ export class Course {
     }
   }
 
-  /** Whether the file has come to rest at the server; the upload then has, too. */
-  #settled(upload: Upload, file: RemoteFile): boolean {
+  /**
+   * Whether the file has come to rest at the server; the upload then has, too. Another tab or computer may have sent a file
+   * that is alike in all that tells an interrupted one: with other bytes it is not this one, which goes as a new one.
+   */
+  async #settled(upload: Upload, file: RemoteFile): Promise<boolean> {
     if (file.state === "planned" || file.state === "sending") return false;
-    if (["stored", "reading", "ready", "rejected"].includes(file.state)) this.rest(upload, "done");
-    else this.fail(upload, new Failure(410, { problem: { status: 410, kind: "gone", detail: "error.ended" } }));
+    if (["stored", "reading", "ready", "rejected"].includes(file.state)) {
+      const crc = upload.crc || (await whole(upload, this.o.checksum));
+      if (crc === file.crc64nvme) this.rest(upload, "done");
+      else this.#anew(upload, crc);
+    } else this.fail(upload, new Failure(410, { problem: { status: 410, kind: "gone", detail: "error.ended" } }));
     return true;
+  }
+
+  #anew(upload: Upload, crc: string): void {
+    upload.release?.();
+    upload.release = undefined;
+    upload.halt();
+    upload.forget();
+    upload.crc = crc;
+    upload.state = "queued";
+    this.o.replan(upload);
+    this.o.onChange();
   }
 
   /** The store or the server says that this upload has ended: by another tab, the sweep, or a deletion. */
@@ -94,7 +112,7 @@ export class Course {
     const { signal } = upload;
     try {
       const file = await this.o.persistence.until(() => this.o.transport.file(upload.id), signal);
-      if (this.#settled(upload, file)) return;
+      if (await this.#settled(upload, file)) return;
     } catch {
       // the first failure tells more
     }
@@ -120,7 +138,7 @@ export class Course {
   async #complete(upload: Upload): Promise<void> {
     await this.o.sender().slots.take("page", upload.signal);
     try {
-      await this.o.transport.complete(upload.id);
+      await this.o.transport.complete(upload.id, upload.crc);
     } finally {
       this.o.sender().slots.give("page");
     }
@@ -131,7 +149,7 @@ export class Course {
     if (upload.live && [400, 409].includes(failure.status) && upload.recoveries++ < RECOVERIES) {
       try {
         const file = await this.o.persistence.until(() => this.o.transport.file(upload.id), signal);
-        if (this.#settled(upload, file)) return;
+        if (await this.#settled(upload, file)) return;
         const held = await this.o.persistence.until(() => this.o.transport.held(upload.id), signal);
         upload.reconcile(upload.sentBefore(held));
         upload.state = "sending";

@@ -77,6 +77,7 @@ export class Engine {
       locks: options.locks,
       persistence,
       sender: () => this.#sender,
+      replan: (upload) => this.#planner.add([upload]),
       onChange,
     }));
     const onFailed = (upload: Upload, failure: Failure) => course.fail(upload, failure);

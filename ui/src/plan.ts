@@ -1,8 +1,8 @@
 // Planning: what is to be sent, in requests of many files. Each file's first bytes are read before, so that the server
 // knows it again; of files that the case may have already, all bytes are.
 import { Failure, type Checksum, type FileSpec, type Planned, type RemoteFile, type Transport } from "./contract.js";
-import { combine, fromBase64, toBase64 } from "./crc64.js";
 import { asFailure, type Persistence } from "./persist.js";
+import { whole } from "./resume.js";
 import type { Group, Upload } from "./upload.js";
 import { Turns } from "./wait.js";
 
@@ -11,8 +11,6 @@ const FIRST = 50;
 const LATER = 250;
 /** Bytes at the beginning of a file that tell it from others. */
 export const FINGERPRINT = 1 << 20;
-/** Bytes read at once when a whole file is: others get their turn between. */
-const PIECE = 16 << 20;
 /** Files read at once for planning; the parts about to be sent are read beside them. */
 const READ_AT_ONCE = 2;
 
@@ -143,24 +141,18 @@ export class Planner {
   /** Reads a file whole, because the case has one of its size; then it is planned, with its checksum. */
   async #compare(upload: Upload): Promise<void> {
     if (!upload.wanted) return this.#drop(upload);
-    const { source, signal } = upload;
+    const { signal } = upload;
     try {
       upload.state = "checking";
       this.o.onChange();
-      let crc = 0n;
-      for (let at = 0; at < source.size; at += PIECE) {
-        if (signal.aborted) return this.#drop(upload);
-        const end = Math.min(source.size, at + PIECE);
-        crc = combine(crc, fromBase64(await this.o.checksum(source.slice(at, end))), end - at);
-      }
-      if (signal.aborted) return this.#drop(upload);
-      upload.crc = toBase64(crc);
+      upload.crc = await whole(upload, this.o.checksum);
       upload.state = "queued";
       this.#wait(upload);
       void this.#run();
     } catch (error) {
+      if (signal.aborted) return this.#drop(upload);
       this.#known.delete(upload);
-      if (!signal.aborted) this.o.onFailed(upload, asFailure(error));
+      this.o.onFailed(upload, asFailure(error));
     }
   }
 

@@ -166,7 +166,8 @@ export const browserTransport: Transport = {
   file: async (file) => ask<RemoteFile>("GET", `/files/${file}`, undefined, SOON),
   sign,
   held: async (file) => (await ask<{ parts: HeldPart[] }>("GET", `/files/${file}/parts`, undefined, SOON)).parts,
-  complete: async (file) => (await request<RemoteFile>("POST", `/files/${file}/complete`)).answer, // it holds a turn of the engine
+  complete: async (file, crc) =>
+    (await request<RemoteFile>("POST", `/files/${file}/complete`, { crc64nvme: crc })).answer, // it holds a turn of the engine
   abort: async (file) => ask<void>("POST", `/files/${file}/abort`),
   progress: async (files) => ask<void>("POST", "/progress", { files }),
   putSmall: async (file, body, crc, onProgress, signal) =>

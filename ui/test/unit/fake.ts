@@ -247,7 +247,8 @@ export class FakeTransport implements Transport {
   #file({ id, spec, state }: Row): RemoteFile {
     const direct = spec.size >= this.directFrom;
     const parts = direct ? Math.ceil(spec.size / this.partSize) : 0;
-    return { id, state, route: direct ? "direct" : "small", part_size: direct ? this.partSize : 0, parts };
+    const crc64nvme = ["stored", "reading"].includes(state) ? this.#whole(this.rows.get(id)!) : "";
+    return { id, state, route: direct ? "direct" : "small", part_size: direct ? this.partSize : 0, parts, crc64nvme };
   }
 
   async match(_caseId: string, sizes: number[]): Promise<{ size: number; crc64nvme: string }[]> {
@@ -281,12 +282,15 @@ export class FakeTransport implements Transport {
     return [...this.rows.get(file)!.parts.values()];
   }
 
-  async complete(file: string): Promise<RemoteFile> {
+  async complete(file: string, crc: string): Promise<RemoteFile> {
     await this.#step("complete", file, 0);
     const row = this.rows.get(file)!;
+    const other = (detail: string) => new Failure(409, { problem: { status: 409, kind: "conflict", detail } });
+    if (row.state === "stored" && this.#whole(row) !== crc) throw other("Other bytes were already received.");
+    if (row.state === "stored") return this.#file(row);
     const held = [...row.parts.values()].reduce((sum, { size }) => sum + size, 0);
-    if (held !== row.spec.size)
-      throw new Failure(409, { problem: { status: 409, kind: "conflict", detail: "Parts are missing." } });
+    if (held !== row.spec.size) throw other("Parts are missing.");
+    if (this.#whole(row) !== crc) throw other("The parts held are not all of this file.");
     this.#store(row);
     return this.#file(row);
   }

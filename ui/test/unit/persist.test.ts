@@ -382,12 +382,16 @@ test("parts the server misses at the end are sent again", async () => {
 });
 
 test("an upload that the sweep or another tab has finished is done, not failed", async () => {
+  const big = new FakeFile("big", 500);
   const { engine, transport, settled, states } = start(({ method, part, file }) => {
     if (method !== "part" || part !== 3) return;
-    transport.rows.get(file)!.state = "reading";
+    const row = transport.rows.get(file)!;
+    row.state = "reading";
+    row.parts.clear();
+    row.parts.set(1, { number: 1, size: 500, crc64nvme: big.whole() });
     throw new Failure(404, { storeCode: "NoSuchUpload" });
   });
-  engine.add("case", [new FakeFile("big", 500)]);
+  engine.add("case", [big]);
   await settled();
   assert.deepEqual(states(), ["done"]);
 });

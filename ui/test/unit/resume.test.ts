@@ -232,6 +232,48 @@ test("tabs without locks may both send; the file arrives", async () => {
   assert.deepEqual([first.states(), second.states()], [["done"], ["done"]]);
 });
 
+/** Files of one name, size, time and first MiB, as the exports of two computers can be. */
+function twins(): [FakeFile, FakeFile] {
+  const twin = (fill: number) =>
+    Object.assign(new FakeFile("scan", 3 * MIB), { byte: (at: number) => (at < MIB ? 0 : fill) });
+  return [twin(1), twin(2)];
+}
+
+test("two computers that send different files under one row: both arrive, each with its own bytes", async () => {
+  const first = start();
+  first.transport.partSize = first.transport.directFrom = MIB;
+  const [mine, theirs] = twins();
+  const second = open(first.transport);
+  first.engine.add("case", [mine]);
+  second.engine.add("case", [theirs]);
+  await Promise.all([first.settled(), second.settled()]);
+  assert.deepEqual([first.states(), second.states()], [["done"], ["done"]]);
+  const wholes = [...first.transport.rows.values()].map((row) => {
+    assert.equal(row.state, "stored");
+    return [1, 2, 3].map((n) => row.parts.get(n)!.crc64nvme).join();
+  });
+  const own = [mine, theirs].map((file) =>
+    [0, 1, 2].map((n) => (file.slice(n * MIB, (n + 1) * MIB) as unknown as { crc: string }).crc).join(),
+  );
+  assert.deepEqual(wholes.sort(), own.sort());
+  const ids = [first, second].map(({ engine }) => engine.items[0]!.id).sort();
+  assert.deepEqual(ids, ["id-1", "id-2"], "the slower one went as a new file");
+});
+
+test("a tab that waited for another with a different file sends its own as a new one", async () => {
+  const locks = fakeTabs();
+  const first = start(() => {}, { locks });
+  first.transport.partSize = first.transport.directFrom = MIB;
+  const [mine, theirs] = twins();
+  first.engine.add("case", [mine]);
+  const second = open(first.transport, { locks });
+  const [item] = second.engine.add("case", [theirs]);
+  await Promise.all([first.settled(), second.settled()]);
+  assert.equal(item!.state, "done");
+  assert.equal(first.transport.stored.length, 2);
+  assert.equal(item!.crc, first.transport.rows.get(item!.id)!.spec.crc64nvme, "planned as the file it is");
+});
+
 test("paused and resumed while it is being planned, a file is planned once", async () => {
   const page = start();
   const { engine } = open(page.transport, {
