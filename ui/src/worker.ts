@@ -1,5 +1,6 @@
 // The checksum worker: reads a slice of a file as a stream, never whole, and answers its CRC-64/NVME.
 import { fastest } from "./hasher.js";
+import { Pieces } from "./pieces.js";
 
 export interface Question {
   id: number;
@@ -10,17 +11,14 @@ export interface Question {
 export type Answer = { id: number; crc: string } | { id: number; error: string };
 
 const hasher = fastest();
+const pieces = new Pieces();
 let turn: Promise<unknown> = Promise.resolve();
 
 async function checksum(blob: Blob): Promise<string> {
   const crc = await hasher;
   crc.init();
-  const reader = blob.stream().getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return crc.base64();
-    crc.update(value);
-  }
+  await pieces.each(blob, (bytes) => crc.update(bytes));
+  return crc.base64();
 }
 
 self.onmessage = (event: MessageEvent<Question>) => {
