@@ -27,10 +27,25 @@ export const skip = (() => {
   return "SKIPPED: Chromium is not installed";
 })();
 
+const endings = new WeakMap();
+
+/** Does something when the test ends: what was begun last first, so that no folder goes while somebody writes into it. */
+function atEnd(t, end) {
+  if (!endings.has(t)) {
+    endings.set(t, []);
+    t.after(async () => {
+      const faults = [];
+      for (const end of endings.get(t).reverse()) await Promise.resolve().then(end).catch((error) => faults.push(error));
+      if (faults.length > 0) throw faults[0];
+    });
+  }
+  endings.get(t).push(end);
+}
+
 /** A temporary folder that is removed when the test ends. */
 export function folder(t) {
   const dir = mkdtempSync(join(tmpdir(), "caseload-journey-"));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
@@ -57,7 +72,7 @@ export async function start(t, program, args, options, sign = "ready") {
   child.stderr.on("data", (chunk) => (log += chunk));
   const ended = new Promise((resolve) => child.once("exit", resolve));
   process.once("exit", () => child.kill("SIGKILL"));
-  t.after(async () => {
+  atEnd(t, async () => {
     child.kill("SIGTERM");
     const late = setTimeout(() => child.kill("SIGKILL"), 10_000);
     await ended;
@@ -114,14 +129,14 @@ const args = ["--no-sandbox", "--disable-dev-shm-usage"];
 /** Starts Chromium for several pages of a test. */
 export async function launch(t) {
   const browser = await chromium.launch({ executablePath: found, args });
-  t.after(() => browser.close());
+  atEnd(t, () => browser.close());
   return browser;
 }
 
 /** Starts a Chromium that the test kills by kill(), as a power cut would. */
 export async function launchMortal(t) {
   const server = await chromium.launchServer({ executablePath: found, args });
-  t.after(() => server.kill());
+  atEnd(t, () => server.kill());
   return { browser: await chromium.connect(server.wsEndpoint()), kill: () => server.kill() };
 }
 
@@ -135,7 +150,7 @@ export async function open(t, { origin, mobile = false, dark = false, language =
     baseURL: origin, locale: language, colorScheme: dark ? "dark" : "light", acceptDownloads: true, storageState: state,
     viewport: mobile ? { width: 390, height: 844 } : { width: 1440, height: 900 },
   });
-  t.after(() => context.close().catch(() => {})); // or the browser was killed
+  atEnd(t, () => context.close().catch(() => {})); // or the browser was killed
   const page = await context.newPage();
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
