@@ -244,16 +244,26 @@ func TestUploadStopsInOrder(t *testing.T) {
 	cmd := admin.at(line.URL).cli(t, dir, "upload", "--case", "2026-1", "scan")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	over := make(chan struct{})
+	begun, over := make(chan struct{}), make(chan struct{})
+	once := sync.Once{}
 	line.setHook(func(_ http.ResponseWriter, r *http.Request) bool {
 		if isPart(r) {
-			_ = cmd.Process.Signal(os.Interrupt)
+			once.Do(func() { close(begun) })
 			<-over
 			panic(http.ErrAbortHandler)
 		}
 		return false
 	})
-	_ = cmd.Run()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-begun:
+	case <-time.After(time.Minute):
+		t.Error("no part was sent")
+	}
+	_ = cmd.Process.Signal(os.Interrupt)
+	_ = cmd.Wait()
 	close(over)
 	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), `to go on: caseload upload --case "2026-1"`) {
 		t.Errorf("exit code %d\n%s", code, stderr.String())

@@ -6,6 +6,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 // that takes no forms (see takesForms) it is a PUT without fields, bound to the length if least is most.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
 func (s *Store) SignForm(ctx context.Context, origin string, key caseload.ObjectKey, least, most int64, expiry time.Duration) (caseload.SignedForm, error) {
-	presigner, err := s.presigner(origin)
+	address, err := s.signedAddress(origin)
 	if err != nil {
 		return caseload.SignedForm{}, err
 	}
@@ -30,7 +31,7 @@ func (s *Store) SignForm(ctx context.Context, origin string, key caseload.Object
 		if least == most {
 			in.ContentLength = &most
 		}
-		request, err := presigner.PresignPutObject(ctx, in, s3.WithPresignExpires(expiry))
+		request, err := s.presigner.PresignPutObject(ctx, in, s3.WithPresignExpires(expiry), s3.WithPresignClientFromClientOptions(address))
 		if err != nil {
 			return caseload.SignedForm{}, s.sorted("sign PutObject", err)
 		}
@@ -38,7 +39,7 @@ func (s *Store) SignForm(ctx context.Context, origin string, key caseload.Object
 		return caseload.SignedForm{Method: signed.Method, URL: signed.URL, Fields: map[string]string{}, Headers: signed.Headers, ExpiresAt: expires}, nil
 	}
 	fixed := map[string]string{"success_action_status": strconv.Itoa(http.StatusCreated), "Content-Type": opaqueType}
-	request, err := presigner.PresignPostObject(ctx, in, func(o *s3.PresignPostOptions) {
+	request, err := s.forms.presigner.PresignPostObject(ctx, in, func(o *s3.PresignPostOptions) {
 		o.Expires = expiry
 		o.Conditions = []any{[]any{"content-length-range", least, most}}
 		for name, value := range fixed {
@@ -51,16 +52,21 @@ func (s *Store) SignForm(ctx context.Context, origin string, key caseload.Object
 	for name, value := range fixed {
 		request.Values[name] = value
 	}
+	posted := request.URL
+	if s.embedded != nil { // the SDK takes no options for one form's address
+		posted = origin + strings.TrimPrefix(posted, originOf(posted))
+	}
 	return caseload.SignedForm{
-		Method: http.MethodPost, URL: request.URL, Fields: request.Values, Headers: map[string]string{}, ExpiresAt: expires,
+		Method: http.MethodPost, URL: posted, Fields: request.Values, Headers: map[string]string{}, ExpiresAt: expires,
 	}, nil
 }
 
-// formProbe is what is known of the store's way with forms.
+// formProbe is what forms are signed with and what is known of the store's way with them.
 type formProbe struct {
-	mu       sync.Mutex
-	answered bool
-	refused  bool
+	presigner *s3.PresignClient // for the address that browsers post to
+	mu        sync.Mutex
+	answered  bool
+	refused   bool
 }
 
 // takesForms tells whether the store takes objects as HTML forms; R2 and B2 do not. It is asked once, by a form that any
@@ -86,7 +92,7 @@ func (s *Store) takesForms(ctx context.Context) bool {
 func (s *Store) probeForm(ctx context.Context) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	request, err := s3.NewPresignClient(s.client).PresignPostObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: aws.String("probe")})
+	request, err := s.presigner.PresignPostObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: aws.String("probe")})
 	if err != nil {
 		return 0, s.sorted("sign PostObject", err)
 	}

@@ -195,11 +195,28 @@ func TestOnlyFormsArePosted(t *testing.T) {
 	} {
 		answer := send(t, caseload.SignedRequest{Method: http.MethodPost, URL: c.address, Headers: c.headers}, []byte(c.body))
 		if answer.StatusCode != c.want {
-			t.Errorf("%s: status %d, want %d", name, answer.StatusCode, c.want)
+			body, _ := io.ReadAll(answer.Body)
+			t.Errorf("%s: status %d, want %d: %s", name, answer.StatusCode, c.want, body)
 		}
 		if answer.Header.Get("Content-Security-Policy") != "sandbox; default-src 'none'" {
 			t.Errorf("%s: the answer is not sandboxed", name)
 		}
+	}
+}
+
+// The gateway sees a form's fields in the order they were sent in, not taken apart and written anew on the way: only what
+// comes before the file counts.
+func TestAFormReachesTheGatewayAsItWasSent(t *testing.T) {
+	w := embeddedWorld(t)
+	var form strings.Builder
+	for _, name := range []string{"a", "b", "c", "d", "e", "key", "file"} {
+		fmt.Fprintf(&form, "--B\r\nContent-Disposition: form-data; name=%q\r\n\r\nx\r\n", name)
+	}
+	form.WriteString("--B--\r\n")
+	for range 20 {
+		wantStatus(t, send(t, caseload.SignedRequest{
+			Method: http.MethodPost, URL: w.origin + "/caseload-files", Headers: map[string]string{"Content-Type": "multipart/form-data; boundary=B"},
+		}, []byte(form.String())), http.StatusForbidden)
 	}
 }
 

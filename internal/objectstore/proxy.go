@@ -58,6 +58,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		out.Body = body
+		out.Header.Set("Content-Type", unparsed(r.Header.Get("Content-Type")))
 	}
 	answer, err := p.transport.RoundTrip(out)
 	if err != nil {

@@ -50,6 +50,14 @@ func guardForm(r *http.Request) (body io.ReadCloser, fault string, err error) {
 	}{head, r.Body}, "", nil
 }
 
+// unparsed spells a form's media type in capitals, which means the same (RFC 9110, section 8.3.1). Spelled small,
+// fasthttp would take the form apart before versitygw sees it: keep the file in memory or in a temporary file, and then
+// write the form anew into memory as a whole, its fields in any order.
+func unparsed(contentType string) string {
+	media, parameters, _ := strings.Cut(contentType, ";")
+	return strings.ToUpper(media) + ";" + parameters
+}
+
 // fileFollows tells whether the head of a form holds whole fields and then the beginning of the file.
 func fileFollows(head, delimiter string) bool {
 	line, rest, found := strings.Cut(head, "\r\n")

@@ -22,7 +22,7 @@ const opaqueType = "application/octet-stream"
 func (s *Store) SignPart(ctx context.Context, origin string, key caseload.ObjectKey, uploadID string,
 	p caseload.Part, expiry time.Duration,
 ) (caseload.SignedRequest, error) {
-	presigner, err := s.presigner(origin)
+	address, err := s.signedAddress(origin)
 	if err != nil {
 		return caseload.SignedRequest{}, err
 	}
@@ -36,7 +36,7 @@ func (s *Store) SignPart(ctx context.Context, origin string, key caseload.Object
 	if p.CRC64NVME != "" {
 		in.ChecksumCRC64NVME = &p.CRC64NVME
 	}
-	request, err := presigner.PresignUploadPart(ctx, in, s3.WithPresignExpires(expiry))
+	request, err := s.presigner.PresignUploadPart(ctx, in, s3.WithPresignExpires(expiry), s3.WithPresignClientFromClientOptions(address))
 	if err != nil {
 		return caseload.SignedRequest{}, s.sorted("sign UploadPart", err)
 	}
@@ -60,7 +60,7 @@ func (s *Store) SignGet(ctx context.Context, origin string, key caseload.ObjectK
 		}
 		return caseload.SignedRequest{Method: http.MethodGet, URL: address, Headers: map[string]string{}, ExpiresAt: expires.UTC()}, nil
 	}
-	presigner, err := s.presigner(origin)
+	address, err := s.signedAddress(origin)
 	if err != nil {
 		return caseload.SignedRequest{}, err
 	}
@@ -74,15 +74,15 @@ func (s *Store) SignGet(ctx context.Context, origin string, key caseload.ObjectK
 		in.VersionId = &versionID
 	}
 	expiry, expires := s.lifetime(ctx, expiry)
-	request, err := presigner.PresignGetObject(ctx, in, s3.WithPresignExpires(expiry))
+	request, err := s.presigner.PresignGetObject(ctx, in, s3.WithPresignExpires(expiry), s3.WithPresignClientFromClientOptions(address))
 	if err != nil {
 		return caseload.SignedRequest{}, s.sorted("sign GetObject", err)
 	}
 	return signedRequest(request, expires), nil
 }
 
-// presigner signs for the address that the browser will use.
-func (s *Store) presigner(origin string) (*s3.PresignClient, error) {
+// signedAddress is the option that signs for the address the browser will use.
+func (s *Store) signedAddress(origin string) (func(*s3.Options), error) {
 	endpoint := s.public
 	if s.embedded != nil {
 		endpoint = origin
@@ -90,13 +90,11 @@ func (s *Store) presigner(origin string) (*s3.PresignClient, error) {
 			return nil, caseload.Errorf(caseload.Internal, "No origin to sign the embedded store's address for.")
 		}
 	}
-	return s3.NewPresignClient(s.client,
-		s3.WithPresignClientFromClientOptions(func(o *s3.Options) {
-			if endpoint != "" {
-				o.BaseEndpoint = &endpoint
-			}
-		}),
-	), nil
+	return func(o *s3.Options) {
+		if endpoint != "" {
+			o.BaseEndpoint = &endpoint
+		}
+	}, nil
 }
 
 // lifetime returns how long a URL signed now is good for and until when: the wanted time, or less when the credentials

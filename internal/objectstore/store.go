@@ -56,16 +56,18 @@ type Config struct {
 
 // Store is one bucket. It is safe for use by many goroutines at once.
 type Store struct {
-	bucket   string
-	client   *s3.Client   // through few connections with small buffers; bulk and slow are for the calls that need more
-	bulk     *http.Client // for objects and parts on their way
-	public   string       // endpoint that signed URLs name; "" with perOrigin, and for AWS
-	slow     *http.Client // for Complete, which may take minutes to answer
-	cdn      *cloudFront  // nil: downloads come from the store itself
-	embedded *Embedded    // nil: an external store
-	forms    formProbe
-	pace     pace
-	log      *slog.Logger
+	bucket string
+	client *s3.Client // through few connections with small buffers; bulk and slow are for the calls that need more
+	// Clients that sign are made once: making one writes into what every call of the SDK reads.
+	presigner *s3.PresignClient
+	bulk      *http.Client // for objects and parts on their way
+	public    string       // endpoint that signed URLs name; "" with perOrigin, and for AWS
+	slow      *http.Client // for Complete, which may take minutes to answer
+	cdn       *cloudFront  // nil: downloads come from the store itself
+	embedded  *Embedded    // nil: an external store
+	forms     formProbe
+	pace      pace
+	log       *slog.Logger
 }
 
 // New returns the store that the configuration describes. It does not talk to it yet; Check does. It answers Invalid
@@ -107,6 +109,9 @@ func New(ctx context.Context, c Config) (*Store, error) {
 		}
 	})
 	s.public, s.cdn = public, cdn
+	if public != "" {
+		s.forms.presigner = s3.NewPresignClient(s.client, s3.WithPresignClientFromClientOptions(func(o *s3.Options) { o.BaseEndpoint = &public }))
+	}
 	return s, nil
 }
 
@@ -129,6 +134,8 @@ func newStore(bucket string, log *slog.Logger, c aws.Config,
 		o.DisableLogOutputChecksumValidationSkipped = true
 		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts, r.MaxBackoff = attempts, 2*time.Second })
 	}, set)
+	s.presigner = s3.NewPresignClient(s.client)
+	s.forms.presigner = s.presigner
 	return s
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,28 +153,28 @@ func (r *faultRig) watched(act func()) {
 func TestAFormIsStoredSecondsAfterItsLastByte(t *testing.T) {
 	for _, sent := range []time.Duration{time.Second, time.Minute, 10 * time.Minute} {
 		inFaultRig(t, func(t *testing.T, r *faultRig) {
-			looks := 0
+			var looks atomic.Int64
 			r.objects.set(func(call string, p phase) error {
 				if call == "Head" && p == before {
-					looks++
+					looks.Add(1)
 				}
 				return nil
 			})
 			f := r.form(transfer.SizeUnknown)
 			r.watched(func() {
 				time.Sleep(sent)
-				looked := looks
+				looked := looks.Load()
 				r.objects.post(f.FormKey(), body)
 				time.Sleep(max(2*time.Second, sent/8+2*time.Second))
 				synctest.Wait()
 				r.wantStored(f.ID, body)
-				if most := 60; looked > most {
+				if most := int64(60); looked > most {
 					t.Errorf("the store was asked %d times in %v, want at most %d", looked, sent, most)
 				}
-				looks = 0
+				looks.Store(0)
 				time.Sleep(time.Hour)
-				if looks > 0 {
-					t.Errorf("the store was asked %d times after the file was stored", looks)
+				if looked := looks.Load(); looked > 0 {
+					t.Errorf("the store was asked %d times after the file was stored", looked)
 				}
 			})
 		})

@@ -19,7 +19,7 @@ import (
 
 // framed puts parts into a multipart body whose boundary is "frame".
 func framed(parts ...string) string {
-	return strings.Join(append(parts, "--frame--\r\n"), "")
+	return strings.Join(parts, "") + "--frame--\r\n"
 }
 
 // part is one part of a batch, with whatever it says of itself.
