@@ -213,7 +213,7 @@ func TestAFormReachesTheGatewayAsItWasSent(t *testing.T) {
 		fmt.Fprintf(&form, "--B\r\nContent-Disposition: form-data; name=%q\r\n\r\nx\r\n", name)
 	}
 	form.WriteString("--B--\r\n")
-	for range 20 {
+	for range 200 {
 		wantStatus(t, send(t, caseload.SignedRequest{
 			Method: http.MethodPost, URL: w.origin + "/caseload-files", Headers: map[string]string{"Content-Type": "multipart/form-data; boundary=B"},
 		}, []byte(form.String())), http.StatusForbidden)
