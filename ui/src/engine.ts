@@ -54,6 +54,7 @@ export class Engine {
   readonly #course: Course;
   readonly #planner: Planner;
   readonly #sender: Sender;
+  #groups = new WeakMap<object, Group>(); // of what falls in one drop, bit by bit
   #known = new Map<string, Upload>(); // what a person would call the same file
   #keys = 0;
   #beating = false;
@@ -129,10 +130,11 @@ export class Engine {
 
   /**
    * Takes files for a case. One that is on its way already is not taken twice: its item is returned, and goes on if it
-   * was paused or had failed.
+   * was paused or had failed. What is added with the same `drop` belongs together, also before the server has named it.
    */
-  add(caseId: string, sources: Iterable<Source>, { drop = "" } = {}): Item[] {
-    const group: Group = { caseId, drop };
+  add(caseId: string, sources: Iterable<Source>, drop: object = {}): Item[] {
+    const group = this.#groups.get(drop) ?? { caseId, drop: "" };
+    this.#groups.set(drop, group);
     const fresh: Upload[] = [];
     const items = [...sources].map((source) => {
       const name = [caseId, source.path, source.name, source.size, source.modified].join("\n");

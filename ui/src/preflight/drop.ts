@@ -24,7 +24,8 @@ export type Phase = "reading" | "asking" | "sending" | "over";
 
 /** What the engine does for a drop. */
 export interface Sending {
-  add(caseId: string, sources: Iterable<Source>, options?: { drop?: string }): Item[];
+  /** drop: an object of which there is one for each drop. */
+  add(caseId: string, sources: Iterable<Source>, drop: object): Item[];
   cancel(item: Item): void;
 }
 
@@ -228,11 +229,10 @@ export class Drop {
   #send(files: readonly DropFile[]): void {
     if (files.length === 0) return;
     this.o.beforeSending();
-    const drop = this.files.find(({ item }) => item?.drop)?.item?.drop ?? "";
     const items = this.o.engine.add(
       this.caseId,
       files.map(({ source }) => source),
-      { drop },
+      this,
     );
     files.forEach((file, i) => {
       file.fate = "sent";

@@ -35,6 +35,29 @@ test("the plan of many files asks for fifty at once and then for the others, eac
   assert.equal(transport.stored.length, 600);
 });
 
+test("what is added bit by bit is one drop, however late the server names it; another drop is another", async () => {
+  let answer = () => {};
+  const asked = new Promise<void>((resolve) => (answer = resolve));
+  const { engine, settled } = start(async ({ method }) => {
+    if (method === "plan") await asked;
+  });
+  const drop = {};
+  const early = engine.add("case", [new FakeFile("a", 20)], drop);
+  const late = engine.add("case", [new FakeFile("b", 20)], drop);
+  const other = engine.add("case", [new FakeFile("c", 20)], {});
+  answer();
+  await settled();
+  const later = engine.add("case", [new FakeFile("d", 20)], drop);
+  await settled();
+  const [first] = early;
+  assert.ok(first!.drop);
+  assert.deepEqual(
+    [...late, ...later].map((item) => item.drop),
+    [first!.drop, first!.drop],
+  );
+  assert.notEqual(other[0]!.drop, first!.drop);
+});
+
 test("bytes move after the first fifty are planned, not after the last", async () => {
   const { engine, transport, settled } = start();
   engine.add(

@@ -22,7 +22,9 @@ const series = (count: number, o: Options = {}): Source[] =>
 
 class FakeEngine {
   sent: Item[] = [];
-  add(caseId: string, sources: Iterable<Source>): Item[] {
+  drops = new Set<object>();
+  add(caseId: string, sources: Iterable<Source>, drop: object): Item[] {
+    this.drops.add(drop);
     const items = [...sources].map(
       (source, key) => ({ key, source, caseId, drop: "", state: "sending" }) as unknown as Item,
     );
@@ -205,6 +207,12 @@ test("a large drop begins to go out while the rest is being read; a late strange
   last();
   await read;
   assert.deepEqual([late.phase, engine.sent.length], ["asking", 8]);
+  late.answer("all");
+  assert.deepEqual(
+    [engine.sent.length, engine.drops.size],
+    [9, 1],
+    "it is one drop, in however many steps it goes out",
+  );
 });
 
 test("a dismissed drop sends nothing more", async () => {
