@@ -61,8 +61,9 @@ type Header struct {
 	BytesRead int64 // bytes asked of the source
 	Reads     int   // calls of the source's ReadAt
 
-	index map[Tag]int // first element of each tag
-	names charset     // of the top level
+	index    map[Tag]int // first element of each tag
+	names    charset     // of the top level
+	deflated deflated
 }
 
 // Element is one data element (PS3.5 7.1).
@@ -93,6 +94,8 @@ type PixelData struct {
 	Encapsulated bool // in fragments (PS3.5 A.4)
 	Truncated    bool // the object ends before the pixel data do
 	Inflated     bool // offsets count inflated bytes: the whole data set is deflated (PS3.5 A.5)
+
+	missing int64 // bytes that native pixel data claim and the object does not hold
 }
 
 // Code names a kind of Warning.
@@ -119,6 +122,8 @@ const (
 	WarnOrder         Code = "order"
 	WarnCharset       Code = "charset"
 	WarnPixels        Code = "pixel-size"
+	WarnFragments     Code = "fragments"
+	WarnOffsets       Code = "offset-table"
 	WarnSpacing       Code = "spacing"
 	WarnUnreadable    Code = "unreadable"
 	WarnIdentity      Code = "no-identity"

@@ -8,7 +8,10 @@ func (w *walker) pixels(e Element) error {
 	if w.h.Pixel == nil {
 		w.h.Pixel = p
 	}
-	if e.Length == Undefined {
+	if e.Length == Undefined || w.fragmentsInside(e) {
+		if e.Length == Undefined && syntaxIsNative(w.h.TransferSyntax) {
+			w.h.warn(WarnOtherSyntax, e.Tag, e.Offset, "the pixel data stand in fragments although the transfer syntax has none")
+		}
 		p.Encapsulated = true
 		p.Length = size - e.Offset
 		if p.Length == 0 {
@@ -26,12 +29,31 @@ func (w *walker) pixels(e Element) error {
 	if last > size {
 		p.Truncated = true
 		w.h.warn(WarnTruncated, e.Tag, e.Offset, "the pixel data claim %d bytes, the file holds %d", e.Length, max(0, size-e.Offset))
+		p.missing = last - max(size, e.Offset)
 		last = size
 	}
 	w.keep(e)
 	w.pos = last
 	w.stopped = !w.opt.PastPixelData
 	return nil
+}
+
+// fragmentsInside reports whether pixel data of stated length are fragments all the same: the transfer syntax is one of
+// those that have them (PS3.5 A.4), and they begin with an item. Else that length holds a native image, which is noted.
+func (w *walker) fragmentsInside(e Element) bool {
+	if syntax := w.h.TransferSyntax; e.Length < 8 || syntax == "" || syntaxIsNative(syntax) {
+		return false
+	}
+	if _, _, known := syntaxEncoding(w.h.TransferSyntax); !known {
+		return false
+	}
+	b, err := w.in.peek(e.Offset, 8)
+	if err == nil && len(b) == 8 && explicitLE.tag(b) == tagItem {
+		w.h.warn(WarnLength, e.Tag, e.Offset, "the pixel data stand in fragments and state a length of %d bytes", e.Length)
+		return true
+	}
+	w.h.warn(WarnOtherSyntax, e.Tag, e.Offset, "the pixel data are not in fragments although the transfer syntax compresses them")
+	return false
 }
 
 // afterFragments steps over encapsulated pixel data when the caller wants what follows.

@@ -108,6 +108,7 @@ func (w *walker) inflate(declared encoding) error {
 	}
 	keep := w.opt.Window + int(min(w.opt.MaxValue, 1<<20)) + 32<<10
 	w.inflated = newInflater(w.ctx, w.in.r, w.pos, w.in.size, keep, w.opt.MaxInflated)
+	w.h.deflated = deflated{w.pos, w.opt.MaxInflated}
 	w.outer = w.in
 	w.in = newWindow(w.inflated, w.opt.MaxInflated, w.opt.Window, w.opt.MaxRead)
 	w.pos = 0

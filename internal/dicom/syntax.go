@@ -67,6 +67,16 @@ func syntaxEncoding(uid string) (e encoding, deflated, known bool) {
 	return explicitLE, false, known
 }
 
+// syntaxIsNative reports whether pixel data of the transfer syntax stand there as they are, without fragments (PS3.5 A.1
+// to A.3, A.5).
+func syntaxIsNative(uid string) bool {
+	switch uid {
+	case ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVR, GEPrivateBigEndian:
+		return true
+	}
+	return false
+}
+
 // guessEncoding finds how the data set beginning with b is really written: as declared when that reads, else any
 // encoding in which its first elements read. remaining is the number of bytes from b[0] to the end of the object.
 func guessEncoding(b []byte, remaining int64, declared encoding) (encoding, bool) {

@@ -28,6 +28,7 @@ type CTOptions struct {
 	BeforePixels func(*Encoder)      // elements of groups 0028 to 7FDF
 	AfterPixels  func(*Encoder)      // elements after the pixel data
 	Fragments    [][]byte            // encapsulated pixel data instead of native (give a Syntax for it)
+	OffsetTable  []uint32            // basic offset table of the fragments; empty when nil
 	Tamper       func([]byte) []byte // last, on the whole file
 }
 
@@ -128,7 +129,10 @@ func (o CTOptions) pixels(e *Encoder) {
 	case o.NoPixels:
 	case o.Fragments != nil:
 		e.Head(0x7FE00010, "OB", Undefined)
-		e.Item(0)
+		e.Item(uint32(4 * len(o.OffsetTable)))
+		for _, offset := range o.OffsetTable {
+			e.u32(offset)
+		}
 		for _, fragment := range o.Fragments {
 			e.Item(uint32(len(fragment)))
 			e.Write(fragment)

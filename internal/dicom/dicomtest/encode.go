@@ -88,6 +88,15 @@ func (e *Encoder) US(tag uint32, values ...uint16) {
 	e.Raw(tag, "US", b)
 }
 
+// UV writes unsigned 64-bit numbers.
+func (e *Encoder) UV(tag uint32, values ...uint64) {
+	var b []byte
+	for _, v := range values {
+		b = e.order().AppendUint64(b, v)
+	}
+	e.Raw(tag, "UV", b)
+}
+
 // FD writes 64-bit floats.
 func (e *Encoder) FD(tag uint32, values ...float64) {
 	var b []byte
