@@ -78,6 +78,10 @@ bench-upload: build bench/node_modules/.installed ## uploading over emulated lin
 	$(GO) build -o bin/s3test ./internal/objectstore/s3test/cmd
 	cd bench && node upload.mjs
 
+.PHONY: bench-read
+bench-read: build ## reading headers, ZIPs and whole files, beside pydicom, dcmtk and Orthanc where installed (8 minutes)
+	$(GO) test -tags bench -run '^TestReading' -v -timeout 30m ./e2e
+
 .PHONY: lint
 lint: ui/dist/app.js $(LINT) ## the linters, the rule of imports among them
 	$(LINT) config verify
