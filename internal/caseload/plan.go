@@ -7,6 +7,15 @@ type Proposal struct {
 	File            // as it would be made
 	Checksum string // base64 CRC-64/NVME of the person's whole copy; "" when not known: then it is never Received
 	Again    bool   // the person wants it kept even if the case has received the same bytes: never Received
+
+	// Fresh is since when a sign of life is as good as a new one: of 1,000 files that go on soon after they stopped none
+	// need be written. The zero time: every file that goes on gets a new one.
+	Fresh time.Time
+}
+
+// KnownAlive tells whether the row's last sign of life is fresh.
+func (p Proposal) KnownAlive(row File) bool {
+	return !p.Fresh.IsZero() && !row.ChangedAt.Before(p.Fresh)
 }
 
 // Placed is what became of a Proposal.

@@ -200,7 +200,7 @@ func BenchmarkCaseList(b *testing.B) {
 
 // BenchmarkPlanFiles plans a CBCT folder of 1,000 files, with fingerprints and checksums, into a case that holds 20,000
 // received and 20,000 unfinished files already; the limit is 200 ms. First files the case has not seen, then the same
-// ones again, which go on.
+// ones again soon after, then again a day later, when each needs a new sign of life.
 func BenchmarkPlanFiles(b *testing.B) {
 	for _, e := range engines {
 		bed := newBench(b, e.url(b))
@@ -236,7 +236,17 @@ func BenchmarkPlanFiles(b *testing.B) {
 			})
 		}
 		run("new", func(i int) []caseload.Proposal { return folder(fmt.Sprint("new", b.N, time.Now().UnixNano(), i)) }, caseload.MatchNone)
-		run("again", func(int) []caseload.Proposal { return folder("other7") }, caseload.MatchUnfinished)
+		again := func(fresh time.Duration) func(int) []caseload.Proposal {
+			return func(int) []caseload.Proposal {
+				files := folder("other7")
+				for i := range files {
+					files[i].Fresh = bed.now().Add(-fresh)
+				}
+				return files
+			}
+		}
+		run("soon again", again(7*time.Hour), caseload.MatchUnfinished)
+		run("a day later", again(-time.Second), caseload.MatchUnfinished)
 	}
 }
 

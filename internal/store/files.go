@@ -30,8 +30,10 @@ func scanFile(scan func(...any) error) (f caseload.File, err error) {
 	f.Loose, f.SizeOpen, f.CancelledAt = loose == 1, open == 1, fromMS(cancelled)
 	f.ModifiedAt, f.Deadline, f.ReadingUntil = fromMS(modified), fromMS(deadline), fromMS(reading)
 	f.CreatedAt, f.ChangedAt, f.StoredAt, f.MetadataAt, f.ReadyAt = fromMS(created), fromMS(changed), fromMS(stored), fromMS(metadata), fromMS(ready)
-	if err := json.Unmarshal([]byte(contents), &f.Contents); err != nil {
-		return f, err
+	if contents != "{}" { // as of every file that has not been read
+		if err := json.Unmarshal([]byte(contents), &f.Contents); err != nil {
+			return f, err
+		}
 	}
 	f.Warnings, err = fromJSON(warnings)
 	return f, err

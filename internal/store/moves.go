@@ -77,15 +77,15 @@ func (t *tx) changeFiles(ctx context.Context, ids []caseload.FileID, decide func
 // lockFiles reads files under lock: their cases first, then they themselves, each in order, so that no two transactions
 // wait for each other. Those that are not there are left out.
 func (t *tx) lockFiles(ctx context.Context, ids []caseload.FileID) (map[caseload.FileID]caseload.File, error) {
-	list := t.store.list(len(ids), 0)
+	one, args := among(t.store, ids, 0)
 	if t.store.engine == Postgres { // SQLite's single writer needs no locks
-		rows, err := t.QueryContext(ctx, `SELECT c.id FROM cases c WHERE c.id IN (SELECT case_id FROM files WHERE id IN (`+list+`))
-			ORDER BY c.id FOR UPDATE`, values(ids)...) // a file never changes its case
+		rows, err := t.QueryContext(ctx, `SELECT c.id FROM cases c WHERE c.id IN (SELECT case_id FROM files WHERE id `+one+`)
+			ORDER BY c.id FOR UPDATE`, args...) // a file never changes its case
 		if _, err := collect(rows, err, func(scan func(...any) error) (c caseload.CaseID, err error) { return c, scan(&c) }); err != nil {
 			return nil, err
 		}
 	}
-	rows, err := t.QueryContext(ctx, t.locked(`SELECT `+fileColumns+` FROM files f WHERE f.id IN (`+list+`) ORDER BY f.id`), values(ids)...)
+	rows, err := t.QueryContext(ctx, t.locked(`SELECT `+fileColumns+` FROM files f WHERE f.id `+one+` ORDER BY f.id`), args...)
 	found, err := collect(rows, err, scanFile)
 	if err != nil {
 		return nil, err

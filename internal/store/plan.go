@@ -12,8 +12,8 @@ import (
 
 // PlanFiles settles each file of one batch, in order, in one transaction under the case's lock: of two that propose the
 // same file at once the second finds the first one's row. A file whose upload is unfinished gets that row, which counts
-// as a sign of life; one that was received is told so; any other is inserted (state planned, made by the user, in the
-// drop). Each needs an ID, an Object and a Deadline. A row is given to one file of the batch only. When drop is "" it is
+// as a sign of life and is written down unless the row's last one is fresh (Proposal.Fresh); one that was received is told
+// so; any other is inserted (state planned, made by the user, in the drop). Each needs an ID, an Object and a Deadline. A row is given to one file of the batch only. When drop is "" it is
 // that of the first unfinished file found, else a new one; it is returned. The events are FilesPlanned and FilesResumed.
 // NotFound or Gone when the case is not there or deleted, Invalid when the drop is another case's.
 func (s *Store) PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, drop caseload.DropID, files []caseload.Proposal) (
@@ -34,7 +34,7 @@ func (s *Store) PlanFiles(ctx context.Context, user caseload.User, c caseload.Ca
 		if in = dropOf(drop, placed); in == "" {
 			in = caseload.NewID[caseload.DropID](t.now)
 		}
-		return t.settle(ctx, user, live, in, placed)
+		return t.settle(ctx, user, live, in, files, placed)
 	})
 	if err != nil {
 		return nil, "", err
@@ -109,7 +109,9 @@ func (t *tx) findProposed(ctx context.Context, c caseload.Case, files []caseload
 			continue
 		}
 		if row, ok := take(unfinished, placed[i].Fingerprint, placed[i].Resumes); ok {
-			row.Deadline = placed[i].Deadline
+			if !files[i].KnownAlive(row) {
+				row.Deadline = placed[i].Deadline
+			}
 			placed[i] = caseload.Placed{File: row, Match: caseload.MatchUnfinished}
 		}
 	}
@@ -123,10 +125,11 @@ func (t *tx) filesBy(ctx context.Context, c caseload.Case, column, states string
 	if len(of) == 0 {
 		return found, nil
 	}
-	args := append([]any{string(c.ID), string(c.Organization)}, values(of)...)
+	one, args := among(t.store, of, 2)
+	args = append([]any{string(c.ID), string(c.Organization)}, args...)
 	rows, err := t.QueryContext(ctx, `SELECT `+column+`, `+fileColumns+` FROM files f
 		WHERE case_id = `+t.store.list(1, 0)+` AND organization_id = `+t.store.list(1, 1)+` AND `+states+`
-		AND `+column+` IN (`+t.store.list(len(of), 2)+`) ORDER BY f.id`, args...)
+		AND `+column+` `+one+` ORDER BY f.id`, args...)
 	_, err = collect(rows, err, func(scan func(...any) error) (f *caseload.File, err error) {
 		var value string
 		row, err := scanFile(func(columns ...any) error { return scan(append([]any{&value}, columns...)...) })
@@ -148,8 +151,8 @@ func take(files map[string][]*caseload.File, key string, fits func(caseload.File
 }
 
 // settle writes what has been found and what has not, with the events.
-func (t *tx) settle(ctx context.Context, user caseload.User, c caseload.Case, drop caseload.DropID, placed []caseload.Placed) error {
-	var planned, resumed []*caseload.File
+func (t *tx) settle(ctx context.Context, user caseload.User, c caseload.Case, drop caseload.DropID, files []caseload.Proposal, placed []caseload.Placed) error {
+	var planned, resumed, alive []*caseload.File
 	for i := range placed {
 		f := &placed[i].File
 		switch placed[i].Match {
@@ -160,8 +163,11 @@ func (t *tx) settle(ctx context.Context, user caseload.User, c caseload.Case, dr
 			}
 			planned = append(planned, f)
 		case caseload.MatchUnfinished:
-			f.ChangedAt = t.now
 			resumed = append(resumed, f)
+			if !files[i].KnownAlive(*f) {
+				f.ChangedAt = t.now
+				alive = append(alive, f)
+			}
 		}
 	}
 	if len(planned)+len(resumed) == 0 {
@@ -170,7 +176,7 @@ func (t *tx) settle(ctx context.Context, user caseload.User, c caseload.Case, dr
 	if err := t.insertPlanned(ctx, planned); err != nil {
 		return err
 	}
-	if err := t.takeUp(ctx, resumed); err != nil {
+	if err := t.takeUp(ctx, alive); err != nil {
 		return err
 	}
 	if err := t.touchCase(ctx, c.ID); err != nil {
@@ -216,9 +222,10 @@ func (t *tx) takeUp(ctx context.Context, files []*caseload.File) error {
 			deadline = f.Deadline
 		}
 	}
-	args := append([]any{toMS(deadline), toMS(t.now)}, values(ids)...)
+	one, args := among(t.store, ids, 2)
+	args = append([]any{toMS(deadline), toMS(t.now)}, args...)
 	n, err := t.exec(ctx, `UPDATE files SET deadline = `+t.store.list(1, 0)+`, changed_at = `+t.store.list(1, 1)+`
-		WHERE id IN (`+t.store.list(len(ids), 2)+`) AND state IN ('planned', 'sending')`, args...)
+		WHERE id `+one+` AND state IN ('planned', 'sending')`, args...)
 	if err == nil && int(n) != len(files) {
 		err = conflict("An upload was finished or given up meanwhile.").WithHint("Try again.")
 	}

@@ -46,6 +46,32 @@ func TestAFileWhoseUploadWasInterruptedGetsItsRowBack(t *testing.T) {
 	})
 }
 
+func TestAFreshSignOfLifeIsNotWrittenAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		c := b.newCase("1", "").ID
+		b.propose(c, "", b.scan("a"))
+		b.pass(time.Hour)
+		for _, soon := range []struct {
+			fresh time.Duration
+			alive time.Time
+		}{{2 * time.Hour, b.now().Add(-time.Hour)}, {time.Hour, b.now().Add(-time.Hour)}, {time.Hour - 1, b.now()}} {
+			placed, _, err := b.s.PlanFiles(t.Context(), b.admin, c, "", []caseload.Proposal{{File: b.scan("a"), Fresh: b.now().Add(-soon.fresh)}})
+			must(t, err)
+			row, err := b.s.File(t.Context(), b.admin, placed[0].ID)
+			must(t, err)
+			if placed[0].Match != caseload.MatchUnfinished || !row.ChangedAt.Equal(soon.alive) || !row.Deadline.Equal(soon.alive.Add(time.Hour)) {
+				t.Errorf("fresh for %s: %q, changed %s, deadline %s; want a sign of life at %s", soon.fresh, placed[0].Match, row.ChangedAt, row.Deadline, soon.alive)
+			}
+			if !placed[0].ChangedAt.Equal(row.ChangedAt) || !placed[0].Deadline.Equal(row.Deadline) {
+				t.Errorf("answered %s and %s, kept %s and %s", placed[0].ChangedAt, placed[0].Deadline, row.ChangedAt, row.Deadline)
+			}
+		}
+		if n := b.actions(c)[caseload.FilesResumed]; n != 3 {
+			t.Errorf("%d events tell that uploads went on, want 3", n)
+		}
+	})
+}
+
 // actions counts the events of a case by what happened.
 func (b *bench) actions(c caseload.CaseID) map[caseload.Action]int {
 	b.t.Helper()

@@ -15,6 +15,10 @@ import (
 // lookAgain is how long an arriving file is left alone after its last sign of life before Sweep looks at it.
 const lookAgain = time.Hour
 
+// aliveFor is which part of Limits.AbandonAfter a sign of life stays fresh for (7 hours of 7 days): an upload that goes on
+// within it is not written again, and may be given up so much earlier should nothing more come of it.
+const aliveFor = 24
+
 // maxFingerprint is the longest fingerprint a client may keep with a file, in bytes.
 const maxFingerprint = 128
 
@@ -105,7 +109,7 @@ func (s *Service) propose(user caseload.User, c caseload.CaseID, spec FileSpec, 
 	if f.Route == caseload.Direct {
 		f.PartSize = s.Limits.PartSizeFor(spec.Size)
 	}
-	return caseload.Proposal{File: f, Checksum: spec.CRC64NVME, Again: spec.Again}, nil
+	return caseload.Proposal{File: f, Checksum: spec.CRC64NVME, Again: spec.Again, Fresh: now.Add(-s.Limits.AbandonAfter / aliveFor)}, nil
 }
 
 // claimedType keeps what a client says a file is when it is a media type at all (RFC 9110, section 8.3.1), without
