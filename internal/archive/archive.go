@@ -39,7 +39,10 @@ const (
 	EntryDamaged      Code = "entry-damaged"
 	ChecksumWrong     Code = "checksum-wrong"
 	SizeWrong         Code = "size-wrong"
+	Truncated         Code = "truncated"
+	HeadersDiffer     Code = "headers-differ"
 	HeadTooLarge      Code = "head-too-large"
+	TooCostly         Code = "too-costly"
 )
 
 func refuse(code Code, format string, args ...any) *Refused {
@@ -90,10 +93,12 @@ type Archive struct {
 	Ignored      int      // junk entries that operating systems add
 	IgnoredNames []string // the first of them, at most 100
 	Encrypted    bool     // at least one entry is encrypted
-	Nested       bool     // at least one entry is an archive itself; it is never opened
+	Nested       bool     // at least one entry is by its name an archive itself; see Inside
+	Prefix       int64    // bytes before the archive proper: a self-extracting program, or another file in front
 	Zip64        bool
 	Declared     int64 // bytes all entries claim to inflate to
 	Size         int64 // bytes of the archive
+	Base         int64 // where the archive begins in the outermost source; −1: it lies compressed in another one
 
 	r         io.ReaderAt
 	order     []int // indexes of Entries by HeaderOffset
@@ -117,8 +122,9 @@ type Entry struct {
 	Symlink   bool // a symbolic link; its target is never followed
 	Nested    bool // by its name an archive itself
 
-	limit   int64 // first byte that belongs to something else
-	nameLen int   // bytes of the undecoded name
+	limit int64  // first byte that belongs to something else
+	raw   string // the name as written
+	flags uint16 // general purpose bits (APPNOTE 4.4.4)
 }
 
 // BytesRead is the number of bytes asked of the source so far.
@@ -164,7 +170,7 @@ func Open(ctx context.Context, r io.ReaderAt, size int64, lim Limits) (*Archive,
 	if err != nil {
 		return nil, err
 	}
-	a.Zip64 = dir.zip64
+	a.Zip64, a.Prefix = dir.zip64, dir.base
 	entries, err := a.readDirectory(ctx, dir, lim)
 	if err != nil {
 		return nil, err
@@ -207,7 +213,7 @@ func guardOverlap(entries []Entry, directory int64) error {
 		if n+1 < len(order) {
 			e.limit = entries[order[n+1]].HeaderOffset
 		}
-		if e.Compressed > e.limit-e.HeaderOffset-localHeaderSize-int64(e.nameLen) {
+		if e.Compressed > e.limit-e.HeaderOffset-localHeaderSize-int64(len(e.raw)) {
 			return refuse(Overlap, "Entries of the archive overlap. Such a file is damaged or made to do harm.")
 		}
 	}

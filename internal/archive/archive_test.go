@@ -93,6 +93,11 @@ func open(t testing.TB, b []byte) *archive.Archive {
 	return a
 }
 
+// verify checks an archive that holds no other.
+func verify(ctx context.Context, whole io.Reader, a *archive.Archive, each func(archive.Entry, error)) error {
+	return archive.Verify(ctx, whole, archive.Check{Archive: a, Each: each})
+}
+
 func code(err error) archive.Code {
 	var r *archive.Refused
 	if errors.As(err, &r) {
@@ -125,7 +130,7 @@ func TestEveryEntryReadsBackAndVerifies(t *testing.T) {
 			}
 		}
 		hash, verified := sha256.New(), 0
-		err := archive.Verify(context.Background(), io.TeeReader(bytes.NewReader(b), hash), a, func(e archive.Entry, err error) {
+		err := verify(context.Background(), io.TeeReader(bytes.NewReader(b), hash), a, func(e archive.Entry, err error) {
 			if verified++; err != nil {
 				t.Errorf("%s: %v", e.Name, err)
 			}
@@ -234,7 +239,7 @@ func TestDamageIsFoundAndSaid(t *testing.T) {
 		{"a flipped byte, stored", zip.Store, func(b []byte) { b[5000] ^= 1 }, archive.ChecksumWrong},
 		{"a wrong checksum", zip.Deflate, func(b []byte) { directory(b)[16] ^= 1 }, archive.ChecksumWrong},
 		{"longer than declared", zip.Deflate, func(b []byte) { binary.LittleEndian.PutUint32(directory(b)[24:], 50<<10) }, archive.SizeWrong},
-		{"shorter than declared", zip.Deflate, func(b []byte) { binary.LittleEndian.PutUint32(directory(b)[24:], 150<<10) }, archive.SizeWrong},
+		{"shorter than declared", zip.Deflate, func(b []byte) { binary.LittleEndian.PutUint32(directory(b)[24:], 150<<10) }, archive.Truncated},
 		{"no local header", zip.Deflate, func(b []byte) { b[0] = 'X' }, archive.EntryDamaged},
 		{"garbage for data", zip.Deflate, func(b []byte) { copy(b[34:], bytes.Repeat([]byte{0xFF}, 64)) }, archive.EntryDamaged},
 		{"another method in the local header", zip.Deflate, func(b []byte) { b[8] = 0 }, archive.EntryDamaged},
@@ -246,7 +251,7 @@ func TestDamageIsFoundAndSaid(t *testing.T) {
 			c.tamper(b)
 			a := open(t, b)
 			var first, second error
-			if err := archive.Verify(context.Background(), bytes.NewReader(b), a, func(e archive.Entry, err error) {
+			if err := verify(context.Background(), bytes.NewReader(b), a, func(e archive.Entry, err error) {
 				if e.Index == 0 {
 					first = err
 				} else {

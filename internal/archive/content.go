@@ -9,16 +9,21 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"strings"
 )
 
 // localHeader checks the local header in b against the entry and returns where the data begin, relative to the header
-// (APPNOTE 4.3.7). b must hold at least localHeaderSize bytes.
+// (APPNOTE 4.3.7). b must hold at least localHeaderSize bytes and the name. What the header leaves to a data descriptor
+// (APPNOTE 4.3.9) or to Zip64 is not compared; the checksum is the judge of it.
 func (e Entry) localHeader(b []byte) (int64, error) {
 	if !bytes.HasPrefix(b, []byte("PK\x03\x04")) {
 		return 0, refuse(EntryDamaged, "The entry is not where the list of contents says.")
 	}
 	if method := little.Uint16(b[8:]); method != e.Method {
 		return 0, refuse(EntryDamaged, "The entry and the list of contents name different compressions.")
+	}
+	if differs := e.differs(b); differs != "" {
+		return 0, refuse(HeadersDiffer, "The entry and the list of contents state different %s. Such a ZIP is damaged or made to deceive.", differs)
 	}
 	start := localHeaderSize + int64(little.Uint16(b[26:])) + int64(little.Uint16(b[28:]))
 	if e.Compressed > e.limit-e.HeaderOffset-start {
@@ -27,21 +32,52 @@ func (e Entry) localHeader(b []byte) (int64, error) {
 	return start, nil
 }
 
+// differs returns what the local header in b states otherwise than the directory; "" when nothing.
+func (e Entry) differs(b []byte) string {
+	flags, nameLen := little.Uint16(b[6:]), int(little.Uint16(b[26:]))
+	const utf8Name, descriptor = 0x0800, 0x0008
+	if (flags^e.flags)&utf8Name == 0 && localHeaderSize+nameLen <= len(b) && !sameName(b[localHeaderSize:localHeaderSize+nameLen], e.raw) {
+		return "names"
+	}
+	if (flags^e.flags)&1 != 0 {
+		return "encryption"
+	}
+	if flags&descriptor != 0 {
+		return ""
+	}
+	claims := func(b []byte, value int64) bool {
+		local := little.Uint32(b)
+		return local != 0 && local != 0xFFFFFFFF && int64(local) != value
+	}
+	switch {
+	case claims(b[14:], int64(e.CRC32)):
+		return "checksums"
+	case claims(b[18:], e.Compressed), claims(b[22:], e.Size):
+		return "sizes"
+	}
+	return ""
+}
+
+// sameName compares names as written; the two kinds of slashes are one.
+func sameName(a []byte, b string) bool {
+	return string(a) == b || strings.ReplaceAll(string(a), `\`, "/") == strings.ReplaceAll(b, `\`, "/")
+}
+
 // DataOffset reads the entry's local header and returns where its (compressed) bytes begin in the archive.
 func (a *Archive) DataOffset(ctx context.Context, e Entry) (int64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	var b [localHeaderSize]byte
-	if err := a.readAt(b[:], e.HeaderOffset); err != nil {
+	b := make([]byte, localHeaderSize+len(e.raw))
+	if err := a.readAt(b, e.HeaderOffset); err != nil {
 		return 0, err
 	}
-	start, err := e.localHeader(b[:])
+	start, err := e.localHeader(b)
 	return e.HeaderOffset + start, err
 }
 
 // Content returns the inflated bytes of an entry as a stream. It ends with io.EOF only when size and checksum are those
-// of the directory; otherwise with a *Refused (ChecksumWrong, SizeWrong, EntryDamaged). It never gives more than the
+// of the directory; otherwise with a *Refused (ChecksumWrong, SizeWrong, Truncated, EntryDamaged). It never gives more than the
 // declared size.
 func (a *Archive) Content(ctx context.Context, e Entry) (io.ReadCloser, error) {
 	if err := e.Supported(); err != nil {
@@ -151,7 +187,7 @@ func damaged(err error) error {
 	var internal flate.InternalError
 	switch {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return refuse(SizeWrong, "The entry is shorter than the list of contents says.")
+		return refuse(Truncated, "The entry is cut off: it is shorter than the list of contents says.")
 	case errors.As(err, &corrupt) || errors.As(err, &internal) || errors.Is(err, errDeflate64):
 		return refuse(EntryDamaged, "The entry's compressed data are damaged.")
 	}

@@ -42,7 +42,7 @@ func TestCorpusArchivesHoldWhatTheirTruthSays(t *testing.T) {
 			if err != nil || slices != f.Truth.Slices {
 				t.Errorf("%d slices, want %d; %v", slices, f.Truth.Slices, err)
 			}
-			if err := archive.Verify(context.Background(), bytes.NewReader(b), a, func(e archive.Entry, err error) {
+			if err := verify(context.Background(), bytes.NewReader(b), a, func(e archive.Entry, err error) {
 				if err != nil {
 					t.Errorf("%s: %v", e.Name, err)
 				}

@@ -164,7 +164,8 @@ func parseEntry(b []byte, nameLen, extraLen int, names nameDecoder) (Entry, erro
 		HeaderOffset: int64(little.Uint32(b[42:])),
 		Modified:     dosTime(little.Uint16(b[14:]), little.Uint16(b[12:])),
 		Encrypted:    flags&0x2041 != 0, // traditional, strong, masked headers (APPNOTE 4.4.4)
-		nameLen:      nameLen,
+		raw:          string(rawName),
+		flags:        flags,
 	}
 	if disk := little.Uint16(b[34:]); disk != 0 && disk != 0xFFFF {
 		return e, refuse(MultiDisk, "The archive is one part of several. Pack it again as one file.")

@@ -35,7 +35,7 @@ func (a *Archive) newHead(ctx context.Context, e Entry, b []byte) *Head {
 		return h
 	}
 	if len(b) < localHeaderSize {
-		h.Err = refuse(EntryDamaged, "The entry is cut off.")
+		h.Err = refuse(Truncated, "The entry is cut off.")
 		return h
 	}
 	start, err := e.localHeader(b)

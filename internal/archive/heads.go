@@ -96,7 +96,7 @@ func (a *Archive) runs(opt HeadOptions) []run {
 		if !opt.Only(e) {
 			continue
 		}
-		end := min(e.limit, e.HeaderOffset+localHeaderSize+int64(e.nameLen)+headSlack+min(e.Compressed, int64(opt.Compressed)))
+		end := min(e.limit, e.HeaderOffset+localHeaderSize+int64(len(e.raw))+headSlack+min(e.Compressed, int64(opt.Compressed)))
 		if n := len(out); n > 0 && e.HeaderOffset-out[n-1].end <= int64(opt.Gap) && end-out[n-1].start <= int64(opt.Run) {
 			out[n-1].end = end
 			out[n-1].entries = append(out[n-1].entries, i)
@@ -120,7 +120,7 @@ func (a *Archive) readRun(ctx context.Context, r run, opt HeadOptions, heads cha
 	for _, i := range r.entries {
 		e := a.Entries[i]
 		from := e.HeaderOffset - r.start
-		to := min(int64(len(b)), from+localHeaderSize+int64(e.nameLen)+headSlack+int64(opt.Compressed))
+		to := min(int64(len(b)), from+localHeaderSize+int64(len(e.raw))+headSlack+int64(opt.Compressed))
 		h := a.newHead(ctx, e, b[from:to])
 		select {
 		case heads <- h:

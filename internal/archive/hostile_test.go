@@ -117,7 +117,7 @@ func TestABombWithinTheLimitsIsReadOnlyAsFarAsAsked(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if err := archive.Verify(context.Background(), bytes.NewReader(b), a, func(_ archive.Entry, err error) {
+	if err := verify(context.Background(), bytes.NewReader(b), a, func(_ archive.Entry, err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -156,7 +156,7 @@ func FuzzZipDirectory(f *testing.F) {
 			return nil
 		})
 		verified := map[int]error{}
-		if err := archive.Verify(ctx, bytes.NewReader(b), a, func(e archive.Entry, err error) { verified[e.Index] = err }); err != nil {
+		if err := verify(ctx, bytes.NewReader(b), a, func(e archive.Entry, err error) { verified[e.Index] = err }); err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range a.Entries {

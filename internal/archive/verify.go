@@ -6,28 +6,36 @@ import (
 	"io"
 )
 
+// Check is what Verify looks at: an archive, whom to tell of each entry, and the archives inside it by the index of the
+// entry that they are.
+type Check struct {
+	Archive *Archive
+	Each    func(e Entry, err error)
+	Inside  map[int]Check
+}
+
 // Verify reads the whole archive once from its first to its last byte and checks size and CRC-32 of every entry on the
-// way, calling each with the entry and nil or the reason (*Refused). Folders are not called. The caller hashes the same
-// bytes by giving an io.TeeReader: whole is read to its end. Memory is constant.
+// way, of the archives inside it too, calling Each with the entry and nil or the reason (*Refused). Folders are not
+// called. The caller hashes the same bytes by giving an io.TeeReader: whole is read to its end. Memory is constant.
 //
-// Verify returns the context's error or a read error of whole; wrong entries are told only to each.
-func Verify(ctx context.Context, whole io.Reader, a *Archive, each func(e Entry, err error)) error {
+// Verify returns the context's error or a read error of whole; wrong entries are told only to Each.
+func Verify(ctx context.Context, whole io.Reader, c Check) error {
 	in := &countedReader{ctx: ctx, r: whole}
 	buffered := bufio.NewReaderSize(in, 256<<10)
 	position := func() int64 { return in.read - int64(buffered.Buffered()) }
-	for _, i := range a.order {
-		e := a.Entries[i]
+	for _, i := range c.Archive.order {
+		e := c.Archive.Entries[i]
 		if e.Dir {
 			continue
 		}
 		if _, err := io.CopyN(io.Discard, buffered, e.HeaderOffset-position()); err != nil && in.err != nil {
 			return in.err
 		}
-		err := verifyEntry(buffered, e)
+		err := verifyEntry(ctx, buffered, e, c.Inside)
 		if in.err != nil {
 			return in.err
 		}
-		each(e, err)
+		c.Each(e, err)
 	}
 	if _, err := io.Copy(io.Discard, buffered); err != nil {
 		return err
@@ -36,11 +44,11 @@ func Verify(ctx context.Context, whole io.Reader, a *Archive, each func(e Entry,
 }
 
 // verifyEntry checks the entry whose local header comes next. It may leave part of the entry unread.
-func verifyEntry(in *bufio.Reader, e Entry) error {
+func verifyEntry(ctx context.Context, in *bufio.Reader, e Entry, inside map[int]Check) error {
 	if err := e.Supported(); err != nil {
 		return err
 	}
-	b, err := in.Peek(localHeaderSize)
+	b, err := in.Peek(localHeaderSize + len(e.raw))
 	if err != nil {
 		return damaged(err)
 	}
@@ -55,6 +63,9 @@ func verifyEntry(in *bufio.Reader, e Entry) error {
 	inflated, err := inflate(e.Method, source)
 	if err != nil {
 		return err
+	}
+	if inner, ok := inside[e.Index]; ok {
+		return Verify(ctx, checked(inflated, e), inner)
 	}
 	_, err = io.Copy(io.Discard, checked(inflated, e))
 	return err

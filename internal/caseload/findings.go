@@ -21,30 +21,23 @@ type Found struct {
 
 // Contents counts what a file holds by content. A file that is not an archive counts as one of its own kind.
 type Contents struct {
-	Entries   int      `json:"entries,omitempty"` // of an archive, folders left out
-	Images    int      `json:"images,omitempty"`  // DICOM instances
-	Meshes    int      `json:"meshes,omitempty"`
-	Photos    int      `json:"photos,omitempty"`
-	Documents int      `json:"documents,omitempty"`
-	Others    int      `json:"others,omitempty"`
-	Ignored   int      `json:"ignored,omitempty"` // Thumbs.db, __MACOSX and their like
-	Unread    []Unread `json:"unread,omitempty"`  // at most MaxUnread of them
-}
+	Entries   int `json:"entries,omitempty"` // of an archive and of the archives in it, folders left out
+	Images    int `json:"images,omitempty"`  // DICOM instances
+	Meshes    int `json:"meshes,omitempty"`
+	Photos    int `json:"photos,omitempty"`
+	Documents int `json:"documents,omitempty"`
+	Others    int `json:"others,omitempty"`
 
-// MaxUnread bounds Contents.Unread.
-const MaxUnread = 100
-
-// Unread is an entry of an archive that could not be read, and why in plain words.
-type Unread struct {
-	Entry  string `json:"entry"` // display only
-	Reason string `json:"reason"`
+	Ignored int      `json:"ignored,omitempty"` // Thumbs.db, __MACOSX and their like
+	Junk    []string `json:"junk,omitempty"`    // what they are called, the first MaxJunkNames of them
+	Report
 }
 
 // Receipt is the outcome of the whole pass over a file's bytes.
 type Receipt struct {
 	SHA256    string // lower-case hex
-	Unread    []Unread
-	Warnings  []string // added to those of the Findings
+	Report    Report // added to that of the Findings
+	Warnings  []string
 	BytesRead int64
 }
 

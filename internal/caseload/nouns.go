@@ -311,6 +311,8 @@ type Instance struct {
 	PixelSpacing   []float64 // row, column, mm; nil: absent
 	SliceThickness float64   // mm; 0: absent
 	SpacingBetween float64   // mm; 0: absent
+	FramePositions []float64 // mm along the normal, one a frame, of a multi-frame object that tells; nil: absent
+	Patient        string    // whose image it says it is, "name (ID)"; "" when it does not
 
 	Entry EntryRef // where in a ZIP; zero Entry.Index −1 when the file is the object
 
@@ -329,6 +331,15 @@ type EntryRef struct {
 	Compressed int64  // bytes
 	Size       int64  // bytes when inflated
 	CRC32      uint32
+	Within     Packing // of a ZIP that lies compressed in the ZIP: DataOffset counts in its inflated bytes. Zero: none
+}
+
+// Packing says how an entry of the outer ZIP that is a ZIP itself is stored.
+type Packing struct {
+	Method     uint16 // ZIP compression method; Size 0: there is no such ZIP
+	DataOffset int64  // of the compressed bytes, from the start of the object
+	Compressed int64  // bytes
+	Size       int64  // bytes when inflated
 }
 
 // Event is one line of an organization's audit log, chained by hash to the one before.

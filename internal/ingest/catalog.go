@@ -68,12 +68,8 @@ func (c *catalog) add(in dicom.Instance, ref caseload.EntryRef) {
 	c.found = append(c.found, f)
 }
 
-// unread notes an entry of an archive that could not be read.
-func (c *catalog) unread(name, reason string) {
-	if len(c.contents.Unread) < caseload.MaxUnread {
-		c.contents.Unread = append(c.contents.Unread, caseload.Unread{Entry: clean(name, caseload.MaxPathLength), Reason: reason})
-	}
-}
+// unread notes an entry of an archive that could not be read, or not wholly.
+func (c *catalog) unread(u caseload.Unread) { c.contents.Report.Add(u) }
 
 // told are the complaints that people should see on the file, in this order; the others stay with the instance.
 var told = []dicom.Code{
@@ -164,13 +160,19 @@ func seriesLabel(s caseload.Series) string {
 // foundOf turns what DICOM says into our nouns. All text is made safe to store: valid UTF-8 without control characters,
 // of bounded length; numbers fit 32 bits.
 func foundOf(in dicom.Instance, ref caseload.EntryRef) caseload.Found {
+	st := caseload.Study{
+		StudyInstanceUID: clean(in.StudyInstanceUID, maxUID), PatientName: clean(in.Name.Display(), maxText),
+		PatientID: clean(in.PatientID, maxText), PatientBirthDate: clean(in.PatientBirthDate, 16), PatientSex: clean(in.PatientSex, 16),
+		Date: clean(in.StudyDate, 16), Time: clean(in.StudyTime, 16),
+		Description: clean(in.StudyDescription, maxText), AccessionNumber: clean(in.AccessionNumber, maxText),
+	}
 	i := caseload.Instance{
 		SOPInstanceUID: clean(in.SOPInstanceUID, maxUID), SOPClassUID: clean(in.SOPClassUID, maxUID),
 		TransferSyntax: clean(in.TransferSyntax, maxUID), Number: bounded(in.InstanceNumber),
 		Rows: bounded(in.Rows), Columns: bounded(in.Columns), Frames: bounded(in.Frames), BitsAllocated: bounded(in.BitsAllocated),
 		Position: in.Position, Orientation: in.Orientation, PixelSpacing: in.PixelSpacing,
 		SliceThickness: in.SliceThickness, SpacingBetween: in.SpacingBetweenSlices,
-		Entry: ref, PixelOffset: -1,
+		Entry: ref, PixelOffset: -1, Patient: patientOf(st),
 	}
 	if p := in.Pixel; p != nil && !p.Inflated { // deflated as a whole: no byte of the image lies in the object as such
 		i.PixelOffset, i.PixelLength, i.PixelEncapsulated = p.Offset, p.Length, p.Encapsulated
@@ -178,21 +180,14 @@ func foundOf(in dicom.Instance, ref caseload.EntryRef) caseload.Found {
 			i.PixelLength = dicom.Undefined
 		}
 	}
-	if len(in.FramePositions) > 1 {
-		if g := dicom.Geometry([]dicom.Slice{dicom.SliceOf(in)}); g.SpacingSource == dicom.SpacingFromPositions {
-			i.SpacingBetween = g.Spacing
-		}
+	if len(in.FramePositions) > 1 && len(in.FramePositions) <= maxFrames {
+		i.FramePositions = in.FramePositions
 	}
 	for _, w := range in.Warnings[:min(len(in.Warnings), maxWarnings)] {
 		i.Warnings = append(i.Warnings, clean(w.Text, 200))
 	}
 	return caseload.Found{
-		Study: caseload.Study{
-			StudyInstanceUID: clean(in.StudyInstanceUID, maxUID), PatientName: clean(in.Name.Display(), maxText),
-			PatientID: clean(in.PatientID, maxText), PatientBirthDate: clean(in.PatientBirthDate, 16), PatientSex: clean(in.PatientSex, 16),
-			Date: clean(in.StudyDate, 16), Time: clean(in.StudyTime, 16),
-			Description: clean(in.StudyDescription, maxText), AccessionNumber: clean(in.AccessionNumber, maxText),
-		},
+		Study: st,
 		Series: caseload.Series{
 			SeriesInstanceUID: clean(in.SeriesInstanceUID, maxUID), Number: clean(in.SeriesNumber, 16), Modality: clean(in.Modality, 16),
 			Description: clean(in.SeriesDescription, maxText), Manufacturer: clean(in.Manufacturer, maxText), Model: clean(in.ModelName, maxText),
@@ -205,7 +200,8 @@ func foundOf(in dicom.Instance, ref caseload.EntryRef) caseload.Found {
 const (
 	maxUID      = 64
 	maxText     = 800
-	maxWarnings = 10 // of one instance
+	maxWarnings = 10     // of one instance
+	maxFrames   = 20_000 // of one instance, whose places are kept
 )
 
 // clean makes text of unknown origin safe to store and show.

@@ -40,8 +40,8 @@ func TestEveryCorpusFileIsIngestedAsItsTruthSays(t *testing.T) {
 				if s.Instances != num("instances") || s.Rows != num("Rows") || s.Columns != num("Columns") || !s.Complete || s.TransferSyntax != str("TransferSyntaxUID") {
 					t.Errorf("%d instances of %d×%d, complete %v, note %q", s.Instances, s.Rows, s.Columns, s.Complete, s.Note)
 				}
-				if len(r.found.Contents.Unread)+len(r.receipt.Unread) > 0 {
-					t.Errorf("unread %v %v", r.found.Contents.Unread, r.receipt.Unread)
+				if len(r.found.Contents.Unread)+len(r.receipt.Report.Unread) > 0 {
+					t.Errorf("unread %v %v", r.found.Contents.Unread, r.receipt.Report.Unread)
 				}
 			case "dicomdir":
 				if r.found.Kind != caseload.KindDICOMDIR {

@@ -2,9 +2,13 @@ package ingest
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
+	"io"
 	"strings"
 
+	"dcdentals.com/caseload/internal/archive"
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/dicom"
 )
@@ -98,6 +102,29 @@ func readable(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// adviceForImage says what to do about a disc image (ISO 9660 6.7.1: its first descriptor stands at 32 KiB), which shows
+// only there; "" when it is none.
+func adviceForImage(r io.ReaderAt, size int64) string {
+	const at = 32<<10 + 1
+	magic := make([]byte, 5)
+	if size < at+int64(len(magic)) {
+		return ""
+	}
+	if n, _ := r.ReadAt(magic, at); n < len(magic) || string(magic) != "CD001" {
+		return ""
+	}
+	return "This is a disc image (ISO); its contents are not looked into. Copy the files out of it and send the folder, or send a ZIP."
+}
+
+// selfExtracting tells whether a program (by its first bytes) carries a ZIP at its end.
+func selfExtracting(ctx context.Context, r *source, head []byte) bool {
+	if !bytes.HasPrefix(head, []byte("MZ")) && !bytes.HasPrefix(head, []byte("\x7FELF")) {
+		return false
+	}
+	_, err := archive.Open(ctx, directReader{r}, r.object.Size, archive.Limits{})
+	return !errors.Is(err, archive.ErrNotZip)
 }
 
 // adviceFor says what to do about packed files that are kept but not looked into.

@@ -3,8 +3,10 @@ package ingest_test
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -184,4 +186,17 @@ func binarySTL(triangles int) []byte {
 	b := append([]byte("solid by a binary writer"), make([]byte, 84+50*triangles-24)...)
 	binary.LittleEndian.PutUint32(b[80:], uint32(triangles))
 	return b
+}
+
+// inflate undoes a ZIP's compression method.
+func inflate(t testing.TB, b []byte, method uint16) []byte {
+	t.Helper()
+	if method == zip.Store {
+		return b
+	}
+	whole, err := io.ReadAll(flate.NewReader(bytes.NewReader(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole
 }

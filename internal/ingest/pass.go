@@ -49,32 +49,53 @@ func (a *attempt) pass(ctx context.Context, c content, lease *lease) (caseload.R
 	return receipt, nil
 }
 
-// checkEntries goes through the entries of a ZIP as they come by.
+// checkEntries goes through the entries of a ZIP, and of the ZIPs inside it, as they come by.
 func (a *attempt) checkEntries(ctx context.Context, whole io.Reader, c content, lease *lease) (caseload.Receipt, error) {
-	total := 0
-	for _, e := range c.zip.Entries {
-		if !e.Dir {
-			total++
-		}
-	}
+	total := c.files()
 	lease.show(0, total)
-	done, damaged := 0, 0
+	done := 0
 	var r caseload.Receipt
-	err := archive.Verify(ctx, whole, c.zip, func(e archive.Entry, err error) {
+	err := archive.Verify(ctx, whole, c.check("", func(u caseload.Unread, e archive.Entry, known bool, err error) {
 		done++
 		lease.show(done, total)
-		if err == nil || c.unread[e.Index] {
-			return
+		if err != nil && !known {
+			r.Report.Add(*because(u, err))
 		}
-		damaged++
-		if len(r.Unread) < caseload.MaxUnread {
-			r.Unread = append(r.Unread, caseload.Unread{Entry: clean(e.Name, caseload.MaxPathLength), Reason: reasonFor(err)})
-		}
-	})
-	if damaged > 0 {
-		r.Warnings = []string{images(damaged, "entry of the ZIP is", "entries of the ZIP are") + " damaged. Copy the ZIP again from where it came from and send that."}
+	}))
+	if r.Report.NotRead > 0 {
+		r.Warnings = []string{images(r.Report.NotRead, "entry of the ZIP is", "entries of the ZIP are") + " damaged. Copy the ZIP again from where it came from and send that."}
 	}
 	return r, err
+}
+
+// files counts the entries that are no folders.
+func (c content) files() int {
+	n := 0
+	for _, e := range c.zip.Entries {
+		if !e.Dir {
+			n++
+		}
+	}
+	for _, inner := range c.inside {
+		n += inner.files()
+	}
+	return n
+}
+
+// check is what archive.Verify is to look at. each is told of every entry under its full name, and whether it was known
+// to be unreadable before.
+func (c content) check(folder string, each func(u caseload.Unread, e archive.Entry, known bool, err error)) archive.Check {
+	check := archive.Check{Archive: c.zip, Each: func(e archive.Entry, err error) {
+		u := caseload.Unread{Entry: clean(folder+e.Name, caseload.MaxPathLength), Offset: max(0, c.zip.Base) + e.HeaderOffset}
+		each(u, e, c.unread[e.Index], err)
+	}}
+	for i, inner := range c.inside {
+		if check.Inside == nil {
+			check.Inside = map[int]archive.Check{}
+		}
+		check.Inside[i] = inner.check(folder+c.zip.Entries[i].Name+"/", each)
+	}
+	return check
 }
 
 // wholeReader counts, and remembers the store's error.

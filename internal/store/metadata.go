@@ -50,14 +50,15 @@ func (t *tx) saveFound(ctx context.Context, org caseload.OrganizationID, c casel
 	if _, err := t.ExecContext(ctx, `UPDATE files SET images = $2 WHERE id = $1`, string(file), images); err != nil {
 		return err
 	}
-	err = t.insertRows(ctx, `INSERT INTO instances (`+instanceColumns+`)`, "", len(found), 27, func(i int) []any {
+	err = t.insertRows(ctx, `INSERT INTO instances (`+instanceColumns+`)`, "", len(found), 33, func(i int) []any {
 		n := found[i].Instance
 		return []any{
 			string(caseload.NewID[caseload.InstanceID](t.now)), string(series[i]), string(file), text(n.SOPInstanceUID), text(n.SOPClassUID),
 			text(n.TransferSyntax), n.Number, n.Rows, n.Columns, n.Frames, n.BitsAllocated, numbers(n.Position), numbers(n.Orientation),
 			numbers(n.PixelSpacing), finite(n.SliceThickness), finite(n.SpacingBetween), n.Entry.Index, text(n.Entry.Name),
 			int64(n.Entry.Method), n.Entry.DataOffset, n.Entry.Compressed, n.Entry.Size, int64(n.Entry.CRC32), n.PixelOffset, n.PixelLength,
-			flag(n.PixelEncapsulated), toJSON(n.Warnings),
+			flag(n.PixelEncapsulated), toJSON(n.Warnings), numbers(n.FramePositions), text(n.Patient), int64(n.Entry.Within.Method),
+			n.Entry.Within.DataOffset, n.Entry.Within.Compressed, n.Entry.Within.Size,
 		}
 	})
 	if err != nil || had == 0 && len(found) == 0 {

@@ -75,7 +75,8 @@ func (s *Store) FinishReading(ctx context.Context, id caseload.FileID, attempt i
 			from := f.State
 			f.State, f.SHA256, f.ReadyAt = caseload.Ready, r.SHA256, t.now
 			f.Warnings = append(f.Warnings, r.Warnings...)
-			f.Contents.Unread = unread(append(f.Contents.Unread, r.Unread...))
+			f.Contents.Report.Join(r.Report)
+			f.Contents.Unread = unread(f.Contents.Unread)
 			f.EntriesDone = f.EntriesTotal
 			return moved("", caseload.FileReady, from, detail{"attempt": attempt, "sha256": r.SHA256, "bytes_read": r.BytesRead}), nil
 		})
@@ -86,7 +87,7 @@ func (s *Store) FinishReading(ctx context.Context, id caseload.FileID, attempt i
 func unread(list []caseload.Unread) []caseload.Unread {
 	list = list[:min(len(list), caseload.MaxUnread)]
 	for i := range list {
-		list[i] = caseload.Unread{Entry: text(list[i].Entry), Reason: text(list[i].Reason)}
+		list[i].Entry, list[i].Reason = text(list[i].Entry), text(list[i].Reason)
 	}
 	return list
 }

@@ -20,7 +20,8 @@ func scanSeries(scan func(...any) error) (s caseload.Series, err error) {
 
 const instanceColumns = `id, series_id, file_id, sop_instance_uid, sop_class_uid, transfer_syntax, number, image_rows, image_columns,
 	frames, bits_allocated, position, orientation, pixel_spacing, slice_thickness, spacing_between, entry_index, entry_name,
-	entry_method, entry_offset, entry_compressed, entry_size, entry_crc32, pixel_offset, pixel_length, pixel_encapsulated, warnings`
+	entry_method, entry_offset, entry_compressed, entry_size, entry_crc32, pixel_offset, pixel_length, pixel_encapsulated, warnings,
+	frame_positions, patient, within_method, within_offset, within_compressed, within_size`
 
 // member is an instance and the series it belongs to.
 type member struct {
@@ -29,12 +30,13 @@ type member struct {
 }
 
 func scanMember(scan func(...any) error) (m member, err error) {
-	var position, orientation, spacing, warnings string
+	var position, orientation, spacing, warnings, frames string
 	n := &m.instance
 	err = scan(&n.ID, &m.series, &n.File, &n.SOPInstanceUID, &n.SOPClassUID, &n.TransferSyntax, &n.Number, &n.Rows, &n.Columns,
 		&n.Frames, &n.BitsAllocated, &position, &orientation, &spacing, &n.SliceThickness, &n.SpacingBetween, &n.Entry.Index, &n.Entry.Name,
 		&n.Entry.Method, &n.Entry.DataOffset, &n.Entry.Compressed, &n.Entry.Size, &n.Entry.CRC32, &n.PixelOffset, &n.PixelLength,
-		&n.PixelEncapsulated, &warnings)
+		&n.PixelEncapsulated, &warnings, &frames, &n.Patient, &n.Entry.Within.Method, &n.Entry.Within.DataOffset,
+		&n.Entry.Within.Compressed, &n.Entry.Within.Size)
 	if err != nil {
 		return m, err
 	}
@@ -45,6 +47,9 @@ func scanMember(scan func(...any) error) (m member, err error) {
 		return m, err
 	}
 	if n.PixelSpacing, err = fromNumbers(spacing); err != nil {
+		return m, err
+	}
+	if n.FramePositions, err = fromNumbers(frames); err != nil {
 		return m, err
 	}
 	n.Warnings, err = fromJSON(warnings)

@@ -27,7 +27,9 @@ type filePage struct {
 	BytesReadShare    string
 	Warnings          []string
 	Contents          []countView
-	Unread            []caseload.Unread
+	Report            string // of an archive, in one line
+	Unread            []unreadView
+	UnreadAll         int
 	Studies           []studyView
 	Instances         []instanceView
 	InstancesHidden   int
@@ -96,8 +98,12 @@ func (s *Server) filePage(l locale, f caseload.File, people map[string]string) f
 		File: s.fileRow(l, f, people), Path: f.Path, Type: f.ContentType, Kind: l.text("kind." + string(f.Kind)),
 		Bytes: formatNumber(f.Size), CRC64NVME: f.CRC64NVME, SHA256: f.SHA256, Route: l.text("route." + string(f.Route)),
 		Created: l.when(f.CreatedAt, now), Stored: l.when(f.StoredAt, now), Metadata: l.when(f.MetadataAt, now),
-		Ready: l.when(f.ReadyAt, now), Modified: l.when(f.ModifiedAt, now), Unread: f.Contents.Unread,
-		Live: !f.State.Terminal(),
+		Ready: l.when(f.ReadyAt, now), Modified: l.when(f.ModifiedAt, now), Unread: l.unread(f.Contents.Unread),
+		UnreadAll: max(f.Contents.NotRead+f.Contents.InPart, len(f.Contents.Unread)),
+		Live:      !f.State.Terminal(),
+	}
+	if f.Contents.Entries > 0 {
+		page.Report = l.report(f.Contents)
 	}
 	if f.BytesRead > 0 {
 		page.BytesRead = formatSize(f.BytesRead)

@@ -251,12 +251,7 @@ func (s *Server) fileRow(l locale, f caseload.File, people map[string]string) fi
 		row.Reason = l.said(f.Warnings[0])
 	}
 	if f.Contents.Entries > 0 {
-		row.Contents = l.contents(caseload.CaseSummary{
-			Meshes: f.Contents.Meshes, Photos: f.Contents.Photos, Documents: f.Contents.Documents, Others: f.Contents.Others,
-		})
-		if f.Contents.Images > 0 {
-			row.Contents = strings.TrimSuffix(l.count("contents.images", f.Contents.Images)+" · "+row.Contents, " · ")
-		}
+		row.Contents = l.report(f.Contents)
 	}
 	return row
 }
