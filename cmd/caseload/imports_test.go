@@ -39,7 +39,7 @@ var homes = map[string][]string{
 	"github.com/joho/godotenv":        {"cmd/caseload"},
 	"github.com/spf13/":               {"cmd/caseload"},
 	"github.com/prometheus/":          {"internal/web", "cmd/caseload"},
-	"github.com/minio/crc64nvme":      {"internal/api", "internal/transfer"},
+	"github.com/minio/crc64nvme":      {"internal/api", "internal/transfer", "internal/objectstore", "internal/ingest"},
 	"github.com/vbauerster/":          {"cmd/caseload"},
 	"github.com/getkin/kin-openapi":   {},
 	"github.com/rogpeppe/go-internal": {},

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
+
+	"dcdentals.com/caseload/internal/caseload"
 )
 
 // backend is versitygw's file backend with four of its habits mended. Writes do not notice that the server is about to
@@ -37,8 +41,23 @@ func newBackend(files *posix.Posix, drafts *drafts, log *slog.Logger) *backend {
 }
 
 func (b *backend) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
-	out, err := b.Posix.PutObject(context.WithoutCancel(ctx), in)
+	return b.put(context.WithoutCancel(ctx), in)
+}
+
+// put is PutObject for a caller whose context may end it, up to the moment the object can be seen.
+func (b *backend) put(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	if (in.ChecksumAlgorithm == "" || in.ChecksumAlgorithm == types.ChecksumAlgorithmCrc64nvme) && !otherSums(
+		in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumSHA1, in.ChecksumSHA256, in.ChecksumSHA512, in.ChecksumMD5,
+		in.ChecksumXXHASH64, in.ChecksumXXHASH3, in.ChecksumXXHASH128) {
+		in.Body = summed(in.Body, in.ChecksumCRC64NVME)
+	}
+	out, err := b.Posix.PutObject(ctx, in)
 	return out, b.answered(ctx, "PutObject", err)
+}
+
+// otherSums tells whether one of the checksums is declared.
+func otherSums(declared ...*string) bool {
+	return slices.ContainsFunc(declared, func(sum *string) bool { return sum != nil })
 }
 
 func (b *backend) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput,
@@ -48,7 +67,17 @@ func (b *backend) CreateMultipartUpload(ctx context.Context, in s3response.Creat
 }
 
 func (b *backend) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
-	out, err := b.Posix.UploadPart(context.WithoutCancel(ctx), in)
+	return b.putPart(context.WithoutCancel(ctx), in)
+}
+
+// putPart is UploadPart for a caller whose context may end it. Every upload here was begun with CRC-64/NVME
+// (CreateMultipart), so a part that declares nothing has it taken all the same.
+func (b *backend) putPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
+	if !otherSums(in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumSHA1, in.ChecksumSHA256, in.ChecksumSHA512, in.ChecksumMD5,
+		in.ChecksumXXHASH64, in.ChecksumXXHASH3, in.ChecksumXXHASH128) {
+		in.Body = summed(in.Body, in.ChecksumCRC64NVME)
+	}
+	out, err := b.Posix.UploadPart(ctx, in)
 	if err == nil {
 		b.drafts.arrive(aws.ToString(in.Key), aws.ToString(in.UploadId), aws.ToInt32(in.PartNumber))
 	}
@@ -97,11 +126,12 @@ func (b *backend) takeTurn(key string) (done func()) {
 // answered returns the error as the client may know it.
 func (b *backend) answered(ctx context.Context, operation string, err error) error {
 	var known s3err.S3Error
+	var own *caseload.Error // of a body that this process itself hands in
 	if noRoom(err) {
 		b.drafts.dropAll() // what they hold is only for speed
 	}
 	switch {
-	case err == nil || errors.As(err, &known):
+	case err == nil || errors.As(err, &known) || errors.As(err, &own) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return err
 	case noRoom(err):
 		b.log.ErrorContext(ctx, "objectstore: the disk of the embedded store is full", "operation", operation)

@@ -42,6 +42,7 @@ type Embedded struct {
 	log                   *slog.Logger
 	lock                  *os.File
 	gateway               *gateway
+	gate                  gate // of the proxy and of this process's own calls
 	store                 *Store
 	proxy                 *proxy
 	closeOnce             sync.Once
@@ -106,7 +107,7 @@ func (e *Embedded) start(ctx context.Context, dir string) error {
 		return err
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return e.gateway.dial(ctx) }
-	e.proxy = newProxy(dial)
+	e.proxy = newProxy(dial, &e.gate)
 	e.store = newStore(embeddedBucket, e.log,
 		aws.Config{Region: embeddedRegion, Credentials: credentials.NewStaticCredentialsProvider(access, secret, "")},
 		dial, func(o *s3.Options) {
@@ -114,6 +115,7 @@ func (e *Embedded) start(ctx context.Context, dir string) error {
 			o.BaseEndpoint = aws.String("http://store.internal") // a name for the signature only; dial decides
 		})
 	e.store.embedded = e
+	e.store.inside = &inside{gate: &e.gate, files: e.gateway.files}
 	return e.store.ensureBucket(ctx)
 }
 
@@ -129,8 +131,9 @@ func (e *Embedded) Handler() http.Handler { return e.proxy }
 // Close waits, as long as ctx lives, for the requests under way, then ends the gateway and frees the folder.
 func (e *Embedded) Close(ctx context.Context) error {
 	e.closeOnce.Do(func() {
+		e.gate.close(ctx)
 		if e.proxy != nil {
-			e.proxy.close(ctx)
+			e.proxy.transport.CloseIdleConnections()
 		}
 		if e.store != nil {
 			e.store.closeIdle()

@@ -8,6 +8,7 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	"github.com/versity/versitygw/s3err"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
@@ -46,7 +47,7 @@ var codes = map[string]caseload.Kind{
 	"PermanentRedirect":              caseload.Unavailable,
 }
 
-// sorted turns what the SDK answered into a *caseload.Error, or nil. The cause it keeps names the operation, the
+// sorted turns what the SDK or the embedded store answered into a *caseload.Error, or nil. The cause it keeps names the operation, the
 // store's code, the status and the store's request id; no URL, header or message of the store, which can hold
 // credentials or signatures.
 func (s *Store) sorted(operation string, err error) error {
@@ -65,6 +66,10 @@ func (s *Store) sorted(operation string, err error) error {
 	}
 	if errors.As(err, &api) {
 		code = api.ErrorCode()
+	}
+	var inside s3err.S3Error // the embedded store's, asked in this process
+	if errors.As(err, &inside) {
+		status, code = inside.StatusCode(), inside.BaseError().Code
 	}
 	if status == 0 && code == "" {
 		return unreachable(operation, err)

@@ -31,6 +31,7 @@ const (
 // gateway is versitygw without its admin API, web pages and logs.
 type gateway struct {
 	server  *s3api.S3ApiServer
+	files   *backend
 	network string
 	address string
 	drafts  *drafts
@@ -61,15 +62,16 @@ func startGateway(ctx context.Context, root, sidecar, socket, access, secret str
 	}
 	options.SetNewDirPerm(0o700)
 	options.SetNewFilePerm(0o600)
-	backend, err := posix.New(root, attributes, options)
+	files, err := posix.New(root, attributes, options)
 	if err != nil {
 		return nil, folderError(err)
 	}
 	utils.SetBucketNameValidationStrict(true)
 	g.drafts = newDrafts(filepath.Join(root, embeddedBucket))
+	g.files = newBackend(files, g.drafts, log)
 	listening := make(chan struct{})
 	g.server, err = s3api.New(
-		newBackend(backend, g.drafts, log),
+		g.files,
 		middlewares.RootUserConfig{Access: access, Secret: secret},
 		embeddedRegion,
 		auth.NewIAMServiceSingle(auth.Account{Access: access, Secret: secret, Role: auth.RoleAdmin}),

@@ -1,26 +1,22 @@
 package objectstore
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 )
 
 // proxy hands requests for objects to the gateway, Host and path as they came because both are signed. It lets through
 // only what a URL of ours needs; the gateway refuses whatever is not signed.
 type proxy struct {
 	transport *http.Transport
-	mu        sync.Mutex
-	closing   bool
-	work      sync.WaitGroup // requests under way; grows only while not closing
+	gate      *gate
 }
 
-func newProxy(dial dialFunc) *proxy {
-	p := &proxy{transport: newTransport(dial, answerTimeout, bulkBuffer)}
+func newProxy(dial dialFunc, gate *gate) *proxy {
+	p := &proxy{transport: newTransport(dial, answerTimeout, bulkBuffer), gate: gate}
 	p.transport.Proxy = nil
 	return p
 }
@@ -42,11 +38,12 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !servable(w, r) {
 		return
 	}
-	if !p.enter() {
+	leave, open := p.gate.enter()
+	if !open {
 		unavailable(w)
 		return
 	}
-	defer p.work.Done()
+	defer leave()
 	out := p.outgoing(r)
 	if r.Method == http.MethodPost {
 		body, fault, err := guardForm(r)
@@ -154,30 +151,7 @@ func passOn(w io.Writer, body io.Reader) {
 	}
 }
 
-func (p *proxy) enter() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.closing {
-		p.work.Add(1)
-	}
-	return !p.closing
-}
-
 func unavailable(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "5")
 	http.Error(w, "The object store cannot answer now.", http.StatusServiceUnavailable)
-}
-
-// close lets no further request in and waits for those under way.
-func (p *proxy) close(ctx context.Context) {
-	p.mu.Lock()
-	p.closing = true
-	p.mu.Unlock()
-	done := make(chan struct{})
-	go func() { p.work.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
-	p.transport.CloseIdleConnections()
 }

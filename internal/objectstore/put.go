@@ -20,6 +20,9 @@ import (
 func (s *Store) Put(ctx context.Context, key caseload.ObjectKey, body io.Reader, size int64, crc64nvme string) error {
 	ctx, guard := guardSource(ctx, body, size, s.pace.Stall)
 	defer guard.stop()
+	if s.inside != nil {
+		return s.sorted("PutObject", guard.blame(s.inside.put(ctx, s.bucket, key, guard, size, crc64nvme)))
+	}
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:            &s.bucket,
 		Key:               aws.String(string(key)),
@@ -38,6 +41,9 @@ func (s *Store) Put(ctx context.Context, key caseload.ObjectKey, body io.Reader,
 func (s *Store) PutPart(ctx context.Context, key caseload.ObjectKey, uploadID string, p caseload.Part, body io.Reader) error {
 	ctx, guard := guardSource(ctx, body, p.Size, s.pace.Stall)
 	defer guard.stop()
+	if s.inside != nil {
+		return s.sorted("UploadPart", guard.blame(s.inside.putPart(ctx, s.bucket, key, uploadID, p, guard)))
+	}
 	_, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket:            &s.bucket,
 		Key:               aws.String(string(key)),

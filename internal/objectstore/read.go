@@ -21,7 +21,11 @@ func (s *Store) Head(ctx context.Context, key caseload.ObjectKey, versionID stri
 	if versionID != "" {
 		in.VersionId = &versionID
 	}
-	out, err := s.client.HeadObject(ctx, in)
+	head := func() (*s3.HeadObjectOutput, error) { return s.client.HeadObject(ctx, in) }
+	if s.inside != nil {
+		head = func() (*s3.HeadObjectOutput, error) { return s.inside.head(ctx, in) }
+	}
+	out, err := head()
 	if err != nil {
 		return caseload.Object{}, s.sorted("HeadObject", err)
 	}
@@ -143,19 +147,31 @@ func (s *Store) open(ctx context.Context, o caseload.Object, first, last int64) 
 	if o.VersionID != "" {
 		in.VersionId = &o.VersionID
 	}
+	get := s.get
+	if s.inside != nil {
+		get = s.inside.get
+	}
+	body, got, err := get(ctx, in)
+	if err != nil {
+		return nil, s.sorted("GetObject", err)
+	}
+	if got != last-first+1 {
+		_ = body.Close()
+		return nil, caseload.Errorf(caseload.Conflict, "The stored object is not the one that was verified.").
+			WithCause(fmt.Errorf("GetObject: %d bytes instead of %d", got, last-first+1))
+	}
+	return body, nil
+}
+
+// get asks a store for the bytes and returns how many it will give, at its pace.
+func (s *Store) get(ctx context.Context, in *s3.GetObjectInput) (io.ReadCloser, int64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	out, err := s.client.GetObject(ctx, in, s.inBulk)
 	if err != nil {
 		cancel(nil)
-		return nil, s.sorted("GetObject", err)
+		return nil, 0, err
 	}
-	if got := aws.ToInt64(out.ContentLength); got != last-first+1 {
-		cancel(nil)
-		_ = out.Body.Close()
-		return nil, caseload.Errorf(caseload.Conflict, "The stored object is not the one that was verified.").
-			WithCause(fmt.Errorf("GetObject: %d bytes instead of %d", got, last-first+1))
-	}
-	return &pacedBody{body: out.Body, cancel: cancel, ctx: ctx, pace: s.pace}, nil
+	return &pacedBody{body: out.Body, cancel: cancel, ctx: ctx, pace: s.pace}, aws.ToInt64(out.ContentLength), nil
 }
 
 // pace is the least a store must do.

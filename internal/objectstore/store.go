@@ -65,6 +65,7 @@ type Store struct {
 	slow      *http.Client // for Complete, which may take minutes to answer
 	cdn       *cloudFront  // nil: downloads come from the store itself
 	embedded  *Embedded    // nil: an external store
+	inside    *inside      // the way to the embedded store's files; nil: an external store
 	forms     formProbe
 	pace      pace
 	log       *slog.Logger
