@@ -7,6 +7,8 @@ import (
 
 	textenc "golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
@@ -16,9 +18,27 @@ type charset struct {
 	stated  bool             // (0008,0005) names at least one set
 	whole   textenc.Encoding // a multi-byte set without code extensions (GB18030, GBK); nil otherwise
 	utf8    bool
+	latin1  bool      // the only set named is Latin-1, which software writes without looking
 	initial codeSet   // the set the value begins with, in G1 (and, for ISO_IR 13, also G0)
 	allowed []codeSet // the sets escapes may switch to
 	unknown []string  // terms nobody knows
+	foreign []string  // terms that are no defined terms of DICOM and yet clear
+	guess   guess     // what bytes are that the stated set does not explain
+}
+
+// foreignSets are names of sets that DICOM does not define and the field writes.
+var foreignSets = map[string]textenc.Encoding{
+	"EUC KR": korean.EUCKR, "CP949": korean.EUCKR, "MS949": korean.EUCKR, "KS C 5601": korean.EUCKR, "KS X 1001": korean.EUCKR,
+	"KS C 5601 1987": korean.EUCKR, "WINDOWS 949": korean.EUCKR, "SHIFT JIS": japanese.ShiftJIS, "SJIS": japanese.ShiftJIS,
+	"CP932": japanese.ShiftJIS, "MS932": japanese.ShiftJIS, "WINDOWS 31J": japanese.ShiftJIS, "EUC JP": japanese.EUCJP,
+	"GB2312": simplifiedchinese.GBK, "CP936": simplifiedchinese.GBK, "WINDOWS 1250": charmap.Windows1250,
+	"WINDOWS 1251": charmap.Windows1251, "WINDOWS 1252": charmap.Windows1252, "WINDOWS 1253": charmap.Windows1253,
+	"WINDOWS 1254": charmap.Windows1254, "WINDOWS 1255": charmap.Windows1255, "WINDOWS 1256": charmap.Windows1256,
+}
+
+// isoParts are the registration numbers of the parts of ISO 8859, which some write by name.
+var isoParts = map[string]string{
+	"1": "100", "2": "101", "3": "109", "4": "110", "5": "144", "6": "127", "7": "126", "8": "138", "9": "148", "11": "166", "15": "203",
 }
 
 // newCharset understands the values of (0008,0005). Spellings of the field ("ISO-IR 100", "ISO_2022_IR_87", "UTF-8")
@@ -38,11 +58,16 @@ func newCharset(terms []string) charset {
 		case "GB18030":
 			c.whole = simplifiedchinese.GB18030
 			continue
-		case "GBK", "GB2312":
+		case "GBK":
 			c.whole = simplifiedchinese.GBK
 			continue
 		}
-		set, ok := codeSets[strings.TrimPrefix(strings.TrimPrefix(term, "ISO 2022 IR "), "ISO IR ")]
+		if whole, ok := foreignSets[term]; ok {
+			c.whole, c.foreign = whole, append(c.foreign, term)
+			continue
+		}
+		number := strings.TrimPrefix(strings.TrimPrefix(term, "ISO 2022 IR "), "ISO IR ")
+		set, ok := codeSets[number]
 		if !ok {
 			c.unknown = append(c.unknown, term)
 			continue
@@ -50,6 +75,7 @@ func newCharset(terms []string) charset {
 		if i == 0 {
 			c.initial = set
 		}
+		c.latin1 = number == "100" && len(terms) == 1
 		c.allowed = append(c.allowed, set)
 	}
 	if c.initial.decode == nil {
@@ -79,37 +105,97 @@ func plainTerm(term string) string {
 		return "ISO 2022" + strings.TrimPrefix(term, "ISO2022")
 	case strings.HasPrefix(term, "ISOIR"):
 		return "ISO IR" + strings.TrimPrefix(term, "ISOIR")
-	case strings.HasPrefix(term, "ISO 8859 1") && len(term) == len("ISO 8859 1"):
-		return "ISO IR 100"
+	case strings.HasPrefix(term, "ISO 8859 ") || strings.HasPrefix(term, "ISO8859 "):
+		if number, ok := isoParts[term[strings.Index(term, "8859 ")+5:]]; ok {
+			return "ISO IR " + number
+		}
 	}
 	return term
 }
 
-// decode returns the text of b and whether it is certain: every byte had a meaning in the stated set. Bytes above 127
-// without a stated set are read as UTF-8 where they are that, else as Latin-1, and are not certain.
-func (c charset) decode(b []byte) (text string, certain bool) {
+// reading tells in which set text was read that its own declaration does not explain; "" when the declaration does.
+type reading string
+
+const (
+	asUTF8     reading = "UTF-8"
+	asLatin1   reading = "Latin-1"
+	asDeclared reading = "the set declared, as far as it goes"
+)
+
+// decode returns the text of b, a value of the representation t, and how far it is to be trusted. Bytes above 127 that
+// the declaration does not explain are read as UTF-8 where they are that, else as the set the object's names point to,
+// else as Latin-1. A byte without any meaning becomes U+FFFD.
+func (c *charset) decode(b []byte, t trait) (string, reading) {
 	if plainASCII(b) {
-		return string(b), true
+		return string(b), ""
 	}
-	switch {
-	case c.utf8:
-		return utf8OrLatin1(b)
-	case c.whole != nil:
-		out, err := c.whole.NewDecoder().Bytes(b)
-		return string(out), err == nil && !bytes.ContainsRune(out, utf8.RuneError)
-	case c.stated || bytes.IndexByte(b, escape) >= 0:
-		return c.decodeExtended(b)
-	}
-	text, _ = utf8OrLatin1(b)
-	return text, false
+	var out strings.Builder
+	out.Grow(len(b) + len(b)/2)
+	doubt := c.write(&out, b, t)
+	return out.String(), doubt
 }
 
-func utf8OrLatin1(b []byte) (string, bool) {
-	if utf8.Valid(b) {
-		return string(b), true
+// doubt is what decode says of b, without making the text.
+func (c *charset) doubt(b []byte, t trait) reading {
+	if plainASCII(b) {
+		return ""
 	}
-	out, _ := charmap.ISO8859_1.NewDecoder().Bytes(b)
-	return string(out), false
+	return c.write(nil, b, t)
+}
+
+// write appends the text of b to out, which may be nil.
+func (c *charset) write(out *strings.Builder, b []byte, t trait) reading {
+	switch {
+	case c.whole != nil:
+		if encoded(out, b, c.whole) {
+			return ""
+		}
+		return asDeclared
+	case c.utf8 && utf8.Valid(b):
+		put(out, b)
+		return ""
+	case c.latin1 && utf8.Valid(b) && bytes.IndexByte(b, escape) < 0:
+		put(out, b)
+		return asUTF8
+	case c.latin1 && c.guess.encoding != nil && encoded(nil, b, c.guess.encoding):
+		encoded(out, b, c.guess.encoding)
+		return c.guess.name
+	case !c.utf8 && (c.stated && len(c.unknown) < 1 || len(c.allowed) > 0 || bytes.IndexByte(b, escape) >= 0):
+		if c.extended(out, b, t) {
+			return ""
+		}
+		return asDeclared
+	case utf8.Valid(b):
+		put(out, b)
+		return asUTF8
+	case c.guess.encoding != nil && encoded(nil, b, c.guess.encoding):
+		encoded(out, b, c.guess.encoding)
+		return c.guess.name
+	}
+	encoded(out, b, charmap.ISO8859_1)
+	return asLatin1
+}
+
+func put(out *strings.Builder, b []byte) {
+	if out != nil {
+		out.Write(b)
+	}
+}
+
+// encoded appends b, decoded piece by piece, to out, which may be nil, and reports whether every byte had a meaning.
+func encoded(out *strings.Builder, b []byte, set textenc.Encoding) bool {
+	decoder, whole := set.NewDecoder(), true
+	var piece [1 << 10]byte
+	for len(b) > 0 {
+		written, read, _ := decoder.Transform(piece[:], b, true)
+		whole = whole && !bytes.ContainsRune(piece[:written], utf8.RuneError)
+		put(out, piece[:written])
+		if read == 0 && written == 0 {
+			return false
+		}
+		b = b[read:]
+	}
+	return whole
 }
 
 // plainASCII reports whether the bytes mean the same in every set: no high byte, no escape.
@@ -122,25 +208,57 @@ func plainASCII(b []byte) bool {
 	return true
 }
 
-// resolveCharset reads (0008,0005) and notes text that could not be read with certainty.
+// charsetOf returns the character set an item's own (0008,0005) states, else the one around it (PS3.5 7.5.3).
+func (c *charset) charsetOf(elements []Element) *charset {
+	for i := range elements {
+		if elements[i].Tag > TagSpecificCharacterSet {
+			break
+		}
+		if elements[i].Tag == TagSpecificCharacterSet && len(elements[i].Value) > 0 {
+			own := newCharset(splitValues(elements[i].Value))
+			own.guess = c.guess
+			return &own
+		}
+	}
+	return c
+}
+
+// resolveCharset reads (0008,0005) and notes text that its declaration does not explain.
 func (h *Header) resolveCharset() {
 	if e := h.Find(TagSpecificCharacterSet); e != nil {
 		h.names = newCharset(splitValues(e.Value))
 		for _, term := range h.names.unknown {
 			h.warn(WarnCharset, TagSpecificCharacterSet, e.Offset, "the character set %.40q is not known", term)
 		}
+		for _, term := range h.names.foreign {
+			h.warn(WarnCharset, TagSpecificCharacterSet, e.Offset, "the character set %.40q is not one of DICOM; it was understood all the same", term)
+		}
 	}
-	for _, e := range h.Elements {
-		if !traitOf(e.VR).charset || plainASCII(e.Value) {
+	if !h.names.stated || h.names.latin1 || h.names.utf8 || len(h.names.unknown) > 0 {
+		h.names.guess = guessFrom(h.Elements)
+	}
+	h.noteDoubts(h.Elements, &h.names)
+}
+
+// noteDoubts warns of text that could not be read as declared, in sequences too.
+func (h *Header) noteDoubts(elements []Element, names *charset) {
+	for i := range elements {
+		e := &elements[i]
+		for j := range e.Items {
+			h.noteDoubts(e.Items[j].Elements, names.charsetOf(e.Items[j].Elements))
+		}
+		t := traitOf(e.VR)
+		if !t.charset {
 			continue
 		}
-		if _, certain := h.names.decode(e.Value); certain {
-			continue
-		}
-		if h.names.stated {
+		switch doubt := names.doubt(e.Value, t); {
+		case doubt == "":
+		case doubt == asDeclared:
 			h.warn(WarnCharset, e.Tag, e.Offset, "the text holds bytes its character set does not have; they were guessed")
-		} else {
-			h.warn(WarnCharset, e.Tag, e.Offset, "the file names no character set for its text; it was read as UTF-8 or Latin-1")
+		case names.stated:
+			h.warn(WarnCharset, e.Tag, e.Offset, "the text is not in the character set the file names; it was read as %s", doubt)
+		default:
+			h.warn(WarnCharset, e.Tag, e.Offset, "the file names no character set for its text; it was read as %s", doubt)
 		}
 	}
 }

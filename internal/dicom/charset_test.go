@@ -1,6 +1,7 @@
 package dicom_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +49,37 @@ func TestNamesAreReadInTheirCharacterSet(t *testing.T) {
 		{"empty set, Latin-1", "M\xfcller", []string{""}, "Müller", true},
 		{"UTF-8 stated, Latin-1 written", "M\xfcller", []string{"ISO_IR 192"}, "Müller", true},
 		{"a set nobody knows", "Mueller", []string{"ISO_IR 999"}, "Mueller", true},
+		{"Latin-2", "\xa3ukasz^\xaf\xf3\xb3\xe6", []string{"ISO_IR 101"}, "Łukasz^Żółć", false},
+		{"Latin-3", "\xd8is^\xa1", []string{"ISO_IR 109"}, "Ĝis^Ħ", false},
+		{"Latin-4", "\xd3\xbani\xf1\xb9", []string{"ISO_IR 110"}, "Ķēniņš", false},
+		{"Greek", "\xc4\xe9\xef\xed\xf5\xf3\xe9\xef\xf2", []string{"ISO_IR 126"}, "Διονυσιος", false},
+		{"Arabic", "\xe2\xc8\xc7\xe6\xea^\xe4\xe6\xd2\xc7\xd1", []string{"ISO_IR 127"}, "قباني^لنزار", false},
+		{"Hebrew", "\xf9\xf8\xe5\xef^\xe3\xe1\xe5\xf8\xe4", []string{"ISO_IR 138"}, "שרון^דבורה", false},
+		{"Turkish", "\xc7avu\xfe^\xddbrahim", []string{"ISO_IR 148"}, "Çavuş^İbrahim", false},
+		{"Thai", "\xb9\xd2\xc1\xca\xa1\xd8\xc5^\xaa\xd7\xe8\xcd", []string{"ISO_IR 166"}, "นามสกุล^ชื่อ", false},
+		{"Latin-9", "\xbcuvre^\xa4", []string{"ISO_IR 203"}, "Œuvre^€", false},
+		{"Thai by escape", "A^\x1b-T\xaa\xd7\xe8\xcd", []string{"", "ISO 2022 IR 166"}, "A^ชื่อ", false},
+		{"JIS X 0212 by escape", "A=\x1b$(D0!\x1b(B", []string{"", "ISO 2022 IR 87", "ISO 2022 IR 159"}, "A=丂", false},
+		{"half-width katakana without extensions", "\xd4\xcf\xc0\xde^\xc0\xdb\xb3", []string{"ISO_IR 13"}, "ﾔﾏﾀﾞ^ﾀﾛｳ", false},
+		{"a Korean syllable that only Windows has under IR 149", "\xc8\xab^\xb1\xe6\x8cc", []string{"", "ISO 2022 IR 149"}, "홍^길똠", true},
+		{"a byte the set has not", "\xa5^A", []string{"ISO_IR 127"}, "�^A", true},
+		{"Latin-1 stated, UTF-8 written", "M\xc3\xbcller^J\xc3\xbcrgen", []string{"ISO_IR 100"}, "Müller^Jürgen", true},
+		{"Latin-1 stated, Korean written", "\xb1\xe8^\xc3\xb6\xbc\xf6", []string{"ISO_IR 100"}, "김^철수", true},
+		{"UTF-8 stated, Korean written", "Hong^Gildong=\xfb\xf3^\xd1\xce\xd4\xd7=\xc8\xab^\xb1\xe6\xb5\xbf", []string{"ISO_IR 192"}, "Hong^Gildong=洪^吉洞=홍^길동", true},
+		{"no set, Korean", "\xc8\xab\xb1\xe6\xb5\xbf", nil, "홍길동", true},
+		{"no set, Chinese", "\xcd\xf5^\xd0\xa1\xb6\xab", nil, "王^小东", true},
+		{"no set, Chinese in the second writing", "Li^Ming=\xc0\xee^\xc3\xf7", []string{""}, "Li^Ming=李^明", true},
+		{"no set, Japanese", "Yamada^Tarou=\x8eR\x93c^\x91\xbe\x98Y=\x82\xe2\x82\xdc\x82\xbe^\x82\xbd\x82\xeb\x82\xa4", nil, "Yamada^Tarou=山田^太郎=やまだ^たろう", true},
+		{"no set, katakana", "\x83\x84\x83}\x83_^\x83^\x83\x8d\x83E", nil, "ヤマダ^タロウ", true},
+		{"no set, an Icelandic name", "\xcd\xf1igo^\xd3\xf0inn", nil, "Íñigo^Óðinn", true},
+		{"no set, Cyrillic capitals", "\xc8\xc2\xc0\xcd\xce\xc2", nil, "ÈÂÀÍÎÂ", true},
+		{"no set, family name of two scripts", "\xc1\xd6\xc1\xd6", nil, "ÁÖÁÖ", true},
+		{"escapes without a declaration", "Yamada=\x1b$B;3ED\x1b(B", nil, "Yamada=山田", true},
+		{"an escape to a set not declared", "A^\x1b$)C\xc8\xab", []string{"", "ISO 2022 IR 87"}, "A^홍", true},
+		{"Korean under a foreign name", "\xc8\xab^\xb1\xe6\xb5\xbf", []string{"EUC-KR"}, "홍^길동", true},
+		{"Shift-JIS under a foreign name", "\x8eR\x93c^\x91\xbe\x98Y", []string{"Shift_JIS"}, "山田^太郎", true},
+		{"the part of ISO 8859 by name", "\xc1\xe8\xde\xed\xe1", []string{"ISO 8859-7"}, "Αθήνα", false},
+		{"Windows-1251 by name", "\xc8\xe2\xe0\xed\xee\xe2", []string{"windows-1251"}, "Иванов", true},
 		{"an escape nobody knows", "A\x1b%ZB", []string{"", "ISO 2022 IR 87"}, "A%ZB", true},
 	}
 	for _, c := range cases {
@@ -60,6 +92,36 @@ func TestNamesAreReadInTheirCharacterSet(t *testing.T) {
 				t.Errorf("warnings: %v", in.Warnings)
 			}
 		})
+	}
+}
+
+func TestTextInItemsHasItsOwnCharacterSet(t *testing.T) {
+	h := read(t, dicomtest.CT(dicomtest.CTOptions{Charset: []string{"ISO_IR 192"}, BeforePixels: func(e *dicomtest.Encoder) {
+		e.Sequence(0x00400275, false, func(e *dicomtest.Encoder) {
+			e.Text(0x00080005, "CS", "ISO_IR 144")
+			e.Text(0x00400007, "LO", "\xbb\xee\xda")
+		}, func(e *dicomtest.Encoder) { e.Text(0x00400007, "LO", "M\xfcller") })
+	}}))
+	if len(h.Warnings) != 1 || h.Warnings[0].Code != dicom.WarnCharset || h.Warnings[0].Tag != 0x00400007 {
+		t.Errorf("warnings %v", h.Warnings)
+	}
+	var texts []string
+	for line := range h.Lines(64) {
+		if line.Tag == 0x00400007 {
+			texts = append(texts, line.Text)
+		}
+	}
+	if !slices.Equal(texts, []string{"Люк", "Müller"}) {
+		t.Errorf("texts %q", texts)
+	}
+}
+
+func TestTheRestOfTheTextFollowsTheNames(t *testing.T) {
+	h := read(t, dicomtest.CT(dicomtest.CTOptions{Patient: []byte("\xb1\xe8^\xc3\xb6\xbc\xf6"), BeforePixels: func(e *dicomtest.Encoder) {
+		e.Text(0x00321060, "LO", "\xc4\xa1\xb0\xfa") // 치과
+	}}))
+	if got := h.String(0x00321060); got != "치과" {
+		t.Errorf("got %q", got)
 	}
 }
 

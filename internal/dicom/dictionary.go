@@ -8,10 +8,13 @@ import (
 	"unicode"
 )
 
-//go:generate go run ./gen -from /usr/share/libdcmtk17/dicom.dic -to dictionary.tsv
+//go:generate go run ./gen -from /usr/share/libdcmtk17
 
 //go:embed dictionary.tsv
 var dictionaryText string
+
+//go:embed private.tsv
+var privateText string
 
 // DictionaryEntry is one line of the data dictionary (PS3.6 6).
 type DictionaryEntry struct {
@@ -81,6 +84,45 @@ func LookUp(tag Tag) (DictionaryEntry, bool) {
 		entry, ok := d.byTag[MakeTag(group&0xFF00, element)]
 		entry.Tag = tag
 		return entry, ok
+	}
+	return DictionaryEntry{}, false
+}
+
+// privateKey names a private element: relative to its block when element is below 256, else fixed.
+type privateKey struct {
+	creator        string
+	group, element uint16
+}
+
+// loadPrivate parses the embedded table of private elements once, at first use (about 2,000 lines).
+var loadPrivate = sync.OnceValue(func() map[privateKey]DictionaryEntry {
+	out := map[privateKey]DictionaryEntry{}
+	for line := range strings.Lines(privateText) {
+		fields := strings.Split(strings.TrimRight(line, "\n"), "\t")
+		if len(fields) != 6 {
+			continue // comment
+		}
+		group, errG := strconv.ParseUint(fields[0], 16, 16)
+		element, errE := strconv.ParseUint(fields[1], 16, 16)
+		if errG == nil && errE == nil {
+			out[privateKey{fields[5], uint16(group), uint16(element)}] = DictionaryEntry{VR: VR(fields[2]), Keyword: fields[3], Multiplicity: fields[4]}
+		}
+	}
+	return out
+})
+
+// LookUpPrivate returns what a manufacturer has published of a private element (PS3.5 7.8), as collected in DCMTK's
+// private dictionary; creator is the text of the element that reserves its block.
+func LookUpPrivate(creator string, tag Tag) (DictionaryEntry, bool) {
+	table := loadPrivate()
+	for _, group := range []uint16{tag.Group(), tag.Group()&0xFF00 | 1} {
+		for _, element := range []uint16{tag.Element() & 0xFF, tag.Element()} {
+			entry, ok := table[privateKey{creator, group, element}]
+			if ok && (group == tag.Group() || group == 0x6001 || group == 0x7001) {
+				entry.Tag = tag
+				return entry, true
+			}
+		}
 	}
 	return DictionaryEntry{}, false
 }

@@ -78,7 +78,10 @@ type Element struct {
 }
 
 // Item is one item of a sequence: a data set of its own (PS3.5 7.5).
-type Item struct{ Elements []Element }
+type Item struct {
+	Offset   int64 // of the item's tag, counted like Element.Offset
+	Elements []Element
+}
 
 // Undefined is the Length of a value that ends at a delimiter (PS3.5 7.1.1: FFFFFFFFH).
 const Undefined int64 = -1

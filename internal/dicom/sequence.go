@@ -48,7 +48,7 @@ func (w *walker) openItem(length int64) {
 			end = w.pos + length
 		}
 	}
-	w.stack = append(w.stack, level{kind: dataSetLevel, enc: top.enc, end: end, undefined: length == Undefined, owner: Element{Tag: top.owner.Tag}})
+	w.stack = append(w.stack, level{kind: dataSetLevel, enc: top.enc, start: w.pos - 8, end: end, undefined: length == Undefined, owner: Element{Tag: top.owner.Tag}})
 }
 
 // delimiter handles group FFFE where an element is due. A delimiter that closes an open item or sequence closes it, even
@@ -97,7 +97,7 @@ func (w *walker) pop() {
 	switch {
 	case top.kind == dataSetLevel:
 		if w.afford(elementCost) {
-			parent.items = append(parent.items, Item{top.elements})
+			parent.items = append(parent.items, Item{top.start, top.elements})
 		}
 	default:
 		if top.kind == sequenceLevel {

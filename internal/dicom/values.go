@@ -18,7 +18,7 @@ func (h *Header) String(tag Tag) string {
 }
 
 // Strings returns all values of a top-level element as text, nil when there is none.
-func (h *Header) Strings(tag Tag) []string { return h.Find(tag).strings(h.names) }
+func (h *Header) Strings(tag Tag) []string { return h.Find(tag).strings(&h.names) }
 
 // Int returns the first value of a top-level element as an integer; false when there is none or it is no number.
 func (h *Header) Int(tag Tag) (int, bool) { return h.Find(tag).Int() }
@@ -35,22 +35,17 @@ func (h *Header) Float(tag Tag) (float64, bool) {
 func (h *Header) Floats(tag Tag) []float64 { return h.Find(tag).Floats() }
 
 // strings returns the values of e as text. Numbers of binary VRs are printed.
-func (e *Element) strings(names charset) []string {
+func (e *Element) strings(names *charset) []string {
 	if e == nil || len(e.Value) == 0 {
 		return nil
 	}
 	t := traitOf(e.VR)
 	switch {
-	case e.VR == VRAttributeTag:
-		var out []string
-		for b := e.Value; len(b) >= 4; b = b[4:] {
-			out = append(out, encoding{bigEndian: e.BigEndian}.tag(b).Hex())
-		}
-		return out
 	case t.width > 0:
-		var out []string
-		for _, f := range e.Floats() {
-			out = append(out, strconv.FormatFloat(f, 'g', -1, 64))
+		out := make([]string, 0, len(e.Value)/t.width)
+		order := encoding{bigEndian: e.BigEndian}.order()
+		for b := e.Value; len(b) >= t.numberLength(); b = b[t.numberLength():] {
+			out = append(out, string(appendNumber(nil, b, t, order)))
 		}
 		return out
 	case !t.text && t.vr != VRUnknown:
@@ -58,7 +53,7 @@ func (e *Element) strings(names charset) []string {
 	}
 	text := string(e.Value)
 	if t.charset || t.vr == VRUnknown {
-		text, _ = names.decode(e.Value)
+		text, _ = names.decode(e.Value, t)
 	}
 	if t.single {
 		return []string{trimValue(text)}
@@ -68,6 +63,38 @@ func (e *Element) strings(names charset) []string {
 		values[i] = trimValue(value)
 	}
 	return values
+}
+
+// numberLength returns the bytes of one value of a binary VR: of an attribute tag both halves.
+func (t trait) numberLength() int {
+	if t.vr == VRAttributeTag {
+		return 4
+	}
+	return t.width
+}
+
+// appendNumber appends the first number of b, of a binary VR (PS3.5 table 6.2-1), in digits; a tag as eight hex digits. No
+// integer loses digits, and a float is written as short as it can be read back.
+func appendNumber(out, b []byte, t trait, order binary.ByteOrder) []byte {
+	switch t.vr {
+	case VRAttributeTag:
+		return append(out, MakeTag(order.Uint16(b), order.Uint16(b[2:])).Hex()...)
+	case VRFloat32, "OF":
+		return strconv.AppendFloat(out, float64(math.Float32frombits(order.Uint32(b))), 'g', -1, 32)
+	case VRFloat64, "OD":
+		return strconv.AppendFloat(out, math.Float64frombits(order.Uint64(b)), 'g', -1, 64)
+	case VRInt16:
+		return strconv.AppendInt(out, int64(int16(order.Uint16(b))), 10)
+	case VRInt32:
+		return strconv.AppendInt(out, int64(int32(order.Uint32(b))), 10)
+	case VRInt64:
+		return strconv.AppendInt(out, int64(order.Uint64(b)), 10)
+	case VRUint32, "OL":
+		return strconv.AppendUint(out, uint64(order.Uint32(b)), 10)
+	case VRUint64, "OV":
+		return strconv.AppendUint(out, order.Uint64(b), 10)
+	}
+	return strconv.AppendUint(out, uint64(order.Uint16(b)), 10)
 }
 
 // trimValue removes the padding of text: spaces and NULs at the end, spaces at the beginning (PS3.5 6.2).

@@ -34,6 +34,7 @@ const (
 type level struct {
 	kind      levelKind
 	enc       encoding
+	start     int64 // of an item: where its tag stands
 	end       int64 // first byte after it; for the undefined ones, of what encloses them
 	undefined bool  // ends at a delimiter
 	elements  []Element

@@ -97,6 +97,24 @@ func (e *Encoder) UV(tag uint32, values ...uint64) {
 	e.Raw(tag, "UV", b)
 }
 
+// Words writes 32-bit words under any representation.
+func (e *Encoder) Words(tag uint32, vr string, values ...uint32) {
+	var b []byte
+	for _, v := range values {
+		b = e.order().AppendUint32(b, v)
+	}
+	e.Raw(tag, vr, b)
+}
+
+// FL writes 32-bit floats.
+func (e *Encoder) FL(tag uint32, values ...float32) {
+	var b []byte
+	for _, v := range values {
+		b = e.order().AppendUint32(b, math.Float32bits(v))
+	}
+	e.Raw(tag, "FL", b)
+}
+
 // FD writes 64-bit floats.
 func (e *Encoder) FD(tag uint32, values ...float64) {
 	var b []byte
