@@ -136,6 +136,7 @@ type File struct {
 	PartSize  int64  // bytes; 0 on the small route
 	SentBytes int64  // as last reported while arriving; display only
 	Deadline  time.Time
+	Resumed   bool // a second plan was given this upload, which has several parts: they may be of two files that look alike
 
 	Loose       bool      // sent by a client that says neither parts' checksums nor, perhaps, the size (stock Uppy)
 	SizeOpen    bool      // of a loose file that is arriving: nobody said its size

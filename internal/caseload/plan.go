@@ -13,9 +13,10 @@ type Proposal struct {
 	Fresh time.Time
 }
 
-// KnownAlive tells whether the row's last sign of life is fresh.
+// KnownAlive tells whether the row can stay as it is when the proposal goes on with it: its last sign of life is fresh, and
+// it is no row whose parts must be known to come from a second client (File.Resumed).
 func (p Proposal) KnownAlive(row File) bool {
-	return !p.Fresh.IsZero() && !row.ChangedAt.Before(p.Fresh)
+	return !p.Fresh.IsZero() && !row.ChangedAt.Before(p.Fresh) && (row.Parts() < 2 || row.Resumed)
 }
 
 // Placed is what became of a Proposal.

@@ -12,7 +12,7 @@ import (
 
 // PlanFiles settles each file of one batch, in order, in one transaction under the case's lock: of two that propose the
 // same file at once the second finds the first one's row. A file whose upload is unfinished gets that row, which counts
-// as a sign of life and is written down unless the row's last one is fresh (Proposal.Fresh); one that was received is told
+// as a sign of life and is written down unless the row can stay as it is (Proposal.KnownAlive); one that was received is told
 // so; any other is inserted (state planned, made by the user, in the drop). Each needs an ID, an Object and a Deadline. A row is given to one file of the batch only. When drop is "" it is
 // that of the first unfinished file found, else a new one; it is returned. The events are FilesPlanned and FilesResumed.
 // NotFound or Gone when the case is not there or deleted, Invalid when the drop is another case's.
@@ -165,7 +165,7 @@ func (t *tx) settle(ctx context.Context, user caseload.User, c caseload.Case, dr
 		case caseload.MatchUnfinished:
 			resumed = append(resumed, f)
 			if !files[i].KnownAlive(*f) {
-				f.ChangedAt = t.now
+				f.ChangedAt, f.Resumed = t.now, f.Parts() > 1
 				alive = append(alive, f)
 			}
 		}
@@ -209,7 +209,8 @@ func (t *tx) insertPlanned(ctx context.Context, files []*caseload.File) error {
 	return err
 }
 
-// takeUp keeps the sign of life of uploads that go on; the latest of their deadlines is good for all.
+// takeUp keeps the sign of life of uploads that go on, and of those in several parts that they were resumed; the latest of
+// their deadlines is good for all.
 func (t *tx) takeUp(ctx context.Context, files []*caseload.File) error {
 	if len(files) == 0 {
 		return nil
@@ -224,7 +225,8 @@ func (t *tx) takeUp(ctx context.Context, files []*caseload.File) error {
 	}
 	one, args := among(t.store, ids, 2)
 	args = append([]any{toMS(deadline), toMS(t.now)}, args...)
-	n, err := t.exec(ctx, `UPDATE files SET deadline = `+t.store.list(1, 0)+`, changed_at = `+t.store.list(1, 1)+`
+	n, err := t.exec(ctx, `UPDATE files SET deadline = `+t.store.list(1, 0)+`, changed_at = `+t.store.list(1, 1)+`,
+		resumed = CASE WHEN part_size > 0 AND size > part_size THEN 1 ELSE 0 END
 		WHERE id `+one+` AND state IN ('planned', 'sending')`, args...)
 	if err == nil && int(n) != len(files) {
 		err = conflict("An upload was finished or given up meanwhile.").WithHint("Try again.")

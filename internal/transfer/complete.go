@@ -98,7 +98,8 @@ const lookTimeout = 10 * time.Second
 // finisher takes a file that is sending to stored if the store holds all of it. The caller has the file's turn.
 type finisher func(ctx context.Context, f caseload.File, actor string) (caseload.File, error)
 
-// finish is the finisher that needs no word of the client.
+// finish is the finisher that needs no word of the client. At the server's own wish (SystemActor) it puts no upload
+// together that was resumed: see nobodysWord.
 func (s *Service) finish(ctx context.Context, f caseload.File, actor string) (caseload.File, error) {
 	return s.finishAs(ctx, f, actor, "")
 }
@@ -127,6 +128,8 @@ func (s *Service) finishAs(ctx context.Context, f caseload.File, actor, meant st
 		held, err = s.Objects.ListParts(ctx, f.Object, f.UploadID)
 	}
 	switch {
+	case err == nil && f.Resumed && actor == caseload.SystemActor:
+		return f, nobodysWord()
 	case err == nil:
 		if manifest, err = s.agree(ctx, f, manifest, held, meant); err != nil {
 			return f, err
@@ -158,6 +161,13 @@ func (s *Service) agree(ctx context.Context, f caseload.File, manifest, held []c
 		return nil, err
 	}
 	return nil, notMeant()
+}
+
+// nobodysWord answers for an upload that more than one client may have sent parts of, when none of them asks: which file
+// it is only they can say, by its checksum.
+func nobodysWord() error {
+	return caseload.Errorf(caseload.Conflict, "This upload was resumed, and whoever did so has not said that it is whole.").
+		WithHint("Send the file again: what the store holds of it does not travel twice.").WithCause(errNotWhole)
 }
 
 func notMeant() error {

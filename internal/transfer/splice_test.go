@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/transfer"
@@ -133,5 +134,63 @@ func TestTwoLargeFilesUnderOneRowAreNeverSpliced(t *testing.T) {
 		r.must(complete(mine))
 		r.wantStored(f.ID, mine)
 		wantKind(t, complete(theirs), caseload.Conflict)
+	})
+}
+
+// A first client sends part 1 and vanishes, a second one the others and vanishes too: no part was signed twice, and
+// nobody knows which of the two files the whole is.
+func TestTheSweepPutsNoResumedUploadTogether(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, r *realRig) {
+		limits := r.Limits
+		limits.PartSize = caseload.MinPartSize
+		r.Limits = limits
+		mine := randomBytes(7, 2*caseload.MinPartSize+1000)
+		theirs := otherThan(mine)
+		plan := func(name string) caseload.File {
+			t.Helper()
+			planned, _, err := r.Plan(t.Context(), r.admin, r.c, "", []transfer.FileSpec{{Name: name, Size: int64(len(mine)), Fingerprint: "the same"}})
+			r.must(err)
+			r.must(planned[0].Err)
+			return planned[0].File
+		}
+		put := func(f caseload.File, b []byte, numbers ...int) {
+			t.Helper()
+			for _, n := range numbers {
+				signed, err := r.signed(f, b, n)
+				r.must(err)
+				if status := send(t, signed, partOf(f, b, n)); status != http.StatusOK {
+					t.Fatalf("part %d: status %d", n, status)
+				}
+			}
+		}
+		shared := plan("scan")
+		put(shared, mine, 1)
+		if again := plan("scan"); again.ID != shared.ID || !again.Resumed || !r.file(shared.ID).Resumed {
+			t.Fatalf("the second plan: %s, resumed %t; want %s", again.ID, again.Resumed, shared.ID)
+		}
+		put(shared, theirs, 2, 3)
+		alone := plan("alone")
+		put(alone, mine, 1, 2, 3)
+		finished := plan("finished")
+		put(finished, mine, 1, 2, 3)
+		plan("finished")
+
+		r.advance(61 * time.Minute)
+		report, err := r.Sweep(t.Context())
+		r.must(err)
+		if got := r.file(shared.ID); got.State != caseload.Sending {
+			t.Fatalf("row is %s: %+v", got.State, report)
+		}
+		r.wantStored(alone.ID, mine)
+		_, err = r.Complete(t.Context(), r.admin, finished.ID, checksum(mine))
+		r.must(err)
+		r.wantStored(finished.ID, mine)
+
+		r.advance(limits.AbandonAfter)
+		_, err = r.Sweep(t.Context())
+		r.must(err)
+		if got := r.file(shared.ID); got.State != caseload.Abandoned || got.Reason != "The upload was resumed and never finished." {
+			t.Errorf("row is %s, %q", got.State, got.Reason)
+		}
 	})
 }

@@ -20,7 +20,7 @@ const (
 const retrySoon = 5 * time.Minute
 
 // Sweep sees to what was left lying, and is run periodically by every deployment. Uploads past their deadline are
-// completed when the store holds all of them, abandoned when they had no sign of life for Limits.AbandonAfter or the
+// completed when the store holds all of them (resumed ones wait for a client's word on which file it is), abandoned when they had no sign of life for Limits.AbandonAfter or the
 // store ended them, and looked at again in an hour otherwise. Readings that lapsed are queued again. Delete-intents that
 // are due are carried out. A failure with one file is logged and counted and does not stop the rest; the error is about
 // the database refusing the work lists.
@@ -105,10 +105,13 @@ func (s *Service) silent(f caseload.File) bool {
 
 // givenUp is the reason shown for an upload that was silent for too long.
 func givenUp(f caseload.File) string {
-	if f.CancelledAt.IsZero() {
-		return "The file did not arrive whole in time."
+	switch {
+	case !f.CancelledAt.IsZero():
+		return "The upload was cancelled."
+	case f.Resumed:
+		return "The upload was resumed and never finished."
 	}
-	return "The upload was cancelled."
+	return "The file did not arrive whole in time."
 }
 
 // nextLook is when Sweep looks again at an upload that is not whole.

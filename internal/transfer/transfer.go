@@ -68,8 +68,8 @@ type SweepReport struct {
 // user answer NotFound for what is not in the user's organization and Gone for what was deleted there.
 type Records interface {
 	// PlanFiles finds the files among those of the case (caseload.Match) and inserts the others (state planned), under
-	// the case's lock, so that of two at once the second finds the first one's row. Unfinished ones get the deadline
-	// and ChangedAt, unless theirs is fresh (Proposal.KnownAlive). A drop of "" is that of the first unfinished one, else a new one; it is returned. Invalid when the drop
+	// the case's lock, so that of two at once the second finds the first one's row. Unfinished ones get the deadline,
+	// ChangedAt and, when in parts, Resumed, unless they can stay as they are (Proposal.KnownAlive). A drop of "" is that of the first unfinished one, else a new one; it is returned. Invalid when the drop
 	// is another case's. The case must be live.
 	PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, drop caseload.DropID, files []caseload.Proposal) (
 		[]caseload.Placed, caseload.DropID, error)
