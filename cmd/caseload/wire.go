@@ -125,6 +125,7 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 	}
 	if r.worker() {
 		cfg.Read = reading
+		cfg.Reread = func(ctx context.Context) (bool, error) { return reading.Reread(ctx, a.store) }
 	}
 	if c.postgres() {
 		cfg.PostgresURL = c.DatabaseURL.Reveal()

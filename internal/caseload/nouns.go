@@ -155,6 +155,7 @@ type File struct {
 	BytesRead    int64 // from the store until the metadata was visible
 	Attempt      int   // reading attempts begun; only grows, fences every later UPDATE of the same attempt
 	Tries        int   // attempts that count towards giving up; an orderly stop gives its own back
+	Reader       int   // ReaderVersion of the program that read it last
 	Owner        string
 	ReadingUntil time.Time // the lease
 
@@ -381,6 +382,8 @@ const (
 	FileMetadata        Action = "file.metadata"
 	FileReady           Action = "file.ready"
 	FileRejected        Action = "file.rejected"
+	FilesReindex        Action = "files.reindex" // somebody asked for files to be read again
+	FileReindexed       Action = "file.reindexed"
 	FileAbandoned       Action = "file.abandoned"
 	FileDeleted         Action = "file.deleted"
 	FileLinked          Action = "file.linked" // a download link was given out

@@ -26,7 +26,7 @@ var moves = map[State][]State{
 	Stored:    {Reading, Deleted},
 	Reading:   {Ready, Rejected, Deleted},
 	Ready:     {Deleted},
-	Rejected:  {Deleted},
+	Rejected:  {Ready, Deleted}, // a newer reader can read it (caseload reindex)
 	Abandoned: {Deleted},
 	Deleted:   {},
 }
@@ -46,7 +46,7 @@ func (s State) Acknowledged() bool {
 	return s == Stored || s == Reading || s == Ready || s == Rejected
 }
 
-// Terminal tells whether nothing but a person's deletion moves the file further.
+// Terminal tells whether the file has come to rest: only a person moves it further, by deleting it or having it read again.
 func (s State) Terminal() bool {
 	return s == Ready || s == Rejected || s == Abandoned || s == Deleted
 }

@@ -9,7 +9,7 @@ func TestCanMoveAllowsExactlyTheProtocolsMoves(t *testing.T) {
 		{Sending, Stored}: true, {Sending, Abandoned}: true, {Sending, Deleted}: true,
 		{Stored, Reading}: true, {Stored, Deleted}: true,
 		{Reading, Ready}: true, {Reading, Rejected}: true, {Reading, Deleted}: true,
-		{Ready, Deleted}: true, {Rejected, Deleted}: true, {Abandoned, Deleted}: true,
+		{Ready, Deleted}: true, {Rejected, Ready}: true, {Rejected, Deleted}: true, {Abandoned, Deleted}: true,
 	}
 	for _, from := range append(States(), "", "unheard-of") {
 		for _, to := range append(States(), "", "unheard-of") {

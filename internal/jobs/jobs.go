@@ -44,10 +44,11 @@ const (
 // A killed worker's file is read again within a minute, with room for the queue; this does not compile otherwise.
 const _ = uint64(time.Minute - ingest.DefaultLease - SweepEvery - 2*fetchPoll)
 
-// Names of the two queues.
+// Names of the queues. Reading again has one of its own: it never takes a worker from a file that has just arrived.
 const (
-	readQueue  = "read"
-	sweepQueue = "sweep"
+	readQueue   = "read"
+	rereadQueue = "reread"
+	sweepQueue  = "sweep"
 )
 
 // Config says what New is to connect. Engine and the engine's own field are required.
@@ -59,6 +60,10 @@ type Config struct {
 	Read    *ingest.Service // nil: this process only enqueues (--role web)
 	Sweep   func(ctx context.Context) error
 	Workers int // files read at once; at least 1
+
+	// Reread reads again one file that somebody asked for, and tells whether there was one. Called one at a time, and only
+	// while no new file waits to be read. May be nil.
+	Reread func(ctx context.Context) (did bool, err error)
 
 	// EndLeases is called on SQLite before the workers start, to end the reading leases that a killed process left: it
 	// was the only one. May be nil; then such a file waits for its lease to lapse and the sweep to see it.
@@ -149,15 +154,24 @@ func (j *Jobs) riverConfig() *river.Config {
 	c.Workers = river.NewWorkers()
 	river.AddWorker(c.Workers, &reader{jobs: j})
 	river.AddWorker(c.Workers, &sweeper{jobs: j})
+	river.AddWorker(c.Workers, &rereader{jobs: j})
 	c.Queues = map[string]river.QueueConfig{
-		readQueue:  {MaxWorkers: j.cfg.Workers},
-		sweepQueue: {MaxWorkers: 1},
+		readQueue:   {MaxWorkers: j.cfg.Workers},
+		rereadQueue: {MaxWorkers: 1},
+		sweepQueue:  {MaxWorkers: 1},
 	}
-	c.PeriodicJobs = []*river.PeriodicJob{river.NewPeriodicJob(
-		river.PeriodicInterval(j.cfg.Pause),
-		func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil },
-		&river.PeriodicJobOpts{ID: "sweep"},
-	)}
+	c.PeriodicJobs = []*river.PeriodicJob{
+		river.NewPeriodicJob(
+			river.PeriodicInterval(j.cfg.Pause),
+			func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, nil },
+			&river.PeriodicJobOpts{ID: "sweep"},
+		),
+		river.NewPeriodicJob(
+			river.PeriodicInterval(j.cfg.Pause),
+			func() (river.JobArgs, *river.InsertOpts) { return rereadArgs{}, nil },
+			&river.PeriodicJobOpts{ID: "reread"},
+		),
+	}
 	return c
 }
 

@@ -12,6 +12,7 @@ type counters struct {
 	readTime                                                 atomic.Int64 // ns
 	sweepsDone, sweepsFailed                                 atomic.Int64
 	lastSweep                                                atomic.Int64 // when the last one that succeeded began, Unix ns
+	lastReread                                               atomic.Int64 // when the last round of reading again ended, Unix ns
 }
 
 // Stats counts what this process did since it started, for metrics.

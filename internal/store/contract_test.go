@@ -7,6 +7,7 @@ import (
 )
 
 var (
-	_ transfer.Records = (*store.Store)(nil)
-	_ ingest.Records   = (*store.Store)(nil)
+	_ transfer.Records  = (*store.Store)(nil)
+	_ ingest.Records    = (*store.Store)(nil)
+	_ ingest.Rereadings = (*store.Store)(nil)
 )

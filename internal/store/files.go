@@ -14,7 +14,7 @@ import (
 const fileColumns = `f.id, f.organization_id, f.case_id, f.drop_id, f.name, f.path, f.size, f.content_type, f.modified_at, f.fingerprint,
 	f.state, f.reason, f.route, f.object, f.upload_id, f.part_size, f.sent_bytes, f.deadline, f.loose, f.size_open, f.cancelled_at, f.resumed,
 	f.crc64nvme, f.etag, f.version_id, f.sha256, f.kind, f.warnings, f.contents, f.entries_done, f.entries_total, f.bytes_read,
-	f.attempt, f.tries, f.owner, f.reading_until, f.created_by, f.created_at, f.changed_at, f.stored_at, f.metadata_at, f.ready_at`
+	f.attempt, f.tries, f.reader, f.owner, f.reading_until, f.created_by, f.created_at, f.changed_at, f.stored_at, f.metadata_at, f.ready_at`
 
 func scanFile(scan func(...any) error) (f caseload.File, err error) {
 	var loose, open, cancelled, resumed int64
@@ -23,7 +23,7 @@ func scanFile(scan func(...any) error) (f caseload.File, err error) {
 	err = scan(&f.ID, &f.Organization, &f.Case, &f.Drop, &f.Name, &f.Path, &f.Size, &f.ContentType, &modified, &f.Fingerprint,
 		&f.State, &f.Reason, &f.Route, &f.Object, &f.UploadID, &f.PartSize, &f.SentBytes, &deadline, &loose, &open, &cancelled, &resumed,
 		&f.CRC64NVME, &f.ETag, &f.VersionID, &f.SHA256, &f.Kind, &warnings, &contents, &f.EntriesDone, &f.EntriesTotal, &f.BytesRead,
-		&f.Attempt, &f.Tries, &f.Owner, &reading, &f.CreatedBy, &created, &changed, &stored, &metadata, &ready)
+		&f.Attempt, &f.Tries, &f.Reader, &f.Owner, &reading, &f.CreatedBy, &created, &changed, &stored, &metadata, &ready)
 	if err != nil {
 		return f, err
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
@@ -19,9 +20,7 @@ func (s *Store) SaveMetadata(ctx context.Context, id caseload.FileID, attempt in
 			if err := fenced(f, attempt); err != nil {
 				return nil, err
 			}
-			f.Kind, f.Warnings, f.Contents, f.BytesRead, f.MetadataAt = found.Kind, found.Warnings, found.Contents, found.BytesRead, t.now
-			f.Contents.Unread = unread(f.Contents.Unread)
-			if err := t.saveFound(ctx, f.Organization, f.Case, id, found.Found); err != nil {
+			if err := t.keepFound(ctx, f, found); err != nil {
 				return nil, err
 			}
 			e := newEvent("", caseload.FileMetadata, "", "", detail{
@@ -33,8 +32,20 @@ func (s *Store) SaveMetadata(ctx context.Context, id caseload.FileID, attempt in
 	})
 }
 
-// saveFound replaces the file's instances.
+// keepFound puts what the first look found in the place of what was found before.
+func (t *tx) keepFound(ctx context.Context, f *caseload.File, found caseload.Findings) error {
+	f.Kind, f.Warnings, f.Contents, f.BytesRead, f.MetadataAt = found.Kind, found.Warnings, found.Contents, found.BytesRead, t.now
+	f.Contents.Unread = unread(f.Contents.Unread)
+	return t.saveFound(ctx, f.Organization, f.Case, f.ID, found.Found)
+}
+
+// saveFound replaces the file's instances. One that was there before, by its UID and its place in the archive, keeps its
+// identifier: pages and viewers that are open go on.
 func (t *tx) saveFound(ctx context.Context, org caseload.OrganizationID, c caseload.CaseID, file caseload.FileID, found []caseload.Found) error {
+	before, err := t.instanceIDs(ctx, file)
+	if err != nil {
+		return err
+	}
 	had, err := t.exec(ctx, `DELETE FROM instances WHERE file_id = $1`, string(file))
 	if err != nil {
 		return err
@@ -53,7 +64,7 @@ func (t *tx) saveFound(ctx context.Context, org caseload.OrganizationID, c casel
 	err = t.insertRows(ctx, `INSERT INTO instances (`+instanceColumns+`)`, "", len(found), 33, func(i int) []any {
 		n := found[i].Instance
 		return []any{
-			string(caseload.NewID[caseload.InstanceID](t.now)), string(series[i]), string(file), text(n.SOPInstanceUID), text(n.SOPClassUID),
+			string(before.take(t.now, n)), string(series[i]), string(file), text(n.SOPInstanceUID), text(n.SOPClassUID),
 			text(n.TransferSyntax), n.Number, n.Rows, n.Columns, n.Frames, n.BitsAllocated, numbers(n.Position), numbers(n.Orientation),
 			numbers(n.PixelSpacing), finite(n.SliceThickness), finite(n.SpacingBetween), n.Entry.Index, text(n.Entry.Name),
 			int64(n.Entry.Method), n.Entry.DataOffset, n.Entry.Compressed, n.Entry.Size, int64(n.Entry.CRC32), n.PixelOffset, n.PixelLength,
@@ -70,6 +81,38 @@ func (t *tx) saveFound(ctx context.Context, org caseload.OrganizationID, c casel
 		}
 	}
 	return t.rewriteTermsOf(ctx, c)
+}
+
+// instancePlace is by what an instance is known again: its SOP Instance UID and its entry in the archive.
+type instancePlace struct {
+	uid   string
+	entry int
+}
+
+type placedInstances map[instancePlace]caseload.InstanceID
+
+func (t *tx) instanceIDs(ctx context.Context, file caseload.FileID) (placedInstances, error) {
+	rows, err := t.QueryContext(ctx, `SELECT id, sop_instance_uid, entry_index FROM instances WHERE file_id = $1`, string(file))
+	known := placedInstances{}
+	_, err = collect(rows, err, func(scan func(...any) error) (place instancePlace, err error) {
+		var id caseload.InstanceID
+		if err = scan(&id, &place.uid, &place.entry); err == nil {
+			known[place] = id
+		}
+		return place, err
+	})
+	return known, err
+}
+
+// take returns the instance's identifier, once, or a new one.
+func (known placedInstances) take(now time.Time, n caseload.Instance) caseload.InstanceID {
+	place := instancePlace{text(n.SOPInstanceUID), n.Entry.Index}
+	id, found := known[place]
+	if !found {
+		return caseload.NewID[caseload.InstanceID](now)
+	}
+	delete(known, place)
+	return id
 }
 
 // forgetInstances removes what was read out of a file that is deleted.

@@ -114,7 +114,7 @@ func (t *tx) saveFile(ctx context.Context, before, after caseload.File) error {
 		crc64nvme = $9, etag = $10, version_id = $11, sha256 = $12, kind = $13, warnings = $14, warned = $15, contents = $16,
 		meshes = $17, photos = $18, documents = $19, others = $20, entries_done = $21, entries_total = $22, bytes_read = $23,
 		attempt = $24, tries = $25, owner = $26, reading_until = $27, changed_at = $28, stored_at = $29, metadata_at = $30, ready_at = $31,
-		size = $32, size_open = $33
+		size = $32, size_open = $33, reader = $34
 		WHERE id = $1 AND state = $2 AND attempt = $3`,
 		string(before.ID), string(before.State), before.Attempt,
 		string(after.State), text(after.Reason), after.UploadID, after.SentBytes, toMS(after.Deadline),
@@ -122,7 +122,7 @@ func (t *tx) saveFile(ctx context.Context, before, after caseload.File) error {
 		flag(len(after.Warnings) > 0), string(contents), after.Contents.Meshes, after.Contents.Photos, after.Contents.Documents,
 		after.Contents.Others, after.EntriesDone, after.EntriesTotal, after.BytesRead, after.Attempt, after.Tries, after.Owner,
 		toMS(after.ReadingUntil), toMS(t.now), toMS(after.StoredAt), toMS(after.MetadataAt), toMS(after.ReadyAt),
-		after.Size, flag(after.SizeOpen))
+		after.Size, flag(after.SizeOpen), after.Reader)
 	if err == nil && n != 1 {
 		err = conflict("The file was changed by someone else meanwhile.").WithHint("Look again, then try again.")
 	}

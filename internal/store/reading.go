@@ -24,6 +24,7 @@ func (s *Store) StartReading(ctx context.Context, id caseload.FileID, owner stri
 				return nil, cannotMove(f.State, caseload.Reading)
 			}
 			f.State, f.Owner, f.ReadingUntil, f.Deadline = caseload.Reading, owner, until, until
+			f.Reader = caseload.ReaderVersion
 			f.Attempt, f.Tries, f.EntriesDone, f.EntriesTotal = f.Attempt+1, f.Tries+1, 0, 0
 			return moved("", caseload.FileReading, from, detail{"attempt": f.Attempt}), nil
 		})
@@ -73,15 +74,21 @@ func (s *Store) FinishReading(ctx context.Context, id caseload.FileID, attempt i
 				return nil, conflict("The file's metadata and checksum are not known yet.")
 			}
 			from := f.State
-			f.State, f.SHA256, f.ReadyAt = caseload.Ready, r.SHA256, t.now
-			f.Warnings = append(f.Warnings, r.Warnings...)
-			f.Contents.Report.Join(r.Report)
-			f.Contents.Unread = unread(f.Contents.Unread)
-			f.EntriesDone = f.EntriesTotal
+			f.State = caseload.Ready
+			t.keepReceipt(f, r)
 			return moved("", caseload.FileReady, from, detail{"attempt": attempt, "sha256": r.SHA256, "bytes_read": r.BytesRead}), nil
 		})
 		return err
 	})
+}
+
+// keepReceipt adds what the whole pass found to what the first look found.
+func (t *tx) keepReceipt(f *caseload.File, r caseload.Receipt) {
+	f.SHA256, f.ReadyAt = r.SHA256, t.now
+	f.Warnings = append(f.Warnings, r.Warnings...)
+	f.Contents.Report.Join(r.Report)
+	f.Contents.Unread = unread(f.Contents.Unread)
+	f.EntriesDone = f.EntriesTotal
 }
 
 func unread(list []caseload.Unread) []caseload.Unread {

@@ -87,7 +87,7 @@ func filesOf(e caseload.Event) int {
 	var detail struct {
 		Files int `json:"files"`
 	}
-	batch := e.Action == caseload.FilesPlanned || e.Action == caseload.FilesResumed
+	batch := e.Action == caseload.FilesPlanned || e.Action == caseload.FilesResumed || e.Action == caseload.FilesReindex
 	if batch && json.Unmarshal([]byte(e.Detail), &detail) == nil && detail.Files > 0 {
 		return detail.Files
 	}
