@@ -3,7 +3,8 @@ package api
 import "time"
 
 // Receipt answers GET /files/{file}/receipt and GET /drops/{drop}/receipt: what was delivered, as the server itself
-// verified it, at the moment MadeAt. Complete means that every file was received and verified and has come to rest.
+// verified it, at the moment MadeAt. Complete means that every file was received and verified and has come to rest; what
+// was deleted since is told apart, and of a deleted file nothing but when.
 type Receipt struct {
 	Organization ReceiptOrganization `json:"organization"`
 	Case         ReceiptCase         `json:"case"`
@@ -11,6 +12,13 @@ type Receipt struct {
 	Complete     bool                `json:"complete"`
 	MadeAt       time.Time           `json:"made_at"`
 	Files        []ReceiptFile       `json:"files"`
+	Deleted      []ReceiptDeleted    `json:"deleted,omitempty"` // the first deleted first
+}
+
+// ReceiptDeleted is a file that was part of the drop and has been deleted.
+type ReceiptDeleted struct {
+	ID        string    `json:"id"`
+	DeletedAt time.Time `json:"deleted_at"`
 }
 
 // ReceiptOrganization is the organization that received the files.

@@ -81,11 +81,12 @@ type CaseSummary struct {
 	Photos    int
 	Documents int
 	Others    int
-	Arriving  int   // planned or sending
-	SentBytes int64 // of the arriving ones, as last reported
-	DueBytes  int64 // size of the arriving ones
-	InWork    int   // stored or reading
-	Attention int   // rejected, abandoned, or with a warning
+	Arriving  int       // planned or sending
+	SentBytes int64     // of the arriving ones, as last reported
+	DueBytes  int64     // size of the arriving ones
+	HeardAt   time.Time // of the arriving ones: when something was last heard of one of them; set by the list of cases
+	InWork    int       // stored or reading
+	Attention int       // rejected, abandoned, or with a warning
 }
 
 // Route is the way a file's bytes take.

@@ -277,6 +277,10 @@ func (s *Store) summaries(ctx context.Context, found []caseload.Case) ([]caseloa
 			func(c *caseload.CaseSummary, n int64) { c.DueBytes -= n },
 		},
 		{
+			`SELECT case_id, max(changed_at) FROM files WHERE state IN ('planned', 'sending') AND case_id` + in + `GROUP BY case_id`,
+			func(c *caseload.CaseSummary, n int64) { c.HeardAt = fromMS(n) },
+		},
+		{
 			`SELECT case_id, count(*) FROM studies WHERE case_id` + in + `GROUP BY case_id`,
 			func(c *caseload.CaseSummary, n int64) { c.Studies = int(n) },
 		},

@@ -125,29 +125,35 @@ func (s *Store) CaseUnfinished(ctx context.Context, user caseload.User, id casel
 	return collect(rows, err, scanFile)
 }
 
-// DropFiles returns the files of a drop of the user's organization, deleted ones left out, by folder and name: NotFound
-// when there is no such drop, Gone when all of it was deleted.
-func (s *Store) DropFiles(ctx context.Context, user caseload.User, drop caseload.DropID) (files []caseload.File, err error) {
+// DropFiles returns the files of a drop of the user's organization by folder and name, and apart from them those that were
+// deleted, the first deleted first; of these ChangedAt tells when. NotFound when there is no such drop, Gone when all of it
+// was deleted.
+func (s *Store) DropFiles(ctx context.Context, user caseload.User, drop caseload.DropID) (files, deleted []caseload.File, err error) {
 	defer explain("list a drop's files", &err)
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+fileColumns+` FROM files f
 		WHERE f.drop_id = $1 AND f.drop_id <> '' AND f.organization_id = $2 ORDER BY f.id`, string(drop), string(user.Organization))
 	all, err := collect(rows, err, scanFile)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(all) == 0 {
-		return nil, notFound("drop")
+		return nil, nil, notFound("drop")
 	}
 	for _, f := range all {
-		if f.State != caseload.Deleted && f.Case == all[0].Case {
+		switch {
+		case f.Case != all[0].Case:
+		case f.State == caseload.Deleted:
+			deleted = append(deleted, f)
+		default:
 			files = append(files, f)
 		}
 	}
 	if len(files) == 0 {
-		return nil, gone("drop")
+		return nil, nil, gone("drop")
 	}
 	slices.SortFunc(files, byPlace)
-	return files, nil
+	slices.SortStableFunc(deleted, func(a, b caseload.File) int { return a.ChangedAt.Compare(b.ChangedAt) })
+	return files, deleted, nil
 }
 
 // MaxReceived is how many files CaseReceived returns at most.

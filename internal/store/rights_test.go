@@ -72,7 +72,7 @@ var scoped = []struct {
 		return err
 	}},
 	{"DropFiles", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, _ caseload.Case, f caseload.File) error {
-		_, err := s.DropFiles(ctx, u, f.Drop)
+		_, _, err := s.DropFiles(ctx, u, f.Drop)
 		return err
 	}},
 	{"FileStudies", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, _ caseload.Case, f caseload.File) error {

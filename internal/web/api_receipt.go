@@ -33,7 +33,7 @@ func (s *Server) fileReceipt(r *http.Request) (api.Receipt, error) {
 	if err != nil {
 		return api.Receipt{}, err
 	}
-	return s.receipt(r, []caseload.File{f})
+	return s.receipt(r, []caseload.File{f}, nil)
 }
 
 // dropReceipt makes the receipt of the drop the address names.
@@ -42,15 +42,15 @@ func (s *Server) dropReceipt(r *http.Request) (api.Receipt, error) {
 	if err != nil {
 		return api.Receipt{}, err
 	}
-	files, err := s.Store.DropFiles(r.Context(), s.user(r), id)
+	files, deleted, err := s.Store.DropFiles(r.Context(), s.user(r), id)
 	if err != nil {
 		return api.Receipt{}, err
 	}
-	return s.receipt(r, files)
+	return s.receipt(r, files, deleted)
 }
 
-// receipt makes the receipt of files of one case and drop; there is at least one.
-func (s *Server) receipt(r *http.Request, files []caseload.File) (api.Receipt, error) {
+// receipt makes the receipt of files of one case and drop, of which there is at least one, and names what was deleted.
+func (s *Server) receipt(r *http.Request, files, deleted []caseload.File) (api.Receipt, error) {
 	user := s.user(r)
 	organization, err := s.Store.Organization(r.Context(), user.Organization)
 	if err != nil {
@@ -76,6 +76,9 @@ func (s *Server) receipt(r *http.Request, files []caseload.File) (api.Receipt, e
 			State: string(f.State), Reason: f.Reason, SentBy: api.ReceiptPerson{ID: string(f.CreatedBy), Name: people[string(f.CreatedBy)]},
 			CreatedAt: f.CreatedAt.UTC(), StoredAt: f.StoredAt.UTC(), ReadyAt: f.ReadyAt.UTC(),
 		})
+	}
+	for _, f := range deleted {
+		receipt.Deleted = append(receipt.Deleted, api.ReceiptDeleted{ID: string(f.ID), DeletedAt: f.ChangedAt.UTC()})
 	}
 	return receipt, nil
 }

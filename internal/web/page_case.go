@@ -63,12 +63,13 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 		return err
 	}
 	summary := summarize(c, files, studies)
+	unfinished := s.unfinished(l, files, people)
 	page := casePage{
 		ID: string(c.ID), Number: c.Number, Patient: c.Patient, Note: c.Note, Revision: c.Revision, Opened: l.when(c.CreatedAt, s.Now()),
 		OpenedBy: people[string(c.CreatedBy)], CanWrite: user.Role.CanWrite(), MaxFileSize: formatLimit(s.Limits.MaxFileSize),
-		Summary: l.contents(summary), State: l.caseState(summary),
+		Summary: l.contents(summary), State: l.caseState(summary, unfinished.Files),
 		Studies: l.studies(studies, files), Groups: s.groups(l, files, people, r.URL.Query().Get("folder")),
-		Unfinished: s.unfinished(l, files, people), Activity: s.activity(l, events, files, people),
+		Unfinished: unfinished, Activity: s.activity(l, events, files, people),
 	}
 	s.addReceipts(l, page.Studies, studies, files)
 	if problem != nil {

@@ -104,8 +104,12 @@ func (s *Server) unreached(ctx context.Context, l locale, user caseload.User) (v
 }
 
 func (s *Server) caseRow(l locale, c caseload.CaseSummary) caseRow {
+	lying := 0
+	if quiet := s.Now().Add(-silentAfter); c.Arriving > 0 && c.HeardAt.Before(quiet) && c.ChangedAt.Before(quiet) {
+		lying = c.Arriving
+	}
 	return caseRow{
-		ID: string(c.ID), Number: c.Number, Patient: c.Patient, Contents: l.contents(c), State: l.caseState(c),
+		ID: string(c.ID), Number: c.Number, Patient: c.Patient, Contents: l.contents(c), State: l.caseState(c, lying),
 		Attention: c.Attention, Changed: l.when(c.ChangedAt, s.Now()),
 	}
 }

@@ -81,6 +81,7 @@ func (s *Server) receiptPage(l locale, receipt api.Receipt, address string) rece
 	page.SentBy, page.Size = strings.Join(people, ", "), formatSize(kept)
 	page.Began, page.Received = l.stamp(began), l.stamp(received)
 	page.Verdict, page.Missing = l.receiptVerdict(receipt.Complete, count, kept)
+	page.Missing = append(page.Missing, l.receiptDeleted(receipt.Deleted)...)
 	return page
 }
 
@@ -108,6 +109,22 @@ func (l locale) receiptVerdict(complete bool, count map[caseload.State]int, kept
 		}
 	}
 	return verdict, missing
+}
+
+// receiptDeleted tells how many files were deleted on which day.
+func (l locale) receiptDeleted(deleted []api.ReceiptDeleted) (told []string) {
+	var days []string
+	count := map[string]int{}
+	for _, d := range deleted {
+		day := l.date(d.DeletedAt.In(l.zone))
+		if count[day]++; count[day] == 1 {
+			days = append(days, day)
+		}
+	}
+	for _, day := range days {
+		told = append(told, l.count("receipt.deleted", count[day], "date", day))
+	}
+	return told
 }
 
 func (l locale) receiptRow(f api.ReceiptFile) receiptRow {

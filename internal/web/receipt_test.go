@@ -73,6 +73,19 @@ func TestAReceiptClaimsWhatWasVerifiedAndNotMore(t *testing.T) {
 		!strings.Contains(page, "1 file was received with the right bytes, but cannot be read.") || !strings.Contains(page, "It is broken.") {
 		t.Errorf("complete %v with %d files\n%s", r.Complete, len(r.Files), page)
 	}
+	if len(r.Deleted) != 1 || r.Deleted[0].ID != planned.Files[3].File.ID || !strings.Contains(page, "1 file of this drop was deleted on ") {
+		t.Errorf("of what was deleted is told: %+v\n%s", r.Deleted, page)
+	}
+	must(t, member.DeleteFile(ctx, planned.Files[2].File.ID))
+	h.clock.advance(48 * time.Hour)
+	must(t, member.DeleteFile(ctx, planned.Files[1].File.ID))
+	r, page = receipt()
+	if days := strings.Count(page, "of this drop w"); !r.Complete || len(r.Files) != 1 || len(r.Deleted) != 3 || days != 2 || !strings.Contains(page, "2 files of this drop were deleted on ") {
+		t.Errorf("of three deleted on two days: %+v, %d days\n%s", r.Deleted, days, page)
+	}
+	if strings.Contains(page, "broken.zip") {
+		t.Error("the receipt names a deleted file")
+	}
 	one, err := member.FileReceipt(ctx, planned.Files[0].File.ID)
 	must(t, err)
 	if !one.Complete || len(one.Files) != 1 || one.Files[0].SHA256 != strings.Repeat("a", 64) || one.Drop != planned.Drop {

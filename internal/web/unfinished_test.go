@@ -32,6 +32,11 @@ func TestTheCasePageTellsWhichUploadsWereLeftLying(t *testing.T) {
 	if page := h.shown("member", "/cases/"+c.ID); strings.Contains(page, "data-unfinished") {
 		t.Error("a drop under way is told as left lying")
 	}
+	for _, address := range []string{"/cases/" + c.ID, "/cases"} {
+		if page := h.shown("member", address); !strings.Contains(page, "sending 41 files") || strings.Contains(page, "unfinished<") {
+			t.Errorf("%s does not say that 41 files are on their way", address)
+		}
+	}
 	h.clock.advance(6 * time.Second)
 	page := h.shown("member", "/cases/"+c.ID)
 	for want, n := range map[string]int{
@@ -40,6 +45,12 @@ func TestTheCasePageTellsWhichUploadsWereLeftLying(t *testing.T) {
 	} {
 		if got := strings.Count(page, want); got != n {
 			t.Errorf("%q is there %d times, want %d", want, got, n)
+		}
+	}
+	for address, told := range map[string]int{"/cases/" + c.ID: 2, "/cases": 1} { // the case's head and the folder's; the case's row
+		page := h.shown("member", address)
+		if n := strings.Count(page, "41 unfinished") + strings.Count(page, "40 unfinished"); n != told || strings.Contains(page, ">sending") {
+			t.Errorf("%s tells %d times that nobody sends, want %d; or it says that somebody does", address, n, told)
 		}
 	}
 	viewers := h.shown("viewer", "/cases/"+c.ID)

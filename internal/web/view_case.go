@@ -12,7 +12,7 @@ import (
 
 // stateView is where a file or a case stands, in words and as a number.
 type stateView struct {
-	Name    string // stable, for data-state: planned, sending, stored, reading, ready, rejected, abandoned, empty, attention
+	Name    string // stable, for data-state: planned, sending, stored, reading, ready, rejected, abandoned, empty, attention, unfinished
 	Text    string
 	Percent int
 	Moving  bool // it has a Percent that grows
@@ -44,28 +44,39 @@ func (l locale) fileState(f caseload.File) stateView {
 // fewArriving is how many files are told together in percent.
 const fewArriving = 3
 
-// caseState tells where a case stands: what moves comes first, then what needs a person.
-func (l locale) caseState(c caseload.CaseSummary) stateView {
+// caseState tells where a case stands: what moves comes first, then what needs a person. lying is how many of the arriving
+// files nobody goes on with.
+func (l locale) caseState(c caseload.CaseSummary, lying int) stateView {
 	switch {
-	case c.Arriving > fewArriving: // how far those few under way are says nothing of the many that wait
-		return stateView{Name: "sending", Text: l.count("state.sendingMany", c.Arriving)}
-	case c.Arriving > 0 && c.DueBytes == 0: // nobody said their sizes
-		return stateView{Name: "sending", Text: l.text("state.sending")}
-	case c.Arriving > 0:
-		p := min(percent(c.SentBytes, c.DueBytes), 99)
-		v := stateView{Name: "sending", Text: l.text("state.sendingPercent", "percent", p), Percent: p, Moving: true}
-		if c.Arriving > 1 {
-			v.Text = l.count("state.sendingFew", c.Arriving, "percent", p)
-		}
-		return v
+	case c.Arriving > lying:
+		return l.arriving(c)
 	case c.InWork > 0:
 		return stateView{Name: "reading", Text: l.text("state.reading")}
+	case lying > 0:
+		return stateView{Name: "unfinished", Text: l.count("state.unfinished", lying)}
 	case c.Attention > 0:
 		return stateView{Name: "attention", Text: l.text("state.attention")}
 	case c.Files == 0:
 		return stateView{Name: "empty", Text: l.text("state.empty")}
 	default:
 		return stateView{Name: "ready", Text: l.text("state.ready")}
+	}
+}
+
+// arriving tells how far the arriving files of a case are.
+func (l locale) arriving(c caseload.CaseSummary) stateView {
+	switch {
+	case c.Arriving > fewArriving: // how far those few under way are says nothing of the many that wait
+		return stateView{Name: "sending", Text: l.count("state.sendingMany", c.Arriving)}
+	case c.DueBytes == 0: // nobody said their sizes
+		return stateView{Name: "sending", Text: l.text("state.sending")}
+	default:
+		p := min(percent(c.SentBytes, c.DueBytes), 99)
+		v := stateView{Name: "sending", Text: l.text("state.sendingPercent", "percent", p), Percent: p, Moving: true}
+		if c.Arriving > 1 {
+			v.Text = l.count("state.sendingFew", c.Arriving, "percent", p)
+		}
+		return v
 	}
 }
 
@@ -176,14 +187,19 @@ func (s *Server) groups(l locale, files []caseload.File, people map[string]strin
 		}
 	}
 	sort.SliceStable(paths, func(i, j int) bool { return newest[paths[i]].After(newest[paths[j]]) })
+	lying, _ := leftLying(files, s.Now())
+	lyingIn := map[string]int{}
+	for _, f := range lying {
+		lyingIn[f.Path]++
+	}
 	groups := make([]groupView, 0, len(paths))
 	for _, path := range paths {
-		groups = append(groups, s.group(l, path, byPath[path], people, open))
+		groups = append(groups, s.group(l, path, byPath[path], lyingIn[path], people, open))
 	}
 	return groups
 }
 
-func (s *Server) group(l locale, path string, files []caseload.File, people map[string]string, open string) groupView {
+func (s *Server) group(l locale, path string, files []caseload.File, lying int, people map[string]string, open string) groupView {
 	sort.SliceStable(files, func(i, j int) bool {
 		if a, b := needsAttention(files[i]), needsAttention(files[j]); a != b {
 			return a
@@ -194,7 +210,7 @@ func (s *Server) group(l locale, path string, files []caseload.File, people map[
 		return files[i].Name < files[j].Name
 	})
 	summary := summarize(caseload.Case{}, files, nil)
-	g := groupView{Key: folderKey(path), Path: path, Count: len(files), State: l.caseState(summary)}
+	g := groupView{Key: folderKey(path), Path: path, Count: len(files), State: l.caseState(summary, lying)}
 	var total int64
 	for _, f := range files {
 		if !f.SizeOpen {

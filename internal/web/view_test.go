@@ -255,7 +255,7 @@ func TestManyArrivingFilesAreCountedFewAreMeasured(t *testing.T) {
 	for arriving, want := range map[int]string{
 		1: "sending 45 %", 2: "sending 2 files, 45 %", 3: "sending 3 files, 45 %", 4: "sending 4 files", 1000: "sending 1,000 files",
 	} {
-		got := l.caseState(caseload.CaseSummary{Files: arriving, Arriving: arriving, SentBytes: 45, DueBytes: 100})
+		got := l.caseState(caseload.CaseSummary{Files: arriving, Arriving: arriving, SentBytes: 45, DueBytes: 100}, arriving-1)
 		if got.Text != want || got.Moving != (arriving < 4) {
 			t.Errorf("%d arriving: %+v, want %q", arriving, got, want)
 		}

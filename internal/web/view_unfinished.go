@@ -21,6 +21,7 @@ const (
 // unfinishedView is the uploads of a case that nobody goes on with at the moment.
 type unfinishedView struct {
 	Rows   []unfinishedRow
+	Files  int // all of them
 	Hidden int // lines that are not shown
 	Again  int // seconds until an upload that is alive would be found silent; 0: none is alive
 }
@@ -87,7 +88,7 @@ func leftLying(files []caseload.File, now time.Time) (lying []caseload.File, nex
 // unfinished tells the uploads that were left lying, the newest first; a folder's are one line when they are many.
 func (s *Server) unfinished(l locale, files []caseload.File, people map[string]string) unfinishedView {
 	lying, next := leftLying(files, s.Now())
-	var view unfinishedView
+	view := unfinishedView{Files: len(lying)}
 	if next > 0 {
 		view.Again = int(next/time.Second) + 1
 	}
