@@ -2,12 +2,16 @@
 // page again, morphed in place: focus, scroll and what is open stay as they are. Only the tab that is looked at listens:
 // browsers open six connections to one host, and hidden tabs must not take them from uploads.
 import htmx from "htmx.org";
+import { connections } from "./connections.js";
 
 /** Milliseconds between two fetches at least; a page that took long is left alone for four times as long. */
 const PAUSE = 700;
 /** The same while this tab sends: its own progress makes most of the events, and the tray shows it. */
 const PAUSE_SENDING = 3000;
-/** Milliseconds until a stream that the server refused is asked for again; a broken line the browser mends itself. */
+/**
+ * Milliseconds until a stream that the server refused is asked for again; a broken line the browser mends itself. Also
+ * between two fetches while too many tabs listen for this one to have a stream.
+ */
 const AGAIN = 15_000;
 
 export class CaseLive extends HTMLElement {
@@ -18,6 +22,8 @@ export class CaseLive extends HTMLElement {
   #fetching = false;
   #timer: number | undefined;
   #again: number | undefined;
+  #without: number | undefined; // fetches again while there is no connection for a stream
+  #hangUp = new AbortController();
   #later: number | undefined;
 
   connectedCallback(): void {
@@ -50,6 +56,19 @@ export class CaseLive extends HTMLElement {
 
   #listen(): void {
     this.#deaf();
+    const { signal } = (this.#hangUp = new AbortController());
+    const connection = connections(navigator.locks)?.stream(signal);
+    if (!connection) return this.#open();
+    this.#without = window.setInterval(() => ((this.#due = true), this.#soon()), AGAIN);
+    const listen = (release: () => void) => {
+      clearInterval(this.#without);
+      signal.addEventListener("abort", release);
+      this.#open();
+    };
+    connection.then(listen, () => {}); // or nobody looks any longer
+  }
+
+  #open(): void {
     this.#source = new EventSource(this.getAttribute("src") ?? "");
     this.#source.addEventListener("change", this.#changed);
     this.#source.addEventListener("error", () => {
@@ -59,6 +78,8 @@ export class CaseLive extends HTMLElement {
 
   #deaf(): void {
     clearTimeout(this.#again);
+    clearInterval(this.#without);
+    this.#hangUp.abort();
     this.#source?.close();
     this.#source = undefined;
   }

@@ -14,6 +14,7 @@ import {
   type Totals,
   type Transport,
 } from "./contract.js";
+import type { Connection } from "./connections.js";
 import { Course } from "./course.js";
 import { patience, Persistence, type Patience } from "./persist.js";
 import { Planner } from "./plan.js";
@@ -31,6 +32,7 @@ export interface EngineOptions {
   first?: number; // transfers in flight at the beginning
   most?: number; // and at most
   lanes?: Lanes; // to one host at most
+  connection?: Connection | undefined; // to the page's host, of those that all tabs share
   origin?: string; // of the page: a store elsewhere may be out of reach
   batchBytes?: number;
   patience?: Partial<Patience>;
@@ -99,6 +101,7 @@ export class Engine {
       first: options.first ?? 3,
       most: options.most ?? 8,
       lanes: options.lanes ?? LANES,
+      connection: options.connection,
       origin: options.origin ?? "",
       batchBytes: options.batchBytes,
       onWhole: (upload) => void course.finish(upload),

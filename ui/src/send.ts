@@ -2,6 +2,7 @@
 // and what fails waits for its next attempt without keeping others waiting.
 import { Failure, type BatchAnswer, type Checksum, type Clock, type OnProgress, type Transport } from "./contract.js";
 import { BATCH_BYTES, batchBytes, joins, shares } from "./batch.js";
+import type { Connection } from "./connections.js";
 import { Fair, type Job } from "./fair.js";
 import { asFailure, mayHelp, ofTheLine, type Persistence } from "./persist.js";
 import { missedStore, type Detour } from "./relay.js";
@@ -27,6 +28,7 @@ export interface SenderOptions {
   first: number; // transfers in flight at the beginning
   most: number;
   lanes: Lanes;
+  connection?: Connection | undefined; // to the page's host, of those that all tabs share
   origin: string; // of the page
   batchBytes?: number | undefined;
   onWhole: (upload: Upload) => void; // every part of it is sent
@@ -258,9 +260,12 @@ export class Sender {
   ): Promise<T> {
     await this.o.persistence.open(signal);
     await this.slots.take(lane, signal);
+    let hangUp: (() => void) | undefined;
     try {
+      if (lane === "page") hangUp = await this.o.connection?.(signal);
       return await this.o.persistence.watched(bytes, signal, onProgress, send);
     } finally {
+      hangUp?.();
       this.slots.give(lane);
     }
   }

@@ -14,6 +14,7 @@ import {
   type Transport,
 } from "./contract.js";
 import { multipart } from "./batch.js";
+import { manyAtOnce } from "./connections.js";
 import { Turns } from "./wait.js";
 import type { Lanes } from "./window.js";
 
@@ -151,8 +152,7 @@ async function reaches(endpoint: string): Promise<boolean> {
 
 /** The connections transfers may take of those to one host. Over HTTP/2 there is no such limit. */
 export function lanes(): Lanes {
-  const [page] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
-  return { page: ["h2", "h3"].includes(page?.nextHopProtocol ?? "") ? 8 : 4, store: 6 };
+  return { page: manyAtOnce() ? 8 : 4, store: 6 };
 }
 
 interface Match {

@@ -1,6 +1,7 @@
 // <case-uploader organization="…" user="…">: the tray. It stands outside what navigation exchanges, holds the engine, and
 // shows every file on its way. It takes "caseload-send" events from the page that has the drop target.
 import { workerChecksum } from "./checksums.js";
+import { connections } from "./connections.js";
 import type { Item, Totals } from "./contract.js";
 import { Engine } from "./engine.js";
 import { count, duration, percent, size, text } from "./format.js";
@@ -41,6 +42,7 @@ export class CaseUploader extends HTMLElement {
     checksum: checksums.checksum,
     origin: location.origin,
     lanes: lanes(),
+    connection: connections(navigator.locks)?.transfer,
     locks: tabLocks(navigator.locks),
     onChange: () => this.#draw(),
   });
