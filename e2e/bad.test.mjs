@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { folder, firstRun, launch, newCase, open, row, scan, site, skip } from "./house.mjs";
+import { drop, folder, firstRun, launch, newCase, open, row, scan, site, skip } from "./house.mjs";
 
 const MB = 1_000_000;
 const settings = { CASELOAD_PART_SIZE: "5MiB", CASELOAD_DIRECT_THRESHOLD: "20MB", CASELOAD_MAX_FILE_SIZE: "80MB" };
@@ -112,13 +112,6 @@ test("bad input gets a clear line, and the rest goes on", { skip, timeout: 300_0
     await page.locator('case-uploader[data-state="cancelled"], case-uploader[data-state="done"]').waitFor();
   });
 });
-
-/** Drops a folder of this computer onto the page, as a pointer does. */
-async function drop(page, context, path) {
-  const debug = await context.newCDPSession(page);
-  const drag = { x: 600, y: 300, data: { items: [], files: [path], dragOperationsMask: 1 } };
-  for (const type of ["dragEnter", "dragOver", "drop"]) await debug.send("Input.dispatchDragEvent", { type, ...drag });
-}
 
 /** In the page: the system refuses to open the folder of this name, as it does without permission. */
 function refuse(name) {

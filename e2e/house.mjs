@@ -116,8 +116,8 @@ export async function site(t, { settings = {}, separate = false, watched = false
   const cwd = folder(t);
   let server = await start(t, caseload, ["serve"], { cwd, env });
   const kill = () => server.kill();
-  const addUser = (email, organization) =>
-    execFileSync(caseload, ["user", "add", email, "--name", email, "--organization", organization, "--role", "member"], {
+  const addUser = (email, organization, role = "member") =>
+    execFileSync(caseload, ["user", "add", email, "--name", email, "--organization", organization, "--role", role], {
       cwd, env, input: admin.password, stdio: ["pipe", "ignore", "inherit"],
     });
   const again = async () => (server = await start(t, caseload, ["serve"], { cwd, env }));
@@ -199,6 +199,32 @@ export async function newCase(page, patient) {
   await page.click(".new-case button.primary");
   await page.waitForURL(/\/cases\/[0-9a-v]{26}$/);
   return page.url();
+}
+
+/** Drops a file or folder of this computer onto the page, as a pointer does. */
+export async function drop(page, context, path) {
+  const debug = await context.newCDPSession(page);
+  const drag = { x: 600, y: 300, data: { items: [], files: [path], dragOperationsMask: 1 } };
+  for (const type of ["dragEnter", "dragOver", "drop"]) await debug.send("Input.dispatchDragEvent", { type, ...drag });
+}
+
+/**
+ * In the page: whether so many files have a handle in the browser's storage, and nothing of ours beside them but ids.
+ * Nothing else the page stores may hold anything, either.
+ */
+export async function keptHandles(count) {
+  const open = indexedDB.open("caseload-handles");
+  const database = await new Promise((resolve) => (open.onsuccess = () => resolve(open.result)));
+  const of = async (name) => {
+    const all = database.transaction(name).objectStore(name).getAll();
+    return await new Promise((resolve) => (all.onsuccess = () => resolve(all.result)));
+  };
+  const [files, roots] = [await of("files"), await of("roots")];
+  database.close();
+  for (const entry of files) if (Object.keys(entry).sort().join() !== "case,file,root") throw new Error(`kept: ${JSON.stringify(entry)}`);
+  for (const entry of roots) if (Object.keys(entry).sort().join() !== "handle,user") throw new Error(`kept: ${JSON.stringify(entry)}`);
+  if (localStorage.length + sessionStorage.length > 0) throw new Error(`kept: ${JSON.stringify({ ...localStorage, ...sessionStorage })}`);
+  return files.length === count && (count > 0 || roots.length === 0);
 }
 
 /** The row of a file on the page of its case, once it is in the given state. */

@@ -123,6 +123,31 @@ test("what is dropped is read before it is sent", { skip, timeout: 300_000 }, as
     assert.equal(await rows(page), 6);
   });
 
+  await t.test("what the case has received already is marked, and not sent again", async () => {
+    await newCase(page, "");
+    const [first, scout] = [series(5), series(3, { series: 2, description: "Scout" })];
+    await choose(page, first);
+    await row(page, "1-5.dcm").waitFor();
+    await page.reload();
+    await page.waitForFunction(() => document.querySelectorAll("li.file[data-state=ready]").length === 5);
+    const bodies = [];
+    page.on("request", (request) => request.method() === "PUT" && bodies.push(request.url()));
+    await choose(page, first);
+    await phase(page, "over");
+    await panel(page).getByRole("button", { name: "Details" }).click();
+    await panel(page).getByText("already received", { exact: true }).first().waitFor();
+    await panel(page).getByRole("button", { name: "Close" }).click();
+    assert.deepEqual([await rows(page), bodies], [5, []], "bytes of what is there were sent");
+    await choose(page, [...first, ...scout]);
+    await row(page, "2-3.dcm").waitFor();
+    await phase(page, "over");
+    await panel(page).getByRole("button", { name: "Details" }).click();
+    await panel(page).getByText("already received", { exact: true }).first().waitFor();
+    await panel(page).getByText("received", { exact: true }).first().waitFor();
+    assert.equal(await rows(page), 8);
+    await look(page, "already");
+  });
+
   await t.test("a series is left out while it is being sent", async () => {
     await newCase(page, "");
     let release;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, statSync, utimesSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { test } from "node:test";
-import { coverable, folder, firstRun, kept, launch, launchMortal, newCase, open, row, scan, signIn, site, skip, sum } from "./house.mjs";
+import { coverable, folder, firstRun, kept, keptHandles, launch, launchMortal, newCase, open, row, scan, signIn, site, skip, sum } from "./house.mjs";
 
 const MB = 1_000_000;
 const SIZE = 50; // MB
@@ -169,15 +169,4 @@ async function sumOfHandle() {
   const handle = await (await navigator.storage.getDirectory()).getFileHandle("handle.raw");
   const digest = await crypto.subtle.digest("SHA-256", await (await handle.getFile()).arrayBuffer());
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** Whether so many entries are in the browser's storage, and nothing of ours in them but ids. */
-async function keptHandles(count) {
-  const open = indexedDB.open("caseload-handles");
-  const database = await new Promise((resolve) => (open.onsuccess = () => resolve(open.result)));
-  const all = database.transaction("files").objectStore("files").getAll();
-  const entries = await new Promise((resolve) => (all.onsuccess = () => resolve(all.result)));
-  database.close();
-  for (const entry of entries) if (Object.keys(entry).sort().join() !== "case,file,root") throw new Error(`kept: ${JSON.stringify(entry)}`);
-  return entries.length === count;
 }

@@ -1,0 +1,83 @@
+// What the browser keeps so that an upload goes on with one click: the handles of what a person really dropped or chose.
+// They are gone once all has arrived, and when the person signs out.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { test } from "node:test";
+import { drop, firstRun, folder, kept, keptHandles, newCase, open, row, scan, site, skip, sum } from "./house.mjs";
+
+const MB = 1_000_000;
+const SIZE = 50; // MB
+const settings = { CASELOAD_PART_SIZE: "5MiB", CASELOAD_DIRECT_THRESHOLD: "20MB" };
+
+test("handles of what was dropped or chosen last until it has arrived", { skip, timeout: 300_000 }, async (t) => {
+  const house = await site(t, { watched: true, settings });
+  const { line } = house;
+  const dir = folder(t);
+  const { page, context } = await open(t, house);
+  await firstRun(page);
+  page.on("dialog", (dialog) => dialog.accept()); // leaving while sending asks
+
+  /** Begins to send a file in the way given, until some of it has arrived and a handle lies in the browser's storage. */
+  async function begin(name, send) {
+    const address = await newCase(page, name);
+    const inner = join(dir, name, "upper");
+    mkdirSync(inner, { recursive: true });
+    const file = scan(inner, `${name}.raw`, SIZE);
+    const before = { passed: line.passed, lost: line.lost };
+    const reached = line.holdAfter(0.4 * SIZE * MB);
+    await send(file);
+    await reached;
+    await page.waitForFunction(keptHandles, 1);
+    return { address, file, name: basename(file), before };
+  }
+
+  /** Reloads the page in the middle, and goes on with one click. */
+  async function reloadAndGoOn(name, send) {
+    const sent = await begin(name, send);
+    await page.reload();
+    line.release();
+    await page.locator("case-uploader", { hasText: "1 upload unfinished" }).getByRole("button", { name: "Go on" }).click();
+    await row(page, sent.name).waitFor({ timeout: 90_000 });
+    const got = await kept(page, sent.address, sent.name);
+    assert.deepEqual([got.rows, got.sha256], [1, sum(sent.file)]);
+    const net = line.passed - sent.before.passed - (line.lost - sent.before.lost);
+    assert.ok(net <= 1.05 * SIZE * MB, `${net} bytes arrived in all`);
+    await page.waitForFunction(keptHandles, 0); // nothing is kept of what has arrived
+  }
+
+  await t.test("a file that was dropped", () => reloadAndGoOn("dropped", (file) => drop(page, context, file)));
+
+  await t.test("a folder that was dropped", () => reloadAndGoOn("folder", () => drop(page, context, join(dir, "folder"))));
+
+  await t.test("a file that was chosen", () =>
+    reloadAndGoOn("chosen", async (file) => {
+      await page.evaluate(choosing); // headless Chromium shows nobody its window for choosing: this drop answers it
+      await drop(page, context, file);
+      await page.waitForFunction(() => globalThis.choice);
+      await page.click("[data-choose=files]");
+    }));
+
+  await t.test("who cancels or signs out leaves none", async () => {
+    await begin("cancelled", (file) => drop(page, context, file));
+    await page.getByRole("button", { name: "Cancel all" }).click();
+    line.release();
+    await page.waitForFunction(keptHandles, 0);
+    await begin("signed out", (file) => drop(page, context, file));
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.waitForURL("**/sign-in");
+    line.release();
+    assert.ok(await page.evaluate(keptHandles, 0), "a handle was left behind");
+  });
+});
+
+/** In the page: the next drop is not the page's; it is what the person chooses in the window for files. */
+function choosing() {
+  const take = async (event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    globalThis.choice = await event.dataTransfer.items[0].getAsFileSystemHandle();
+  };
+  addEventListener("drop", take, { capture: true, once: true });
+  globalThis.showOpenFilePicker = async () => [globalThis.choice];
+}
