@@ -16,7 +16,7 @@ const longestHead = 12
 // the standard promises for every future VR (PS3.5 6.2, note 1). It returns false when the bytes cannot be a VR.
 func explicitHead(b []byte, e encoding) (elementHead, bool) {
 	head := elementHead{tag: e.tag(b), explicit: true, size: 8}
-	t, known := traits[[2]byte{b[4], b[5]}]
+	t, known := traits.find(b[4], b[5])
 	if !known {
 		if !capital(b[4]) || !capital(b[5]) {
 			return head, false
@@ -83,13 +83,16 @@ func decodeHead(b []byte, e encoding, room int64) (elementHead, Code, bool) {
 
 func decodeExplicit(b []byte, e encoding, room int64) (elementHead, Code, bool) {
 	explicit, isVR := explicitHead(b, e)
+	if isVR && explicit.known && explicit.fits(room) {
+		return explicit, "", true
+	}
 	implicit := implicitHead(b, e)
 	even := implicit.length == Undefined || implicit.length&1 == 0
 	implicitSense := even && implicit.fits(room) && (implicit.known || implicit.tag.Private())
 	switch {
 	case isVR && explicit.known:
 		entry, standard := LookUp(explicit.tag)
-		if explicit.fits(room) || standard && entry.VR == explicit.vr || !implicitSense {
+		if standard && entry.VR == explicit.vr || !implicitSense {
 			return explicit, "", true
 		}
 		return implicit, WarnMixedVR, true

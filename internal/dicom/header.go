@@ -1,8 +1,10 @@
 package dicom
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrNotDICOM says that the bytes are no DICOM object: no "DICM" and no data set that could stand without it.
@@ -23,6 +25,8 @@ type Options struct {
 	PastPixelData bool
 }
 
+const defaultWindow = 32 << 10
+
 func (o Options) withDefaults() Options {
 	set := func(field *int64, value int64) {
 		if *field <= 0 {
@@ -36,7 +40,7 @@ func (o Options) withDefaults() Options {
 		o.MaxElements = 1_000_000
 	}
 	if o.Window <= 0 {
-		o.Window = 32 << 10
+		o.Window = defaultWindow
 	}
 	o.Window = max(o.Window, 1<<10)
 	set(&o.MaxValue, 64<<10)
@@ -61,7 +65,8 @@ type Header struct {
 	BytesRead int64 // bytes asked of the source
 	Reads     int   // calls of the source's ReadAt
 
-	index    map[Tag]int // first element of each tag
+	looked   bool        // index is made, or not needed
+	index    map[Tag]int // first element of each tag; nil while the elements ascend
 	names    charset     // of the top level
 	deflated deflated
 }
@@ -172,18 +177,35 @@ func (h *Header) warn(code Code, tag Tag, offset int64, format string, args ...a
 
 // Find returns the first top-level element of the tag, nil when there is none.
 func (h *Header) Find(tag Tag) *Element {
-	if h.index == nil {
-		h.buildIndex()
+	if !h.looked {
+		h.look()
 	}
-	if i, ok := h.index[tag]; ok {
-		return &h.Elements[i]
+	if h.index != nil {
+		if i, ok := h.index[tag]; ok {
+			return &h.Elements[i]
+		}
+		return nil
 	}
-	return nil
+	i, found := slices.BinarySearchFunc(h.Elements, tag, func(e Element, t Tag) int { return cmp.Compare(e.Tag, t) })
+	if !found {
+		return nil
+	}
+	return &h.Elements[i]
 }
 
-func (h *Header) buildIndex() {
-	h.index = make(map[Tag]int, len(h.Elements))
+// look sees whether the elements ascend, as they should, and makes an index of those that do not.
+func (h *Header) look() {
+	h.looked, h.index = true, nil
+	for i := 1; i < len(h.Elements); i++ {
+		if h.Elements[i-1].Tag >= h.Elements[i].Tag {
+			h.index = make(map[Tag]int, len(h.Elements))
+			break
+		}
+	}
 	for i, e := range h.Elements {
+		if h.index == nil {
+			break
+		}
 		if _, twice := h.index[e.Tag]; !twice {
 			h.index[e.Tag] = i
 		}

@@ -75,7 +75,7 @@ func creatorsOf(elements []Element, names *charset) map[Tag]string {
 		if out == nil {
 			out = map[Tag]string{}
 		}
-		text, _ := names.decode(e.Value, traits[[2]byte{'L', 'O'}])
+		text, _ := names.decode(e.Value, traitOf("LO"))
 		out[e.Tag] = trimValue(displayable(text))
 	}
 	return out

@@ -17,6 +17,7 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Header,
 		return nil, err
 	}
 	w := &walker{ctx: ctx, opt: opt, h: &Header{}, in: newWindow(r, size, opt.Window, opt.MaxRead)}
+	defer w.release()
 	head, err := w.in.peek(0, min(512, opt.Window))
 	if err != nil {
 		return nil, err
@@ -32,6 +33,14 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Header,
 		err = w.dataSet()
 	}
 	return w.finish(err)
+}
+
+// release gives back the windows.
+func (w *walker) release() {
+	w.in.release()
+	if w.outer != nil {
+		w.outer.release()
+	}
 }
 
 // preamble notes how the object begins (PS3.10 7.1).
@@ -59,7 +68,7 @@ func (w *walker) meta() error {
 	}
 	w.h.HasMeta = w.pos > first
 	w.h.TransferSyntax = w.h.String(TagTransferSyntaxUID)
-	w.h.index = nil
+	w.h.looked = false
 	if !w.h.HasMeta {
 		w.h.warn(WarnNoMeta, 0, first, "the file has no meta information (group 0002)")
 		return nil
@@ -130,6 +139,9 @@ func (w *walker) open(declared encoding, group uint16) error {
 		e = declared
 	}
 	w.stack = append(w.stack[:0], level{kind: dataSetLevel, enc: e, undefined: true})
+	if group == everyGroup { // the file meta information is there; the data set goes on in the same memory
+		w.stack[0].elements, w.h.Elements = append(make([]Element, 0, usualElements), w.h.Elements...), nil
+	}
 	return nil
 }
 

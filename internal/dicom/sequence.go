@@ -114,10 +114,14 @@ func (w *walker) unwind() {
 		w.pop()
 	}
 	if len(w.stack) == 1 {
-		w.h.Elements = append(w.h.Elements, w.stack[0].elements...)
+		if w.h.Elements == nil {
+			w.h.Elements = w.stack[0].elements
+		} else {
+			w.h.Elements = append(w.h.Elements, w.stack[0].elements...)
+		}
 		w.stack = w.stack[:0]
 	}
-	w.h.index = nil
+	w.h.looked = false
 }
 
 // keep appends the element to the innermost data set if the budget allows.

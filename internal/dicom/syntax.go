@@ -138,7 +138,7 @@ func strictHead(b []byte, e encoding) (elementHead, bool) {
 		head, ok := explicitHead(b, e)
 		return head, ok && head.known
 	}
-	if _, looksExplicit := traits[[2]byte{b[4], b[5]}]; looksExplicit {
+	if _, looksExplicit := traits.find(b[4], b[5]); looksExplicit {
 		return elementHead{}, false
 	}
 	head := implicitHead(b, e)
@@ -178,8 +178,9 @@ var polyglots = []struct{ magic, name string }{
 
 // polyglotOf names the other format whose magic begins the preamble, "" when there is none.
 func polyglotOf(preamble []byte) string {
+	start := string(preamble[:min(len(preamble), 8)])
 	for _, p := range polyglots {
-		if strings.HasPrefix(string(preamble), p.magic) {
+		if strings.HasPrefix(start, p.magic) {
 			return p.name
 		}
 	}

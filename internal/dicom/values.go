@@ -11,7 +11,18 @@ import (
 // String returns the first value of a top-level element as text: decoded by its character set, spaces and NULs
 // trimmed. It returns "" when the element is absent, empty or was not kept.
 func (h *Header) String(tag Tag) string {
-	if values := h.Strings(tag); len(values) > 0 {
+	e := h.Find(tag)
+	if e == nil || len(e.Value) == 0 {
+		return ""
+	}
+	if t := traitOf(e.VR); t.text && (!t.charset || plainASCII(e.Value)) {
+		first := e.Value
+		if !t.single {
+			first, _, _ = bytes.Cut(first, []byte{'\\'})
+		}
+		return string(trimBytes(first))
+	}
+	if values := e.strings(&h.names); len(values) > 0 {
 		return values[0]
 	}
 	return ""
@@ -100,6 +111,9 @@ func appendNumber(out, b []byte, t trait, order binary.ByteOrder) []byte {
 // trimValue removes the padding of text: spaces and NULs at the end, spaces at the beginning (PS3.5 6.2).
 func trimValue(s string) string { return strings.TrimLeft(strings.TrimRight(s, " \x00"), " ") }
 
+// trimBytes does the same to text not yet decoded.
+func trimBytes(b []byte) []byte { return bytes.TrimLeft(bytes.TrimRight(b, " \x00"), " ") }
+
 // splitValues splits an undecoded value of plain ASCII text, such as a code string.
 func splitValues(b []byte) []string {
 	if len(b) == 0 {
@@ -130,9 +144,9 @@ func (e *Element) Floats() []float64 {
 	if t := traitOf(e.VR); t.width > 0 {
 		return binaryFloats(e.Value, t, encoding{bigEndian: e.BigEndian}.order())
 	}
-	var out []float64
-	for _, part := range splitValues(e.Value) {
-		f, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+	out := make([]float64, 0, 1+bytes.Count(e.Value, []byte{'\\'}))
+	for part := range bytes.SplitSeq(e.Value, []byte{'\\'}) {
+		f, err := strconv.ParseFloat(string(bytes.TrimSpace(trimBytes(part))), 64)
 		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
 			return nil
 		}

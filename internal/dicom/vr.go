@@ -34,48 +34,68 @@ type trait struct {
 	width   int  // bytes of one number of a binary VR, 0 otherwise
 }
 
-// traits is keyed by the two letters as they stand in the file.
-var traits = map[[2]byte]trait{
-	{'A', 'E'}: {vr: "AE", text: true},
-	{'A', 'S'}: {vr: "AS", text: true},
-	{'A', 'T'}: {vr: VRAttributeTag, width: 2},
-	{'C', 'S'}: {vr: "CS", text: true},
-	{'D', 'A'}: {vr: "DA", text: true},
-	{'D', 'S'}: {vr: VRDecimal, text: true},
-	{'D', 'T'}: {vr: "DT", text: true},
-	{'F', 'D'}: {vr: VRFloat64, width: 8},
-	{'F', 'L'}: {vr: VRFloat32, width: 4},
-	{'I', 'S'}: {vr: VRInteger, text: true},
-	{'L', 'O'}: {vr: "LO", text: true, charset: true},
-	{'L', 'T'}: {vr: "LT", text: true, charset: true, single: true},
-	{'O', 'B'}: {vr: VROtherByte, long: true},
-	{'O', 'D'}: {vr: "OD", long: true, width: 8},
-	{'O', 'F'}: {vr: "OF", long: true, width: 4},
-	{'O', 'L'}: {vr: "OL", long: true, width: 4},
-	{'O', 'V'}: {vr: "OV", long: true, width: 8},
-	{'O', 'W'}: {vr: VROtherWord, long: true, width: 2},
-	{'P', 'N'}: {vr: VRPersonName, text: true, charset: true},
-	{'S', 'H'}: {vr: "SH", text: true, charset: true},
-	{'S', 'L'}: {vr: VRInt32, width: 4},
-	{'S', 'Q'}: {vr: VRSequence, long: true},
-	{'S', 'S'}: {vr: VRInt16, width: 2},
-	{'S', 'T'}: {vr: "ST", text: true, charset: true, single: true},
-	{'S', 'V'}: {vr: VRInt64, long: true, width: 8},
-	{'T', 'M'}: {vr: "TM", text: true},
-	{'U', 'C'}: {vr: "UC", long: true, text: true, charset: true},
-	{'U', 'I'}: {vr: VRUID, text: true},
-	{'U', 'L'}: {vr: VRUint32, width: 4},
-	{'U', 'N'}: {vr: VRUnknown, long: true},
-	{'U', 'R'}: {vr: "UR", long: true, text: true, single: true},
-	{'U', 'S'}: {vr: VRUint16, width: 2},
-	{'U', 'T'}: {vr: "UT", long: true, text: true, charset: true, single: true},
-	{'U', 'V'}: {vr: VRUint64, long: true, width: 8},
+// traits are those of all VRs, found by the two letters as they stand in the file.
+var traits = table(map[string]trait{
+	"AE": {vr: "AE", text: true},
+	"AS": {vr: "AS", text: true},
+	"AT": {vr: VRAttributeTag, width: 2},
+	"CS": {vr: "CS", text: true},
+	"DA": {vr: "DA", text: true},
+	"DS": {vr: VRDecimal, text: true},
+	"DT": {vr: "DT", text: true},
+	"FD": {vr: VRFloat64, width: 8},
+	"FL": {vr: VRFloat32, width: 4},
+	"IS": {vr: VRInteger, text: true},
+	"LO": {vr: "LO", text: true, charset: true},
+	"LT": {vr: "LT", text: true, charset: true, single: true},
+	"OB": {vr: VROtherByte, long: true},
+	"OD": {vr: "OD", long: true, width: 8},
+	"OF": {vr: "OF", long: true, width: 4},
+	"OL": {vr: "OL", long: true, width: 4},
+	"OV": {vr: "OV", long: true, width: 8},
+	"OW": {vr: VROtherWord, long: true, width: 2},
+	"PN": {vr: VRPersonName, text: true, charset: true},
+	"SH": {vr: "SH", text: true, charset: true},
+	"SL": {vr: VRInt32, width: 4},
+	"SQ": {vr: VRSequence, long: true},
+	"SS": {vr: VRInt16, width: 2},
+	"ST": {vr: "ST", text: true, charset: true, single: true},
+	"SV": {vr: VRInt64, long: true, width: 8},
+	"TM": {vr: "TM", text: true},
+	"UC": {vr: "UC", long: true, text: true, charset: true},
+	"UI": {vr: VRUID, text: true},
+	"UL": {vr: VRUint32, width: 4},
+	"UN": {vr: VRUnknown, long: true},
+	"UR": {vr: "UR", long: true, text: true, single: true},
+	"US": {vr: VRUint16, width: 2},
+	"UT": {vr: "UT", long: true, text: true, charset: true, single: true},
+	"UV": {vr: VRUint64, long: true, width: 8},
+})
+
+// traitTable holds a trait at 26·first + second letter; vr is "" where there is none.
+type traitTable [26 * 26]trait
+
+func table(known map[string]trait) *traitTable {
+	var t traitTable
+	for letters, one := range known {
+		t[26*int(letters[0]-'A')+int(letters[1]-'A')] = one
+	}
+	return &t
+}
+
+// find returns the trait of the VR of these two letters.
+func (t *traitTable) find(first, second byte) (trait, bool) {
+	if !capital(first) || !capital(second) {
+		return trait{}, false
+	}
+	one := t[26*int(first-'A')+int(second-'A')]
+	return one, one.vr != ""
 }
 
 // traitOf returns the trait of a VR; of an unknown one the trait of UN.
 func traitOf(vr VR) trait {
 	if len(vr) == 2 {
-		if t, ok := traits[[2]byte{vr[0], vr[1]}]; ok {
+		if t, ok := traits.find(vr[0], vr[1]); ok {
 			return t
 		}
 	}

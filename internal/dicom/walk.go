@@ -51,6 +51,9 @@ const (
 // elementCost is what an element takes in memory besides its value, in bytes, as charged to Options.MaxKept.
 const elementCost = 128
 
+// usualElements is how many top-level elements room is made for at once.
+const usualElements = 64
+
 // walk goes on until the object ends, the group ends, or the pixel data are found.
 func (w *walker) walk(group uint16) error {
 	for !w.stopped {

@@ -3,6 +3,7 @@ package dicom
 import (
 	"errors"
 	"io"
+	"sync"
 )
 
 // window reads a source through one buffer of fixed size: a header of 2 KB costs one read, a skip costs none. It is the
@@ -13,6 +14,9 @@ type window struct {
 	buf   []byte
 	start int64 // offset of buf[0] in the source
 	n     int   // valid bytes in buf
+
+	pooled *[defaultWindow]byte // what buf is made of, when it comes from buffers
+	spare  []byte               // room for small values, so that not each is an allocation of its own
 
 	bytesRead, budget int64
 	reads             int
@@ -25,8 +29,26 @@ var errBudget = errors.New("dicom: read budget used up")
 // that as long as it suffices.
 type readySource interface{ Ready() int64 }
 
+// buffers are windows of the default length that no Read uses any more. Nothing that Read returns points into one.
+var buffers = sync.Pool{New: func() any { return new([defaultWindow]byte) }}
+
 func newWindow(r io.ReaderAt, size int64, length int, budget int64) *window {
-	return &window{r: r, size: size, buf: make([]byte, length), budget: budget}
+	w := &window{r: r, size: size, budget: budget}
+	if length == defaultWindow {
+		w.pooled = buffers.Get().(*[defaultWindow]byte)
+		w.buf = w.pooled[:]
+	} else {
+		w.buf = make([]byte, length)
+	}
+	return w
+}
+
+// release gives the buffer back; the window must not be used afterwards.
+func (w *window) release() {
+	if w.pooled != nil {
+		buffers.Put(w.pooled)
+		w.pooled, w.buf = nil, nil
+	}
 }
 
 // peek returns up to n bytes at offset; fewer only at the end of the source. The slice is valid until the next call.
@@ -94,11 +116,25 @@ func (w *window) readAt(p []byte, offset int64) (int, error) {
 // copyOut returns a copy of the n bytes at offset, fewer at the end of the source. The caller has bounded n.
 func (w *window) copyOut(offset int64, n int) ([]byte, error) {
 	n = int(max(0, min(int64(n), w.size-offset)))
-	out := make([]byte, n)
+	out := w.room(n)
 	if n <= len(w.buf) {
 		head, err := w.peek(offset, n)
 		return out[:copy(out, head)], err
 	}
 	got, err := w.readAt(out, offset)
 	return out[:got], err
+}
+
+// room returns n bytes to copy a value into. Small ones share a piece of memory.
+func (w *window) room(n int) []byte {
+	const small, piece = 128, 2 << 10
+	if n > small {
+		return make([]byte, n)
+	}
+	if len(w.spare) < n {
+		w.spare = make([]byte, piece)
+	}
+	out := w.spare[:n:n]
+	w.spare = w.spare[n:]
+	return out
 }
