@@ -90,6 +90,10 @@ func decodeExplicit(b []byte, e encoding, room int64) (elementHead, Code, bool) 
 	even := implicit.length == Undefined || implicit.length&1 == 0
 	implicitSense := even && implicit.fits(room) && (implicit.known || implicit.tag.Private())
 	switch {
+	case isVR && explicit.known && explicit.size == longestHead && b[6]|b[7] != 0 && 8+int64(e.order().Uint16(b[6:])) <= room:
+		// A representation with a 32-bit length, written with a 16-bit one where the two reserved bytes belong.
+		explicit.size, explicit.length = 8, int64(e.order().Uint16(b[6:]))
+		return explicit, WarnBadVR, true
 	case isVR && explicit.known:
 		entry, standard := LookUp(explicit.tag)
 		if standard && entry.VR == explicit.vr || !implicitSense {

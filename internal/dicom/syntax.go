@@ -48,13 +48,14 @@ const (
 	jpipDeflate            = "1.2.840.10008.1.2.4.95"
 	htj2kJPIPDeflate       = "1.2.840.10008.1.2.4.205"
 	rleLossless            = "1.2.840.10008.1.2.5"
+	papyrus                = "1.2.840.10008.1.20" // retired: PAPYRUS 3, implicit little endian
 )
 
 // syntaxEncoding returns the encoding a transfer syntax UID promises and whether the data set is deflated. Unknown UIDs
 // promise explicit little endian, as every encapsulated syntax does (PS3.5 A.4).
 func syntaxEncoding(uid string) (e encoding, deflated, known bool) {
 	switch uid {
-	case ImplicitVRLittleEndian, GEPrivateBigEndian:
+	case ImplicitVRLittleEndian, GEPrivateBigEndian, papyrus:
 		return implicitLE, false, true
 	case ExplicitVRBigEndian:
 		return explicitBE, false, true
@@ -63,7 +64,9 @@ func syntaxEncoding(uid string) (e encoding, deflated, known bool) {
 	case ExplicitVRLittleEndian, rleLossless, EncapsulatedUncompress:
 		return explicitLE, false, true
 	}
-	known = strings.HasPrefix(uid, "1.2.840.10008.1.2.4.") || strings.HasPrefix(uid, "1.2.840.10008.1.2.7.")
+	for _, family := range []string{"1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.6.", "1.2.840.10008.1.2.7.", "1.2.840.10008.1.2.8."} {
+		known = known || strings.HasPrefix(uid, family)
+	}
 	return explicitLE, false, known
 }
 
@@ -71,7 +74,7 @@ func syntaxEncoding(uid string) (e encoding, deflated, known bool) {
 // to A.3, A.5).
 func syntaxIsNative(uid string) bool {
 	switch uid {
-	case ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVR, GEPrivateBigEndian:
+	case ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVR, GEPrivateBigEndian, papyrus:
 		return true
 	}
 	return false

@@ -150,7 +150,7 @@ func (w *walker) element(b []byte) error {
 		top.enc.explicit = head.explicit
 		w.h.warn(note, tag, w.pos, "the encoding changes to %s within the data set", top.enc)
 	} else if note != "" {
-		w.h.warn(note, tag, w.pos, "the value representation %q is not one of the standard", b[4:6])
+		w.h.warn(note, tag, w.pos, "the value representation %q is not one of the standard, or not written as it should be", b[4:6])
 	}
 	if len(w.stack) == 1 {
 		if tag <= w.lastTag {
@@ -218,10 +218,20 @@ func (w *walker) openUndefined(e Element, end int64) error {
 	switch e.VR {
 	case VRSequence, VRUnknown:
 		w.openSequence(e, end, true)
-	case VROtherByte, VROtherWord, "OD", "OF", "OL", "OV":
+	case VROtherByte, VROtherWord, "OD", "OF", "OL", "OV": // (PS3.5 A.4; only pixel data may be so)
 		w.stack = append(w.stack, level{kind: fragmentLevel, enc: w.stack[len(w.stack)-1].enc, end: end, undefined: true, owner: e})
 	default:
-		w.stop(WarnLength, e.Tag, "a value of representation %s cannot have undefined length", e.VR)
+		b, err := w.in.peek(e.Offset, 4)
+		if err != nil {
+			return err
+		}
+		if enc := w.stack[len(w.stack)-1].enc; len(b) < 4 || enc.tag(b) != tagItem && enc.tag(b) != tagSequenceDelimitation {
+			w.stop(WarnLength, e.Tag, "a value of representation %s cannot have undefined length", e.VR)
+			return nil
+		}
+		w.h.warn(WarnLength, e.Tag, e.Offset, "a value of representation %s has undefined length; it was read as the sequence it is", e.VR)
+		e.VR = VRSequence
+		w.openSequence(e, end, true)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 // CTOptions describes one CT slice. Zero values mean what a plain slice has.
 type CTOptions struct {
 	Syntax       string   // default ExplicitLE
+	Encoder      *Encoder // writes the data set; default that of Syntax
 	Charset      []string // (0008,0005), absent when nil
 	Patient      []byte   // (0010,0010) as bytes; default "Phantom^Jaw"
 	PatientID    string   // default "PH-0001"
@@ -70,7 +71,10 @@ func (o CTOptions) withDefaults() CTOptions {
 // CT returns one CT image file.
 func CT(o CTOptions) []byte {
 	o = o.withDefaults()
-	e := NewEncoder(o.Syntax)
+	e := o.Encoder
+	if e == nil {
+		e = NewEncoder(o.Syntax)
+	}
 	if o.Charset != nil {
 		e.Text(0x00080005, "CS", o.Charset...)
 	}
