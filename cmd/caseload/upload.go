@@ -24,7 +24,8 @@ func uploadCommand() *cobra.Command {
 walked through; what systems leave behind (.DS_Store, Thumbs.db, __MACOSX) is left out, links are not
 followed. Server and token come from CASELOAD_URL and CASELOAD_TOKEN (or CASELOAD_TOKEN_FILE).
 
-What fails is tried again, part by part, for --give-up-after. Interrupted (Ctrl-C, a lost line, a power
+What fails is tried again, part by part, for --give-up-after; a server whose disk is full is waited for
+just so, and a line says it. Interrupted (Ctrl-C, a lost line, a power
 cut), start it again with the same files: it goes on where the server stands, and what the case has
 received already is not sent again (--again insists). A file that changes while it is sent is refused,
 never mixed. Every failure is one line on standard error; the other files go on.

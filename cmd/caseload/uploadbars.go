@@ -104,7 +104,9 @@ func (b *bars) notice(n api.Notice) {
 	case api.StageChecking:
 		f.note = "looking what is there"
 	case api.StageRetrying:
-		f.note = "waiting for the line"
+		if f.note = "waiting for the line"; api.IsFull(n.Err) {
+			f.note = "the server is full"
+		}
 	}
 }
 

@@ -108,6 +108,9 @@ func relaying(err error) string {
 
 // waiting says what is waited for.
 func waiting(n api.Notice) string {
+	if api.IsFull(n.Err) {
+		return "the server's disk is full; waiting until there is room. Tell whoever runs the server; what has arrived is kept"
+	}
 	return fmt.Sprintf("waiting for the line or the server (%v); going on by itself", lineCause(n.Err))
 }
 

@@ -93,9 +93,9 @@ func TestUploadSurvivesWhatPasses(t *testing.T) {
 	s, client := newShaky(t)
 	s.faults["POST /api/v1/cases/c/files"] = []int{429}
 	s.faults["POST /api/v1/files/f/parts"] = []int{503, 0}
-	s.faults["PUT /store/1"] = []int{403}      // the address expired
-	s.faults["PUT /store/2"] = []int{0, 500}   // the line, then the store
-	s.faults["PUT /store/3"] = []int{503, 503} // the store
+	s.faults["PUT /store/1"] = []int{403}                                              // the address expired
+	s.faults["PUT /store/2"] = []int{0, 500}                                           // the line, then the store
+	s.faults["PUT /store/3"] = []int{503, 503, 507, 507, 507, 507, 507, 507, 507, 507} // the store, then no room for longer than it may refuse
 	s.faults["POST /api/v1/files/f/complete"] = []int{0, 503}
 	want := content(t)
 	var sent atomic.Int64

@@ -46,6 +46,8 @@ func mayHelp(err error, tries int) bool {
 	switch {
 	case errors.As(err, &local):
 		return false
+	case IsFull(err):
+		return true
 	case errors.As(err, &p):
 		return passing(p.Status)
 	case errors.As(err, &s):
@@ -54,7 +56,16 @@ func mayHelp(err error, tries int) bool {
 	return true // the line
 }
 
-// passing tells a status that says "not now" from one that says "no". A full disk (507) is a no: it wants a person.
+// IsFull tells whether the server, or its store, has no room left (507). Somebody has to make room; an Uploader waits for
+// that within its Budget. A single call of a Client does not: to it that is a no.
+func IsFull(err error) bool {
+	var p *Problem
+	var s *storeError
+	return errors.As(err, &p) && p.Status == http.StatusInsufficientStorage ||
+		errors.As(err, &s) && s.status == http.StatusInsufficientStorage
+}
+
+// passing tells a status that says "not now" from one that says "no".
 func passing(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:

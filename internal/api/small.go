@@ -72,6 +72,9 @@ func (r *run) sendSmall(ctx context.Context, items []*item) error {
 			if left, err = r.sendTogether(ctx, items, tries); err != nil {
 				r.pace.lineFailed(err)
 			}
+			if len(left) > 0 {
+				items = left // also of a try that ended early: what was stored is not sent again
+			}
 			return err
 		})
 		if err != nil {
@@ -88,7 +91,7 @@ func (r *run) sendSmall(ctx context.Context, items []*item) error {
 }
 
 // sendTogether sends the items in one request and finishes those that came to an end. It returns those that are to be
-// sent again; an error is that of the request as a whole.
+// sent again, none of them known when the request as a whole failed. An error ends this try.
 func (r *run) sendTogether(ctx context.Context, items []*item, tries map[*item]int) (left []*item, err error) {
 	files, bodies := make([]SmallFile, len(items)), make([]*lazyBody, len(items))
 	for i, it := range items {
@@ -127,14 +130,25 @@ func (r *run) sendTogether(ctx context.Context, items []*item, tries map[*item]i
 		return nil, err
 	}
 	answers := inOrder(files, out.Files)
-	return slices.DeleteFunc(left, func(it *item) bool {
+	var full error
+	left = slices.DeleteFunc(left, func(it *item) bool {
 		if err != nil {
 			return true
 		}
+		answer := answers[slices.Index(items, it)]
+		if answer.Error != nil && IsFull(answer.Error) {
+			full = answer.Error
+			it.move(-it.sent.Load())
+			return false
+		}
 		var done bool
-		done, err = it.received(ctx, answers[slices.Index(items, it)], tries)
+		done, err = it.received(ctx, answer, tries)
 		return done
-	}), err
+	})
+	if err == nil {
+		err = full
+	}
+	return left, err
 }
 
 // received takes the server's answer for one file; false: it is to be sent again.
