@@ -22,6 +22,7 @@ type (
 	InstanceID     string
 	TokenID        string
 	IntentID       string
+	PreviewID      string
 )
 
 // ObjectKey is a key in the bucket. The server makes every key (NewObjectKey); a client never supplies one.

@@ -205,6 +205,7 @@ func (s *Store) DeleteCase(ctx context.Context, user caseload.User, id caseload.
 			`DELETE FROM parts WHERE file_id IN (SELECT id FROM files WHERE case_id = $1)`,
 			`DELETE FROM instances WHERE file_id IN (SELECT id FROM files WHERE case_id = $1)`,
 			`DELETE FROM series WHERE case_id = $1`,
+			`DELETE FROM previews WHERE case_id = $1`,
 			`DELETE FROM studies WHERE case_id = $1`,
 			`DELETE FROM case_terms WHERE case_id = $1`,
 		} {

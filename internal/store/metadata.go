@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,9 @@ func (s *Store) SaveMetadata(ctx context.Context, id caseload.FileID, attempt in
 func (t *tx) keepFound(ctx context.Context, f *caseload.File, found caseload.Findings) error {
 	f.Kind, f.Warnings, f.Contents, f.BytesRead, f.MetadataAt = found.Kind, found.Warnings, found.Contents, found.BytesRead, t.now
 	f.Contents.Unread = unread(f.Contents.Unread)
+	if err := t.orderFilePreview(ctx, f); err != nil {
+		return err
+	}
 	return t.saveFound(ctx, f.Organization, f.Case, f.ID, found.Found)
 }
 
@@ -43,6 +47,10 @@ func (t *tx) keepFound(ctx context.Context, f *caseload.File, found caseload.Fin
 // identifier: pages and viewers that are open go on.
 func (t *tx) saveFound(ctx context.Context, org caseload.OrganizationID, c caseload.CaseID, file caseload.FileID, found []caseload.Found) error {
 	before, err := t.instanceIDs(ctx, file)
+	if err != nil {
+		return err
+	}
+	changed, err := t.seriesOf(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -73,6 +81,14 @@ func (t *tx) saveFound(ctx context.Context, org caseload.OrganizationID, c casel
 		}
 	})
 	if err != nil || had == 0 && len(found) == 0 {
+		return err
+	}
+	for _, id := range series {
+		if !slices.Contains(changed, id) {
+			changed = append(changed, id)
+		}
+	}
+	if err := t.orderPreviews(ctx, org, c, changed); err != nil {
 		return err
 	}
 	if had > 0 {
@@ -116,9 +132,19 @@ func (known placedInstances) take(now time.Time, n caseload.Instance) caseload.I
 }
 
 // forgetInstances removes what was read out of a file that is deleted.
-func (t *tx) forgetInstances(ctx context.Context, c caseload.CaseID, file caseload.FileID) error {
-	had, err := t.exec(ctx, `DELETE FROM instances WHERE file_id = $1`, string(file))
-	if err != nil || had == 0 {
+func (t *tx) forgetInstances(ctx context.Context, f *caseload.File) error {
+	c := f.Case
+	if err := t.forgetFilePreview(ctx, f.ID); err != nil {
+		return err
+	}
+	changed, err := t.seriesOf(ctx, f.ID)
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	if _, err := t.ExecContext(ctx, `DELETE FROM instances WHERE file_id = $1`, string(f.ID)); err != nil {
+		return err
+	}
+	if err := t.orderPreviews(ctx, f.Organization, c, changed); err != nil {
 		return err
 	}
 	if err := t.dropEmptySeries(ctx, c); err != nil {
@@ -127,11 +153,12 @@ func (t *tx) forgetInstances(ctx context.Context, c caseload.CaseID, file caselo
 	return t.rewriteTermsOf(ctx, c)
 }
 
-// dropEmptySeries removes the case's series, then studies, that have no instance left.
+// dropEmptySeries removes the case's series with their previews, then studies, that have no instance left.
 func (t *tx) dropEmptySeries(ctx context.Context, c caseload.CaseID) error {
 	for _, statement := range []string{
 		`DELETE FROM series WHERE case_id = $1 AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.series_id = series.id)`,
 		`DELETE FROM studies WHERE case_id = $1 AND NOT EXISTS (SELECT 1 FROM series s WHERE s.study_id = studies.id)`,
+		`DELETE FROM previews WHERE case_id = $1 AND series_id <> '' AND NOT EXISTS (SELECT 1 FROM series s WHERE s.id = previews.series_id)`,
 	} {
 		if _, err := t.ExecContext(ctx, statement, string(c)); err != nil {
 			return err

@@ -281,7 +281,7 @@ func (s *Store) DeleteFile(ctx context.Context, user caseload.User, id caseload.
 			if _, err := t.ExecContext(ctx, `DELETE FROM parts WHERE file_id = $1`, string(id)); err != nil {
 				return nil, err
 			}
-			return moved(string(user.ID), caseload.FileDeleted, from, nil), t.forgetInstances(ctx, f.Case, id)
+			return moved(string(user.ID), caseload.FileDeleted, from, nil), t.forgetInstances(ctx, f)
 		})
 		return err
 	})

@@ -1,0 +1,66 @@
+package caseload
+
+// PreviewState says what there is to look at of a series or file.
+type PreviewState string
+
+const (
+	PreviewWaiting PreviewState = "waiting" // it is going to be made
+	PreviewMade    PreviewState = "made"
+	PreviewNone    PreviewState = "none"    // there is none; Reason says why
+	PreviewBrowser PreviewState = "browser" // only a browser can decode it; it may hand one in
+)
+
+// Preview is the small pictures of one series, or of one file that is a mesh, a photo or a document.
+type Preview struct {
+	ID           PreviewID
+	Organization OrganizationID
+	Case         CaseID
+	Series       SeriesID // "" when it is of a file
+	File         FileID   // "" when it is of a series
+	State        PreviewState
+	Reason       string // plain words
+	Facts        PreviewFacts
+	Pictures     []Picture // without their Bytes, in the order of Views
+}
+
+// Views are the names of what a picture may show, in the order in which they are shown.
+func Views() []string { return []string{"image", "axial", "coronal", "sagittal"} }
+
+// Picture is one preview picture: a PNG or JPEG of at most MaxPicture bytes.
+type Picture struct {
+	View          string // one of Views
+	Media         string // "image/png", "image/jpeg"
+	Width, Height int    // pixels
+	SHA256        string // lower-case hex, of Bytes
+	Bytes         []byte
+}
+
+// Bounds of a picture in bytes: of one that is kept, and of one that a browser hands in.
+const (
+	MaxPicture = 64 << 10
+	MaxOffer   = 256 << 10
+)
+
+// PreviewFacts are what making the preview learned besides. Zero values are absent.
+type PreviewFacts struct {
+	Triangles int64      `json:"triangles,omitempty"`
+	Low       [3]float64 `json:"low,omitzero"` // mm, of a mesh's bounding box
+	High      [3]float64 `json:"high,omitzero"`
+	Closed    bool       `json:"closed,omitempty"` // the mesh has no border
+	Width     int        `json:"width,omitempty"`  // of a photo, pixels, upright
+	Height    int        `json:"height,omitempty"`
+	Pages     int        `json:"pages,omitempty"` // of a document
+	Cut       bool       `json:"cut,omitempty"`   // the pixels end too early; what is there is shown
+}
+
+// PreviewOrder is a preview that is to be made now, and what of.
+type PreviewOrder struct {
+	Preview
+	Revision int64 // of what it shows
+	Attempt  int64 // fences what is saved of it
+	Tries    int   // attempts since what it shows last changed
+	Members  []Instance
+	Files    map[FileID]File   // those that Members lie in, or the one File
+	Offers   map[string][]byte // what a browser handed in, by view, as it came
+	Scan     Series            // of Members
+}

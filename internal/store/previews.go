@@ -1,0 +1,265 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// When a preview is made after what it shows has changed: soon the first time, since a person is waiting; later while
+// the slices of one series still arrive one by one.
+const (
+	previewSoon  = 500 * time.Millisecond
+	previewAgain = 10 * time.Second
+)
+
+const previewColumns = `id, organization_id, case_id, series_id, file_id, state, reason, facts`
+
+func scanPreview(scan func(...any) error, more ...any) (p caseload.Preview, err error) {
+	var facts string
+	into := append([]any{&p.ID, &p.Organization, &p.Case, &p.Series, &p.File, &p.State, &p.Reason, &facts}, more...)
+	if err := scan(into...); err != nil {
+		return p, err
+	}
+	return p, json.Unmarshal([]byte(facts), &p.Facts)
+}
+
+// orderPreviews asks for the previews of series that changed.
+func (t *tx) orderPreviews(ctx context.Context, org caseload.OrganizationID, c caseload.CaseID, series []caseload.SeriesID) error {
+	for _, id := range series {
+		if err := t.orderPreview(ctx, org, c, "series_id", string(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// orderFilePreview asks for the preview of a file that is a mesh, a photo or a document; of others there is none.
+func (t *tx) orderFilePreview(ctx context.Context, f *caseload.File) error {
+	switch f.Kind {
+	case caseload.KindSTL, caseload.KindPLY, caseload.KindOBJ, caseload.KindJPEG, caseload.KindPNG, caseload.KindPDF:
+		return t.orderPreview(ctx, f.Organization, f.Case, "file_id", string(f.ID))
+	}
+	return nil
+}
+
+func (t *tx) orderPreview(ctx context.Context, org caseload.OrganizationID, c caseload.CaseID, column, id string) error {
+	_, err := t.ExecContext(ctx, `INSERT INTO previews (id, organization_id, case_id, `+column+`, state, revision, due_at)
+		VALUES ($1, $2, $3, $4, 'waiting', 1, $5)
+		ON CONFLICT (`+column+`) WHERE `+column+` <> '' DO UPDATE SET revision = previews.revision + 1, tries = 0,
+			due_at = CASE WHEN previews.due_at > 0 THEN previews.due_at ELSE $6 END`,
+		string(caseload.NewID[caseload.PreviewID](t.now)), string(org), string(c), id, toMS(t.now.Add(previewSoon)), toMS(t.now.Add(previewAgain)))
+	return err
+}
+
+// seriesOf returns the series that have instances in the file.
+func (t *tx) seriesOf(ctx context.Context, file caseload.FileID) ([]caseload.SeriesID, error) {
+	rows, err := t.QueryContext(ctx, `SELECT DISTINCT series_id FROM instances WHERE file_id = $1 ORDER BY series_id`, string(file))
+	return collect(rows, err, func(scan func(...any) error) (id caseload.SeriesID, err error) { return id, scan(&id) })
+}
+
+// forgetFilePreview removes the preview of a file that is deleted.
+func (t *tx) forgetFilePreview(ctx context.Context, file caseload.FileID) error {
+	_, err := t.ExecContext(ctx, `DELETE FROM previews WHERE file_id = $1`, string(file))
+	return err
+}
+
+// ClaimPreview claims the preview that is longest due for owner until the given moment, with attempt and tries one
+// higher, and returns it with all it is made of. ok is false when none is due.
+func (s *Store) ClaimPreview(ctx context.Context, owner string, now, until time.Time) (o caseload.PreviewOrder, ok bool, err error) {
+	defer explain("claim a preview", &err)
+	const due = `SELECT id FROM previews WHERE due_at > 0 AND due_at <= $1 AND working_until <= $1 ORDER BY due_at, id LIMIT 1`
+	var id caseload.PreviewID
+	err = s.reader.QueryRowContext(ctx, due, toMS(now)).Scan(&id) // most looks find nothing and lock nothing
+	if errors.Is(err, sql.ErrNoRows) {
+		return o, false, nil
+	}
+	if err != nil {
+		return o, false, err
+	}
+	err = s.write(ctx, func(t *tx) error {
+		err := t.QueryRowContext(ctx, due+s.on(Postgres, ` FOR UPDATE SKIP LOCKED`), toMS(now)).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ok = true
+		o.Preview, err = scanPreview(t.QueryRowContext(ctx, `UPDATE previews SET attempt = attempt + 1, tries = tries + 1, owner = $2, working_until = $3
+			WHERE id = $1 RETURNING `+previewColumns+`, attempt, tries, revision`, string(id), owner, toMS(until)).Scan, &o.Attempt, &o.Tries, &o.Revision)
+		if err != nil {
+			return err
+		}
+		return t.previewSources(ctx, &o)
+	})
+	if err != nil {
+		return caseload.PreviewOrder{}, false, err
+	}
+	return o, ok, nil
+}
+
+// previewSources reads what the preview is made of.
+func (t *tx) previewSources(ctx context.Context, o *caseload.PreviewOrder) error {
+	where, about := `f.id = $1`, string(o.File)
+	if o.Series != "" {
+		var err error
+		o.Scan, err = scanSeries(t.QueryRowContext(ctx, `SELECT id, study_id, series_uid, series_number, modality, description, manufacturer, model
+			FROM series WHERE id = $1`, string(o.Series)).Scan)
+		if err != nil {
+			return err
+		}
+		rows, err := t.QueryContext(ctx, `SELECT `+instanceColumns+` FROM instances WHERE series_id = $1 ORDER BY number, sop_instance_uid, id`, string(o.Series))
+		members, err := collect(rows, err, scanMember)
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			o.Members = append(o.Members, m.instance)
+		}
+		where, about = `f.id IN (SELECT file_id FROM instances WHERE series_id = $1)`, string(o.Series)
+	}
+	rows, err := t.QueryContext(ctx, `SELECT `+fileColumns+` FROM files f WHERE `+where, about)
+	files, err := collect(rows, err, scanFile)
+	if err != nil {
+		return err
+	}
+	o.Files = make(map[caseload.FileID]caseload.File, len(files))
+	for _, f := range files {
+		o.Files[f.ID] = f
+	}
+	o.Offers = map[string][]byte{}
+	offers, err := t.QueryContext(ctx, `SELECT view, bytes FROM preview_offers WHERE preview_id = $1`, string(o.ID))
+	_, err = collect(offers, err, func(scan func(...any) error) (view string, err error) {
+		var b []byte
+		err = scan(&view, &b)
+		o.Offers[view] = b
+		return view, err
+	})
+	return err
+}
+
+var errPreviewTaken = conflict("The preview is another attempt's, or gone.")
+
+// SavePreview keeps the outcome of a claimed attempt: state, reason, facts and pictures replace what was there, and
+// whoever looks at the case is told. What changed in the meantime is made again later. Conflict when another attempt
+// has the say or the preview is gone; then nothing has changed.
+func (s *Store) SavePreview(ctx context.Context, o caseload.PreviewOrder, made caseload.Preview) (err error) {
+	defer explain("save a preview", &err)
+	facts, err := json.Marshal(made.Facts)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.ExecContext(ctx, `UPDATE cases SET revision = revision + 1 WHERE id = $1`, string(o.Case)); err != nil { // the case's lock goes first
+			return err
+		}
+		n, err := t.exec(ctx, `UPDATE previews SET state = $3, reason = $4, facts = $5, owner = '', working_until = 0, tries = 0,
+			due_at = CASE WHEN revision > $6 THEN $7 ELSE 0 END WHERE id = $1 AND attempt = $2`,
+			string(o.ID), o.Attempt, string(made.State), text(made.Reason), string(facts), o.Revision, toMS(t.now.Add(previewAgain)))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errPreviewTaken
+		}
+		if _, err := t.ExecContext(ctx, `DELETE FROM preview_pictures WHERE preview_id = $1`, string(o.ID)); err != nil {
+			return err
+		}
+		for view := range o.Offers {
+			if _, err := t.ExecContext(ctx, `DELETE FROM preview_offers WHERE preview_id = $1 AND view = $2`, string(o.ID), view); err != nil {
+				return err
+			}
+		}
+		return t.insertRows(ctx, `INSERT INTO preview_pictures (preview_id, view, media, width, height, sha256, bytes)`, "", len(made.Pictures), 7,
+			func(i int) []any {
+				p := made.Pictures[i]
+				return []any{string(o.ID), p.View, p.Media, p.Width, p.Height, p.SHA256, p.Bytes}
+			})
+	})
+}
+
+// PostponePreview ends a claim without an outcome: it is due again at the given moment, and with forgive the attempt does
+// not count as a try. Conflict as with SavePreview.
+func (s *Store) PostponePreview(ctx context.Context, o caseload.PreviewOrder, due time.Time, forgive bool) (err error) {
+	defer explain("postpone a preview", &err)
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(ctx, `UPDATE previews SET owner = '', working_until = 0, due_at = $3, tries = CASE WHEN tries > $4 THEN tries - $4 ELSE 0 END
+			WHERE id = $1 AND attempt = $2`, string(o.ID), o.Attempt, toMS(due), flag(forgive))
+		if err == nil && n == 0 {
+			return errPreviewTaken
+		}
+		return err
+	})
+}
+
+// CasePreviews returns the previews of a case of the user's organization, their pictures without bytes.
+func (s *Store) CasePreviews(ctx context.Context, user caseload.User, id caseload.CaseID) (_ []caseload.Preview, err error) {
+	defer explain("read a case's previews", &err)
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+previewColumns+` FROM previews WHERE case_id = $1 AND organization_id = $2 ORDER BY id`,
+		string(id), string(user.Organization))
+	all, err := collect(rows, err, func(scan func(...any) error) (caseload.Preview, error) { return scanPreview(scan) })
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	at := make(map[caseload.PreviewID]*caseload.Preview, len(all))
+	for i := range all {
+		at[all[i].ID] = &all[i]
+	}
+	rows, err = s.reader.QueryContext(ctx, `SELECT p.preview_id, p.view, p.media, p.width, p.height, p.sha256 FROM preview_pictures p
+		JOIN previews v ON v.id = p.preview_id WHERE v.case_id = $1 AND v.organization_id = $2`, string(id), string(user.Organization))
+	_, err = collect(rows, err, func(scan func(...any) error) (id caseload.PreviewID, err error) {
+		var p caseload.Picture
+		if err = scan(&id, &p.View, &p.Media, &p.Width, &p.Height, &p.SHA256); err == nil && at[id] != nil {
+			at[id].Pictures = append(at[id].Pictures, p)
+		}
+		return id, err
+	})
+	for i := range all {
+		slices.SortFunc(all[i].Pictures, func(a, b caseload.Picture) int {
+			return slices.Index(caseload.Views(), a.View) - slices.Index(caseload.Views(), b.View)
+		})
+	}
+	return all, err
+}
+
+// Picture returns one picture of a preview of the user's organization with its bytes. NotFound when there is none, or
+// another one than the checksum says.
+func (s *Store) Picture(ctx context.Context, user caseload.User, id caseload.PreviewID, view, sum string) (p caseload.Picture, err error) {
+	defer explain("read a preview", &err)
+	err = s.reader.QueryRowContext(ctx, `SELECT p.view, p.media, p.width, p.height, p.sha256, p.bytes FROM preview_pictures p
+		JOIN previews v ON v.id = p.preview_id WHERE v.id = $1 AND v.organization_id = $2 AND p.view = $3 AND p.sha256 = $4`,
+		string(id), string(user.Organization), view, sum).Scan(&p.View, &p.Media, &p.Width, &p.Height, &p.SHA256, &p.Bytes)
+	return p, noRow(err, "preview")
+}
+
+// OfferPicture keeps what a browser handed in for a view until it has been drawn anew. NotFound when the preview is not
+// of the user's organization, Conflict when it is not left to browsers.
+func (s *Store) OfferPicture(ctx context.Context, user caseload.User, id caseload.PreviewID, view string, b []byte) (err error) {
+	defer explain("keep an offered preview", &err)
+	if len(b) < 1 || len(b) > caseload.MaxOffer || !slices.Contains(caseload.Views(), view) {
+		return fmt.Errorf("an offer of %d bytes for %q", len(b), view)
+	}
+	return s.write(ctx, func(t *tx) error {
+		var state caseload.PreviewState
+		err := t.QueryRowContext(ctx, t.locked(`SELECT state FROM previews WHERE id = $1 AND organization_id = $2`), string(id), string(user.Organization)).Scan(&state)
+		if err != nil {
+			return noRow(err, "preview")
+		}
+		if state != caseload.PreviewBrowser {
+			return conflict("This preview is made by the server.")
+		}
+		if _, err := t.ExecContext(ctx, `INSERT INTO preview_offers (preview_id, view, bytes) VALUES ($1, $2, $3)
+			ON CONFLICT (preview_id, view) DO UPDATE SET bytes = excluded.bytes`, string(id), view, b); err != nil {
+			return err
+		}
+		_, err = t.ExecContext(ctx, `UPDATE previews SET due_at = $2, tries = 0 WHERE id = $1 AND due_at = 0`, string(id), toMS(t.now))
+		return err
+	})
+}
