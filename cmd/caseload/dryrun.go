@@ -19,17 +19,17 @@ import (
 	"dcdentals.com/caseload/internal/ingest"
 )
 
-// preview is what a dry run tells.
-type preview struct {
-	Case     string         `json:"case,omitempty"` // number
-	Files    int            `json:"files"`
-	Bytes    int64          `json:"bytes"`
-	Contents contents       `json:"contents"`
-	Patients []string       `json:"patients"`
-	Studies  []previewStudy `json:"studies"`
-	Warnings []warning      `json:"warnings"`
-	LeftOut  int            `json:"left_out"`
-	Failed   []warning      `json:"failed"` // would not be sent
+// dryReport is what a dry run tells.
+type dryReport struct {
+	Case     string     `json:"case,omitempty"` // number
+	Files    int        `json:"files"`
+	Bytes    int64      `json:"bytes"`
+	Contents contents   `json:"contents"`
+	Patients []string   `json:"patients"`
+	Studies  []dryStudy `json:"studies"`
+	Warnings []warning  `json:"warnings"`
+	LeftOut  int        `json:"left_out"`
+	Failed   []warning  `json:"failed"` // would not be sent
 
 	Received      int   `json:"received"` // files the case has already
 	ReceivedBytes int64 `json:"received_bytes"`
@@ -47,15 +47,15 @@ type contents struct {
 	Others    int `json:"others"`
 }
 
-type previewStudy struct {
-	Patient     string          `json:"patient"`
-	PatientID   string          `json:"patient_id"`
-	Date        string          `json:"date"` // DICOM DA
-	Description string          `json:"description"`
-	Series      []previewSeries `json:"series"`
+type dryStudy struct {
+	Patient     string      `json:"patient"`
+	PatientID   string      `json:"patient_id"`
+	Date        string      `json:"date"` // DICOM DA
+	Description string      `json:"description"`
+	Series      []drySeries `json:"series"`
 }
 
-type previewSeries struct {
+type drySeries struct {
 	Modality    string  `json:"modality"`
 	Description string  `json:"description"`
 	Images      int     `json:"images"`
@@ -77,7 +77,7 @@ const lookersAtOnce = 4
 // dryRun reads the files as the server would and tells what they are and what would be sent. client nil: no server is
 // asked.
 func dryRun(cmd *cobra.Command, client *api.Client, to api.Case, found *gathered) error {
-	p := preview{Case: to.Number, Files: len(found.sources), Bytes: found.bytes, LeftOut: found.junk + len(found.left), Patients: []string{}, Studies: []previewStudy{}, Warnings: []warning{}, Failed: []warning{}}
+	p := dryReport{Case: to.Number, Files: len(found.sources), Bytes: found.bytes, LeftOut: found.junk + len(found.left), Patients: []string{}, Studies: []dryStudy{}, Warnings: []warning{}, Failed: []warning{}}
 	for _, f := range found.failed {
 		p.Failed = append(p.Failed, warning{f.path, sentence(f.err)})
 	}
@@ -112,7 +112,7 @@ func dryRun(cmd *cobra.Command, client *api.Client, to api.Case, found *gathered
 }
 
 // lookAll reads every file.
-func lookAll(ctx context.Context, found *gathered, p *preview) (map[caseload.FileID]caseload.Findings, error) {
+func lookAll(ctx context.Context, found *gathered, p *dryReport) (map[caseload.FileID]caseload.Findings, error) {
 	var mu sync.Mutex
 	looked := map[caseload.FileID]caseload.Findings{}
 	group, ctx := errgroup.WithContext(ctx)
@@ -167,15 +167,15 @@ func lookAt(ctx context.Context, name string, size int64) (caseload.Findings, er
 	return ingest.Look(ctx, f, size)
 }
 
-func (p *preview) describe(studies []caseload.Study) {
+func (p *dryReport) describe(studies []caseload.Study) {
 	for _, s := range studies {
-		study := previewStudy{Patient: s.PatientName, PatientID: s.PatientID, Date: s.Date, Description: s.Description}
+		study := dryStudy{Patient: s.PatientName, PatientID: s.PatientID, Date: s.Date, Description: s.Description}
 		who := strings.TrimSpace(s.PatientName + " " + parenthesis(s.PatientID))
 		if who != "" && !slices.Contains(p.Patients, who) {
 			p.Patients = append(p.Patients, who)
 		}
 		for _, x := range s.Series {
-			study.Series = append(study.Series, previewSeries{
+			study.Series = append(study.Series, drySeries{
 				Modality: x.Modality, Description: or(x.Description, "Series "+x.Number), Images: x.Images, Columns: x.Columns, Rows: x.Rows,
 				Spacing: x.Spacing, Complete: x.Complete, Note: x.Note,
 			})
@@ -192,7 +192,7 @@ func parenthesis(s string) string {
 }
 
 // compare asks the server, if there is one, what it has of the files, and what it would refuse.
-func (p *preview) compare(ctx context.Context, client *api.Client, id string, sources []api.Source) error {
+func (p *dryReport) compare(ctx context.Context, client *api.Client, id string, sources []api.Source) error {
 	states := make([]api.Standing, len(sources))
 	if client != nil {
 		var err error
@@ -218,8 +218,8 @@ func (p *preview) compare(ctx context.Context, client *api.Client, id string, so
 	return nil
 }
 
-// print writes the preview for people.
-func (p *preview) print(w io.Writer) {
+// print writes the report for people.
+func (p *dryReport) print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s", plural(p.Files, "file"), humanBytes(p.Bytes))
 	if p.LeftOut > 0 {
 		fmt.Fprintf(w, "; %d left out", p.LeftOut)

@@ -23,6 +23,8 @@ var known = map[string][]string{
 	"internal/archive":     {"internal/caseload"},
 	"internal/objectstore": {"internal/caseload"},
 	"internal/store":       {"internal/caseload"},
+	"internal/pixels":      {},
+	"internal/preview":     {"internal/caseload", "internal/dicom", "internal/archive", "internal/pixels"},
 	"internal/jobs":        {"internal/caseload", "internal/transfer", "internal/ingest"},
 	"internal/api":         {"internal/caseload"},
 	"internal/web":         {"internal/caseload", "internal/transfer", "internal/ingest", "internal/api", "internal/store", "ui"},

@@ -30,7 +30,7 @@ allowed · 78 wrong settings, nothing was started · 130 interrupted.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(),
-		auditCommand(), versionCommand(), docsCommand(),
+		auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
 	)
 	markUsage(root)
 	return root

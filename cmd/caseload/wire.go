@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 	"dcdentals.com/caseload/internal/ingest"
 	"dcdentals.com/caseload/internal/jobs"
 	"dcdentals.com/caseload/internal/objectstore"
+	"dcdentals.com/caseload/internal/pixels/child"
+	"dcdentals.com/caseload/internal/preview"
 	"dcdentals.com/caseload/internal/store"
 	"dcdentals.com/caseload/internal/transfer"
 	"dcdentals.com/caseload/internal/web"
@@ -42,11 +45,12 @@ type application struct {
 	unlock   func()
 	failed   chan error // a listener that died
 	watching func()     // ends the watch for posted forms
+	drawing  func()     // ends the making of previews
 }
 
 // start builds and starts what the role asks for. When it fails, nothing is left running.
 func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *application, err error) {
-	a = &application{log: log, failed: make(chan error, 2), unlock: func() {}, watching: func() {}}
+	a = &application{log: log, failed: make(chan error, 2), unlock: func() {}, watching: func() {}, drawing: func() {}}
 	defer func() {
 		if err != nil {
 			_ = a.stop(context.WithoutCancel(ctx))
@@ -87,6 +91,9 @@ func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *applica
 	}
 	if err = a.startJobs(ctx, c, r, moving, reading); err != nil {
 		return a, err
+	}
+	if r.worker() {
+		a.drawing = inBackground(a.previews(objects).Run)
 	}
 	if r.web() {
 		if err = a.startWeb(c, moving, objects); err != nil {
@@ -164,7 +171,7 @@ func (a *application) startWeb(c *config, moving *transfer.Service, objects *obj
 	if a.embedded != nil {
 		cfg.Gateway, cfg.Bucket = a.embedded.Handler(), a.embedded.Bucket()
 	}
-	a.watching = watchForms(moving)
+	a.watching = inBackground(moving.WatchForms)
 	a.pages = web.New(cfg)
 	a.server = newServer(trustOnly(c.TrustedProxies, a.pages.Handler()), a.log)
 	a.server.RegisterOnShutdown(a.pages.Close) // live streams would never end by themselves
@@ -172,18 +179,39 @@ func (a *application) startWeb(c *config, moving *transfer.Service, objects *obj
 	return nil
 }
 
-// watchForms looks for posted forms until the returned function is called, which waits for the looks under way.
-func watchForms(moving *transfer.Service) (end func()) {
+// inBackground runs until the returned function is called, which waits for its end.
+func inBackground(run func(ctx context.Context)) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		moving.WatchForms(ctx)
+		run(ctx)
 	}()
 	return func() {
 		cancel()
 		<-ended
 	}
+}
+
+// previews makes the pictures of what was read; the decoders run in children of this binary.
+func (a *application) previews(objects *objectstore.Store) *preview.Service {
+	return &preview.Service{
+		Records: a.store, Objects: objects, Decoder: child.Runner{Path: ownBinary()}, Owner: ownerName(),
+		Claim: preview.DefaultClaim, Pause: preview.DefaultPause, Now: time.Now, Log: a.log,
+	}
+}
+
+// ownBinary is the path of the running program. On Linux it is the very file that runs, even when another version has
+// been put in its place.
+func ownBinary() string {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe"
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
 }
 
 // checks answers /readyz: what the server needs besides the database, which it asks itself.
@@ -289,6 +317,7 @@ func (a *application) stop(ctx context.Context) error {
 		failures = append(failures, a.listener.Close())
 	}
 	a.watching()
+	a.drawing()
 	failures = append(failures, <-handedBack)
 	if a.admin != nil {
 		failures = append(failures, a.admin.Shutdown(ctx))

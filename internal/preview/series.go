@@ -1,0 +1,183 @@
+package preview
+
+import (
+	"cmp"
+	"io"
+	"math"
+	"slices"
+
+	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/pixels"
+)
+
+// How much of a volume is read for its planes.
+const (
+	fewestSlices = 8        // of a series that has planes
+	mostSlices   = 256      // read, evenly through the volume
+	mostBytes    = 48 << 20 // of native pixels
+	mostDecoded  = 96 << 20 // pixels of compressed slices
+)
+
+// drawSeries makes the preview of a series: three planes where it is a volume, else its middle image.
+func (w *work) drawSeries() (caseload.Preview, error) {
+	s := w.stack()
+	if len(s.places) == 0 {
+		return none("There are no pixels to show."), nil
+	}
+	middle := s.places[len(s.places)/2]
+	if leftToBrowsers[middle.member.TransferSyntax] {
+		return caseload.Preview{State: caseload.PreviewBrowser, Reason: leftToBrowser}, nil
+	}
+	image, err := w.openImage(middle.member)
+	if err != nil {
+		return caseload.Preview{}, err
+	}
+	if s.volume(w.order.Scan.Modality, image) {
+		made, err := w.drawVolume(s, image)
+		if err != nil || made.State == caseload.PreviewMade {
+			return made, err
+		}
+	}
+	pieces, err := image.place(middle.frame)
+	if err != nil {
+		return caseload.Preview{}, err
+	}
+	frame := image.describe(pieces)
+	made, err := w.decode(pixels.Job{Frame: &frame}, func(to io.Writer) error { return image.write(to, pieces) })
+	if err == nil && made.State == caseload.PreviewNone && frame.Coding == pixels.Lossy && image.BitsStored > 8 {
+		made.State, made.Reason = caseload.PreviewBrowser, leftToBrowser // extended JPEG of 12 bits
+	}
+	return made, err
+}
+
+// place is one image of the series: a frame of an instance.
+type place struct {
+	member caseload.Instance
+	frame  int
+	along  float64 // mm along the normal; NaN: unknown
+}
+
+// stack is the images of a series that belong together, in order.
+type stack struct {
+	places  []place
+	spacing float64 // mm between neighbours; 0: unknown
+	sorted  bool    // by position
+}
+
+// stack takes the images of the most frequent size, each once, and puts them in order: by position along the normal
+// (PS3.3 C.7.6.2.1.1) if all have one, else by number.
+func (w *work) stack() stack {
+	sizes, best := map[[2]int]int{}, [2]int{}
+	var images []caseload.Instance
+	seen := map[string]bool{}
+	for _, m := range w.order.Members {
+		if m.Rows < 1 || m.Columns < 1 || seen[m.SOPInstanceUID] {
+			continue
+		}
+		seen[m.SOPInstanceUID] = true
+		images = append(images, m)
+		size := [2]int{m.Rows, m.Columns}
+		if sizes[size] += max(m.Frames, 1); sizes[size] > sizes[best] {
+			best = size
+		}
+	}
+	var s stack
+	s.sorted = true
+	for _, m := range images {
+		if m.Rows != best[0] || m.Columns != best[1] {
+			continue
+		}
+		normal, ok := normalOf(m.Orientation)
+		if len(m.Position) != 3 || !ok || m.Frames > 1 {
+			s.sorted = false
+		}
+		for frame := range min(max(m.Frames, 1), 1<<16) {
+			p := place{member: m, frame: frame}
+			if s.sorted {
+				p.along = normal[0]*m.Position[0] + normal[1]*m.Position[1] + normal[2]*m.Position[2]
+			}
+			s.places = append(s.places, p)
+		}
+	}
+	if n := len(s.places); s.sorted && n > 1 {
+		slices.SortStableFunc(s.places, func(a, b place) int { return cmp.Compare(a.along, b.along) })
+		s.spacing = (s.places[n-1].along - s.places[0].along) / float64(n-1)
+	} else if n > 1 {
+		s.spacing = cmp.Or(s.places[0].member.SpacingBetween, s.places[0].member.SliceThickness)
+	}
+	return s
+}
+
+// volume tells whether planes through the stack show anything: enough grey images behind each other, of a machine that
+// makes volumes, and a known distance.
+func (s stack) volume(modality string, i *image) bool {
+	if modality != "CT" && modality != "MR" {
+		return false
+	}
+	oneFile := len(s.places) > 0 && s.places[0].member.SOPInstanceUID == s.places[len(s.places)-1].member.SOPInstanceUID
+	return len(s.places) >= fewestSlices && s.spacing > 0 && (s.sorted || oneFile) && i.frame.Samples == 1 && i.frame.Photometric != "PALETTE COLOR"
+}
+
+// chosen returns the images to read, evenly through the stack, and which of them is the middle.
+func (s stack) chosen(i *image) (chosen []place, middle int) {
+	size := int64(i.Rows) * int64(i.Columns)
+	n := int64(mostDecoded) / size
+	if i.frame.Coding == pixels.Native {
+		n = mostBytes / (size * int64(max(i.BitsAllocated, 8)) / 8)
+	}
+	n = min(max(n, fewestSlices), mostSlices, int64(len(s.places)))
+	for k := range n {
+		chosen = append(chosen, s.places[k*int64(len(s.places)-1)/(n-1)])
+	}
+	return chosen, int(n / 2)
+}
+
+// drawVolume reads some of the slices and has the planes drawn.
+func (w *work) drawVolume(s stack, middle *image) (caseload.Preview, error) {
+	chosen, at := s.chosen(middle)
+	normal, ok := normalOf(middle.Orientation)
+	volume := pixels.Volume{
+		Count: len(chosen), Middle: at, Normal: normal,
+		Spacing: s.spacing * float64(len(s.places)-1) / float64(len(chosen)-1),
+	}
+	if ok {
+		volume.Along, volume.Down = [3]float64(middle.Orientation[:3]), [3]float64(middle.Orientation[3:])
+	} else { // nobody says: what nearly all machines write
+		volume.Along, volume.Down, volume.Normal = [3]float64{1, 0, 0}, [3]float64{0, 1, 0}, [3]float64{0, 0, 1}
+	}
+	return w.decode(pixels.Job{Volume: &volume}, func(to io.Writer) error {
+		for _, p := range chosen {
+			image := middle
+			if p.member.ID != chosen[at].member.ID {
+				var err error
+				if image, err = w.openImage(p.member); err != nil {
+					return err
+				}
+			}
+			pieces, err := image.place(p.frame)
+			if err != nil {
+				return err
+			}
+			if err := pixels.WriteFrame(to, image.describe(pieces)); err != nil {
+				return err
+			}
+			if err := image.write(to, pieces); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// normalOf returns the direction of the slices' order (row × column); false when the orientation is none.
+func normalOf(o []float64) (n [3]float64, ok bool) {
+	if len(o) != 6 {
+		return n, false
+	}
+	n = [3]float64{o[1]*o[5] - o[2]*o[4], o[2]*o[3] - o[0]*o[5], o[0]*o[4] - o[1]*o[3]}
+	length := math.Sqrt(n[0]*n[0] + n[1]*n[1] + n[2]*n[2])
+	if !(length > 0.1) || math.IsInf(length, 0) {
+		return n, false
+	}
+	return [3]float64{n[0] / length, n[1] / length, n[2] / length}, true
+}
