@@ -139,6 +139,9 @@ func (m *matrix) ask(rt web.Route, actor string) (status int, location, body str
 		f := h.plan(strings.Split(path, "/")[4], canary+".txt", 3)
 		content = framed(part(f.ID, "3", crcOf(h.t, []byte("abc")), "abc"))
 		header.Set("Content-Type", "multipart/mixed; boundary=frame")
+	case strings.HasPrefix(rt.Pattern, "PUT /api/v1/previews/"):
+		content = string(smallPNG(h.t))
+		header.Set("Content-Type", "image/png")
 	case rt.Answers == "upload":
 		size := 3
 		if strings.Contains(rt.Pattern, "/parts/") {
@@ -193,6 +196,13 @@ func (m *matrix) address(pattern string) string {
 		if strings.Contains(out, "{file}") {
 			out = strings.ReplaceAll(out, "{file}", m.file(pattern, string(c.ID)))
 		}
+	}
+	if strings.Contains(out, "{preview}") {
+		p := h.preview(caseload.PreviewMade)
+		if strings.HasPrefix(pattern, "PUT ") {
+			p = h.preview(caseload.PreviewBrowser)
+		}
+		out = strings.NewReplacer("{preview}", string(p.ID), "{view}", "image", "{sum}", p.Pictures[0].SHA256).Replace(out)
 	}
 	if strings.Contains(out, "{user}") {
 		u := caseload.User{Organization: h.users["admin"].Organization, Email: fmt.Sprintf("u%d@clinic.example", m.n), Name: canary, Role: caseload.Viewer}

@@ -71,6 +71,11 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 		Studies: l.studies(studies, files), Groups: s.groups(l, files, people, r.URL.Query().Get("folder")),
 		Unfinished: unfinished, Activity: s.activity(l, events, files, people),
 	}
+	previews, err := s.Store.CasePreviews(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	l.addPreviews(page.Studies, studies, page.Groups, previews)
 	s.addReceipts(l, page.Studies, studies, files)
 	if problem != nil {
 		page.Edit, page.Problem = true, problem

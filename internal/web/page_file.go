@@ -30,6 +30,7 @@ type filePage struct {
 	Report            string // of an archive, in one line
 	Unread            []unreadView
 	UnreadAll         int
+	Preview           previewView
 	Studies           []studyView
 	Instances         []instanceView
 	InstancesHidden   int
@@ -79,6 +80,16 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
 	page := s.filePage(l, f, people)
 	page.Case, page.CaseNumber, page.CanWrite = string(c.ID), c.Number, user.Role.CanWrite()
 	page.Studies = l.studies(studies, []caseload.File{f})
+	previews, err := s.Store.CasePreviews(ctx, user, f.Case)
+	if err != nil {
+		return err
+	}
+	l.addPreviews(page.Studies, studies, nil, previews)
+	for _, p := range previews {
+		if p.File == f.ID {
+			page.Preview = l.preview(p)
+		}
+	}
 	for _, study := range page.Studies {
 		for i := range study.Series {
 			if study.Series[i].Images == "1" { // one slice says nothing of its series

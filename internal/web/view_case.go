@@ -153,6 +153,7 @@ type fileRow struct {
 	Reason, Todo             string
 	Contents                 string // of an archive
 	Kept                     bool   // there is something to download
+	Preview                  previewView
 }
 
 // groupView is a dropped folder, or the files dropped by themselves.

@@ -24,6 +24,7 @@ type seriesView struct {
 	Complete                                       bool
 	Arriving                                       bool // whether it is complete cannot be told yet
 	Note                                           string
+	Preview                                        previewView
 }
 
 // studies tells the studies of a case or of a file.

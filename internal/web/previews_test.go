@@ -1,0 +1,104 @@
+package web_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"image"
+	"image/png"
+	"strings"
+	"testing"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// smallPNG is a picture of one pixel.
+func smallPNG(t testing.TB) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	must(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1))))
+	return b.Bytes()
+}
+
+// preview makes the preview of a photo in a case of the clinic's, in that state, with one picture.
+func (h *house) preview(state caseload.PreviewState) caseload.Preview {
+	h.t.Helper()
+	ctx, now := h.t.Context(), time.Now()
+	c, err := h.store.CreateCase(ctx, h.users["member"], caseload.Case{Number: fmt.Sprintf("%s-%d", canary, now.UnixNano()), Patient: canary})
+	must(h.t, err)
+	f, err := h.store.StartReading(ctx, caseload.FileID(h.stored(string(c.ID), canary+".png", smallPNG(h.t)).ID), "test", now, now.Add(time.Minute))
+	must(h.t, err)
+	must(h.t, h.store.SaveMetadata(ctx, f.ID, f.Attempt, caseload.Findings{Kind: caseload.KindPNG, Contents: caseload.Contents{Photos: 1}}))
+	var o caseload.PreviewOrder
+	for ok := true; o.File != f.ID; { // others may wait to be drawn anew
+		o, ok, err = h.store.ClaimPreview(ctx, "test", now.Add(time.Minute), now.Add(2*time.Minute))
+		must(h.t, err)
+		if !ok {
+			h.t.Fatal("the preview is not due")
+		}
+	}
+	content := smallPNG(h.t)
+	sum := sha256.Sum256(content)
+	o.State, o.Pictures = state, []caseload.Picture{{View: "image", Media: "image/png", Width: 1, Height: 1, SHA256: hex.EncodeToString(sum[:]), Bytes: content}}
+	must(h.t, h.store.SavePreview(ctx, o, o.Preview))
+	return o.Preview
+}
+
+// A picture is what was kept, may be kept by the browser that fetched it and by no cache between, and is nothing else
+// than a picture to it.
+func TestAPictureIsKeptByItsChecksumForOnePersonOnly(t *testing.T) {
+	h := open(t)
+	p := h.preview(caseload.PreviewMade)
+	resp, body := h.ask("viewer", "GET", "/api/v1/previews/"+string(p.ID)+"/image/"+p.Pictures[0].SHA256, "", "")
+	if resp.StatusCode != 200 || body != string(smallPNG(t)) {
+		t.Fatalf("answered %d with %d bytes", resp.StatusCode, len(body))
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "image/png", "Cache-Control": "private, max-age=31536000, immutable",
+		"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox",
+	} {
+		if got := resp.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	for _, address := range []string{
+		string(p.ID) + "/image/" + strings.Repeat("0", 64), string(p.ID) + "/axial/" + p.Pictures[0].SHA256,
+	} {
+		if resp, _ := h.ask("viewer", "GET", "/api/v1/previews/"+address, "", ""); resp.StatusCode != 404 {
+			t.Errorf("%s answered %d", address, resp.StatusCode)
+		}
+	}
+}
+
+// What a browser hands in is taken only where it is asked for, as a picture, and within bounds.
+func TestAPictureIsTakenOnlyWhereItIsLeftToBrowsers(t *testing.T) {
+	h := open(t)
+	made, left := h.preview(caseload.PreviewMade), h.preview(caseload.PreviewBrowser)
+	for name, c := range map[string]struct {
+		preview caseload.Preview
+		view    string
+		body    []byte
+		status  int
+	}{
+		"one of ours":      {made, "image", smallPNG(t), 409},
+		"another view":     {left, "upside-down", smallPNG(t), 404},
+		"no picture":       {left, "image", []byte("<svg onload=alert(1)>"), 400},
+		"too many bytes":   {left, "image", append(smallPNG(t), make([]byte, caseload.MaxOffer)...), 413},
+		"nothing":          {left, "image", nil, 400},
+		"one that is left": {left, "image", smallPNG(t), 202},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, body := h.ask("member", "PUT", "/api/v1/previews/"+string(c.preview.ID)+"/"+c.view, "image/png", string(c.body))
+			if resp.StatusCode != c.status {
+				t.Fatalf("answered %d, want %d: %s", resp.StatusCode, c.status, body)
+			}
+		})
+	}
+	o, ok, err := h.store.ClaimPreview(t.Context(), "test", time.Now().Add(time.Minute), time.Now().Add(2*time.Minute))
+	must(t, err)
+	if !ok || o.ID != left.ID || !bytes.Equal(o.Offers["image"], smallPNG(t)) {
+		t.Fatalf("the offer does not wait to be drawn anew: %v %+v", ok, o)
+	}
+}
