@@ -78,12 +78,12 @@ export class CaseDrop extends HTMLElement {
     else if (picked !== "none") this.#send(picked);
   };
 
-  #chosen = (event: Event): void => {
+  #chosen = async (event: Event): Promise<void> => {
     const input = event.target as HTMLInputElement;
     if (!input.dataset.input || !input.files) return;
-    const dropped = fromInput(input.files);
+    const dropping = fromInput(input.files);
     input.value = ""; // so that the same files can be chosen again
-    this.#send(dropped);
+    this.#send(await dropping);
   };
 
   #send(dropped: Dropped): void {

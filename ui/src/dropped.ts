@@ -33,13 +33,22 @@ export function sourceOf(file: File, path: string, handle?: FileSystemHandle): S
 /** As people order names: slice 2 before slice 10. Browsers list a folder in no order. */
 const order = new Intl.Collator(undefined, { numeric: true });
 
+/** Milliseconds of asking for sizes and times of files, each of which waits for the browser's process, without a pause. */
+const BREATH = 20;
+
 /** The files of an input; with webkitdirectory each tells its path. */
-export function fromInput(files: Iterable<File>): Dropped {
+export async function fromInput(files: Iterable<File>): Promise<Dropped> {
   const dropped: Dropped = { sources: [], junk: 0, unreadable: [] };
   const sorted = [...files].sort((a, b) =>
     order.compare(a.webkitRelativePath || a.name, b.webkitRelativePath || b.name),
   );
-  for (const file of sorted) take(dropped, file, folderOf(file.webkitRelativePath));
+  let since = performance.now();
+  for (const file of sorted) {
+    take(dropped, file, folderOf(file.webkitRelativePath));
+    if (performance.now() - since < BREATH) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    since = performance.now();
+  }
   return dropped;
 }
 
@@ -75,7 +84,7 @@ export async function fromDrop(transfer: DataTransfer): Promise<Dropped> {
     if (entry) entries.push({ entry, handle });
     else if (file) loose.push(file);
   }
-  const dropped = fromInput(loose);
+  const dropped = await fromInput(loose);
   for (const { entry, handle } of entries) await walk(dropped, entry, "", (await handle) ?? undefined);
   return dropped;
 }

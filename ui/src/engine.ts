@@ -34,7 +34,7 @@ export interface EngineOptions {
   lanes?: Lanes; // to one host at most
   connection?: Connection | undefined; // to the page's host, of those that all tabs share
   origin?: string; // of the page: a store elsewhere may be out of reach
-  batchBytes?: number;
+  batchBytes?: number | undefined; // always; else as the line takes them
   patience?: Partial<Patience>;
   onChange?: () => void;
 }

@@ -1,7 +1,7 @@
 // Sending: keeps the window full. A job is a part of a large file or a batch of small ones; it is read, signed and sent,
 // and what fails waits for its next attempt without keeping others waiting.
 import { Failure, type BatchAnswer, type Checksum, type Clock, type OnProgress, type Transport } from "./contract.js";
-import { BATCH_BYTES, batchBytes, joins, shares } from "./batch.js";
+import { batchBytes, joins, Pace, shares } from "./batch.js";
 import type { Connection } from "./connections.js";
 import { Fair, type Job } from "./fair.js";
 import { asFailure, mayHelp, ofTheLine, type Persistence } from "./persist.js";
@@ -42,6 +42,7 @@ export class Sender {
   readonly #climb: Climb;
   readonly #fair = new Fair();
   readonly #signer: Signer;
+  readonly #pace: Pace;
   #jobs: Lanes = { page: 0, store: 0 };
   #elsewhere = false; // the store has an address of its own
   #batches = true; // the server takes them
@@ -50,6 +51,7 @@ export class Sender {
   constructor(private readonly o: SenderOptions) {
     this.#climb = new Climb(o.first, o.most);
     this.#signer = new Signer(o.transport, o.clock);
+    this.#pace = new Pace(o.batchBytes, o.batchBytes);
     this.slots = new Slots(
       () => this.#climb.limit,
       o.lanes,
@@ -78,7 +80,7 @@ export class Sender {
     const laneOf = (): Lane => (this.#elsewhere && !this.o.detour.relay ? "store" : "page");
     const transfers = Math.min(this.limit, this.o.lanes.page);
     for (;;) {
-      const target = batchBytes(this.#fair.smallBytes, transfers, this.o.batchBytes ?? BATCH_BYTES);
+      const target = batchBytes(this.#fair.smallBytes, transfers, this.#pace.bytes);
       const job = this.#fair.next(
         laneOf,
         may,
@@ -201,15 +203,19 @@ export class Sender {
     let answers: BatchAnswer[] = [];
     let failure = new Failure(503); // of a file that was not looked at
     try {
-      answers = await this.#inTurn("page", bytes, stop.signal, onProgress, (told, broken) =>
-        this.o.transport.putBatch(
+      answers = await this.#inTurn("page", bytes, stop.signal, onProgress, async (told, broken) => {
+        const began = this.o.clock.now();
+        const answers = await this.o.transport.putBatch(
           files[0]!.upload.caseId,
           files.map(({ upload, crc, body }) => ({ id: upload.id, crc, body })),
           told,
           broken,
-        ),
-      );
+        );
+        this.#pace.took(bytes, this.o.clock.now() - began);
+        return answers;
+      });
     } catch (error) {
+      this.#pace.failed();
       failure = this.#ofBatch(asFailure(error));
     }
     const byFile = new Map(answers.map((answer) => [answer.id, answer]));

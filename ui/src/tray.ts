@@ -30,7 +30,7 @@ declare global {
 /** Milliseconds between two looks at the rate and at what is to be kept for later. */
 const TICK = 500;
 /** Milliseconds between two drawings at least: figures that change faster cannot be read. */
-const DRAW = 200;
+const DRAW = 500;
 /** Up to this width the tray is a bar at the bottom of the window that opens to a sheet. */
 const PHONE = "(max-width: 44rem)";
 
@@ -74,10 +74,10 @@ export class CaseUploader extends HTMLElement {
     () => this.#unfold(!this.hasAttribute("open")),
   );
   #list = new TrayList(this.#words, {
-    pause: (item) => this.engine.pause(item),
-    resume: (item) => this.engine.resume(item),
-    cancel: (item) => this.engine.cancel(item),
-    retry: (item) => this.engine.retry(item),
+    pause: (item) => this.#do(() => this.engine.pause(item)),
+    resume: (item) => this.#do(() => this.engine.resume(item)),
+    cancel: (item) => this.#do(() => this.engine.cancel(item)),
+    retry: (item) => this.#do(() => this.engine.retry(item)),
   });
 
   connectedCallback(): void {
@@ -210,16 +210,21 @@ export class CaseUploader extends HTMLElement {
       case "close":
         return this.#dismiss();
       default:
-        this.engine[action]();
-        this.#draw();
+        this.#do(() => this.engine[action]());
     }
+  }
+
+  /** What a person does is seen at once. */
+  #do(act: () => void): void {
+    act();
+    this.#drawAtOnce();
   }
 
   #unfold(open: boolean): void {
     this.toggleAttribute("open", open);
     this.#list.element.hidden = !open;
     this.#head.fold(open);
-    this.#draw();
+    this.#drawAtOnce();
   }
 
   #dismiss(): void {
@@ -240,6 +245,13 @@ export class CaseUploader extends HTMLElement {
       this.#drawn = performance.now();
       this.#render();
     }, wait);
+  }
+
+  #drawAtOnce(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#drawn = -Infinity;
+    this.#draw();
   }
 
   #render(): void {
@@ -266,7 +278,7 @@ export class CaseUploader extends HTMLElement {
       foldable: this.engine.items.length > 0,
     });
     if (!this.#list.element.hidden) this.#list.show(this.#ordered(t.failed), t.failed);
-    this.#title.show(t.live > 0 && !this.engine.paused ? done : undefined);
+    this.#title.show(t.live > 0 && !this.engine.paused ? done : undefined, performance.now());
     const said = this.#speech.hear({
       live: t.live,
       done: t.done + t.received,

@@ -13,6 +13,8 @@ const HIGH = 6;
 const BEYOND = 200;
 /** Milliseconds between two looks for the first file that is under way. */
 const FOLLOW = 1000;
+/** Milliseconds between two looks at the size of the text: a look lays the page out. */
+const MEASURE = 2000;
 
 export interface RowActions {
   pause(item: Item): void;
@@ -37,6 +39,7 @@ export class TrayList {
   #shown = new Map<number, Row>();
   #items: readonly Item[] = [];
   #rows = new Rows(LOW * 16, HIGH * 16);
+  #measured = -Infinity;
   #followed = 0;
   #moved = 0; // where we scrolled to ourselves
   #left = false; // the person looks somewhere else in the list
@@ -53,8 +56,7 @@ export class TrayList {
 
   /** Shows these files; the first `failed` of them say why. */
   show(items: readonly Item[], failed: number): void {
-    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
-    if (this.#rows.low !== LOW * rem) this.#rows = new Rows(LOW * rem, HIGH * rem);
+    this.#measure();
     this.#items = items;
     this.#rows.count = items.length;
     this.#rows.first = failed;
@@ -70,8 +72,17 @@ export class TrayList {
     this.#followed = 0;
   }
 
+  #measure(): void {
+    const now = performance.now();
+    if (now - this.#measured < MEASURE) return;
+    this.#measured = now;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+    if (this.#rows.low !== LOW * rem) this.#rows = new Rows(LOW * rem, HIGH * rem);
+  }
+
   #scrolled = (): void => {
-    if (Math.abs(this.element.scrollTop - this.#moved) > 2) this.#left = true;
+    if (!this.#left && Math.abs(this.element.scrollTop - this.#moved) <= 2) return; // by ourselves: it is drawn
+    this.#left = true;
     this.#draw();
   };
 

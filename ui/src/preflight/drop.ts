@@ -40,7 +40,7 @@ export interface DropOptions {
 }
 
 /** Milliseconds after which sending begins with what has been read, and then goes on as more is. */
-const BEGIN = 2000;
+const BEGIN = 1000;
 /** The unit of all files that are neither images nor ZIPs. */
 export const OTHERS = "others";
 export const zipUnit = (index: number): string => `zip ${index}`;

@@ -8,7 +8,7 @@ import type { Preflight } from "./preflight.js";
 import * as says from "./says.js";
 
 /** Milliseconds between two drawings at least. */
-const DRAW = 200;
+const DRAW = 500;
 
 interface Row {
   element: HTMLLIElement;
@@ -24,6 +24,7 @@ export class CasePreflight extends HTMLElement {
   #cards = new Map<number, Card>();
   #unlisten = () => {};
   #timer: number | undefined;
+  #drawn = -Infinity;
 
   connectedCallback(): void {
     this.#model = document.querySelector<HTMLElement & { preflight: Preflight }>("case-uploader")?.preflight;
@@ -39,10 +40,14 @@ export class CasePreflight extends HTMLElement {
   }
 
   #soon(): void {
-    this.#timer ??= window.setTimeout(() => {
-      this.#timer = undefined;
-      this.#draw();
-    }, DRAW);
+    this.#timer ??= window.setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#drawn = performance.now();
+        this.#draw();
+      },
+      Math.max(0, this.#drawn + DRAW - performance.now()),
+    );
   }
 
   #draw(): void {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure } from "../../src/contract.js";
-import { batchBytes, multipart, shares } from "../../src/batch.js";
+import { toBase64 } from "../../src/crc64.js";
+import { BATCH_BYTES, batchBytes, multipart, Pace, shares } from "../../src/batch.js";
 import { FakeFile } from "./fake.js";
 import { start } from "./start.js";
 
@@ -141,9 +142,9 @@ test("cancelling a file of a batch in flight leaves the others; cancelling all b
 
 test("a batch is as large as what waits allows every transfer to have some", () => {
   const MIB = 1 << 20;
-  assert.equal(batchBytes(500 * MIB, 4), 4 * MIB);
-  assert.equal(batchBytes(8 * MIB, 4), 2 * MIB);
-  assert.equal(batchBytes(1000, 4), 256 * 1024, "but not needlessly small");
+  assert.equal(batchBytes(500 * MIB, 4, 4 * MIB), 4 * MIB);
+  assert.equal(batchBytes(8 * MIB, 4, 4 * MIB), 2 * MIB);
+  assert.equal(batchBytes(1000, 4, 4 * MIB), 256 * 1024, "but not needlessly small");
 });
 
 test("progress of a batch is that of its files, one after the other", () => {
@@ -158,4 +159,35 @@ test("the body of a batch is multipart/mixed: each file with its id, length and 
     await body.text(),
     "--edge\r\nContent-ID: <f1>\r\nContent-Length: 3\r\nX-Amz-Checksum-Crc64nvme: AAAAAAAAAAA=\r\n\r\none\r\n--edge--\r\n",
   );
+});
+
+test("batches grow on a line that takes them quickly, shrink on a slow one, and begin anew after a failure", () => {
+  const pace = new Pace();
+  assert.equal(pace.bytes, BATCH_BYTES);
+  pace.took(BATCH_BYTES / 4, 100);
+  assert.equal(pace.bytes, BATCH_BYTES, "a small one tells nothing about large ones");
+  for (let i = 0; i < 5; i++) pace.took(pace.bytes, 500);
+  assert.equal(pace.bytes, 4 * BATCH_BYTES, "and no further");
+  pace.took(pace.bytes, 2500);
+  assert.equal(pace.bytes, 4 * BATCH_BYTES, "neither quick nor slow");
+  pace.took(pace.bytes, 5000);
+  assert.equal(pace.bytes, 2 * BATCH_BYTES);
+  pace.failed();
+  assert.equal(pace.bytes, BATCH_BYTES);
+  pace.took(pace.bytes, 5000);
+  assert.equal(pace.bytes, BATCH_BYTES, "and no smaller");
+});
+
+test("a thousand small files on a quick line take fewer requests than batches of the first size would", async () => {
+  const { engine, transport, settled } = start(() => {}, { batchBytes: undefined });
+  transport.directFrom = Infinity;
+  transport.checks = false;
+  const size = BATCH_BYTES / 8;
+  engine.add(
+    "case",
+    slices(200, size).map((file, i) => Object.assign(file, { fingerprint: toBase64(BigInt(i + 1)) })), // nobody reads
+  );
+  await settled();
+  assert.ok(transport.batches.length < 20, `${transport.batches.length} batches, 25 of the first size`);
+  assert.ok(transport.batches.some((batch) => batch.length > 8));
 });

@@ -8,6 +8,7 @@ import { Rate } from "../../src/rate.js";
 import { Rows } from "../../src/rows.js";
 import { Speech } from "../../src/speech.js";
 import { TimeLeft } from "../../src/timeleft.js";
+import { Title } from "../../src/title.js";
 import { asked, headline, live, mood, reason, words, type Standing } from "../../src/traywords.js";
 
 const catalogue = JSON.parse(readFileSync("words.json", "utf8")) as Record<string, Record<string, string>>;
@@ -174,4 +175,25 @@ test("rows of two heights lie one below the other", () => {
   }
   assert.equal(rows.at(-5), 0);
   assert.equal(rows.at(1e9), 19_999);
+});
+
+test("the window's title tells a new percentage once a second at most, and its end at once", () => {
+  const page = { title: "Case 7", head: {} };
+  const watching = { observe: () => {}, disconnect: () => {} };
+  Object.assign(globalThis, {
+    document: page,
+    MutationObserver: class {
+      observe = watching.observe;
+      disconnect = watching.disconnect;
+    },
+  });
+  const title = new Title();
+  title.show(1, 10_000);
+  assert.equal(page.title, "1 % · Case 7");
+  title.show(2, 10_500);
+  assert.equal(page.title, "1 % · Case 7");
+  title.show(3, 11_000);
+  assert.equal(page.title, "3 % · Case 7");
+  title.show(undefined, 11_100);
+  assert.equal(page.title, "Case 7");
 });
