@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
+	"sync"
 )
 
 // localHeader checks the local header in b against the entry and returns where the data begin, relative to the header
@@ -95,13 +96,24 @@ func (a *Archive) Content(ctx context.Context, e Entry) (io.ReadCloser, error) {
 	return io.NopCloser(checked(inflated, e)), nil
 }
 
+// inflaters are kept: making one costs more than inflating the beginning of an entry.
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
+
+// giveBack keeps a reader of inflate that nobody reads from any more.
+func giveBack(r io.Reader) {
+	if _, ok := r.(flate.Resetter); ok {
+		inflaters.Put(r)
+	}
+}
+
 // inflate returns the decompressed stream of a method. source gives exactly the entry's compressed bytes.
 func inflate(method uint16, source io.Reader) (io.Reader, error) {
 	switch method {
 	case Store:
 		return source, nil
 	case Deflate:
-		return flate.NewReader(source), nil
+		r := inflaters.Get().(io.Reader)
+		return r, r.(flate.Resetter).Reset(source, nil)
 	case Deflate64:
 		return newDeflate64(source), nil
 	}

@@ -157,6 +157,7 @@ func (h *Head) inflate(target int64) {
 		return
 	}
 	h.inflated, err = io.ReadAll(io.LimitReader(r, target))
+	giveBack(r)
 	whole := int64(len(h.compressed)) == h.Entry.Compressed
 	h.starved = false
 	switch short := int64(len(h.inflated)) < target; {
