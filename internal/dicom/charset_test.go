@@ -129,9 +129,9 @@ func TestNamesAreShownAsPeopleReadThem(t *testing.T) {
 	cases := map[string]string{
 		"Müller^Jürgen":                "Müller, Jürgen",
 		"Adams^John Robert^Q^Rev.^PhD": "Adams, Rev. John Robert Q, PhD",
-		"Hong^Gildong=洪^吉洞=홍^길동":       "Hong, Gildong (홍길동)",
+		"Hong^Gildong=洪^吉洞=홍^길동":       "Hong, Gildong (홍길동, 洪吉洞)",
 		"Hong^Gildong==홍^길동":           "Hong, Gildong (홍길동)",
-		"=洪^吉洞=홍^길동":                   "홍길동",
+		"=洪^吉洞=홍^길동":                   "홍길동 (洪吉洞)",
 		"임^대석":                         "임대석",
 		"임대석":                          "임대석",
 		"임 대석":                         "임 대석",

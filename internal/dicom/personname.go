@@ -35,11 +35,11 @@ func (n PersonName) String() string {
 // Display is the name as people read it. Western names stand as "Müller, Jürgen", prefix and suffix in their customary
 // places. Korean and Chinese names stand as they are written, family before given without a comma ("임대석", "王小明"), a
 // name with kana with a space ("山田 太郎"). Other writings follow in parentheses: "Hong, Gildong (홍길동)", "Yamada, Tarou
-// (山田 太郎, やまだ たろう)". Hanja beside Hangul are left out: the Hangul is how the person is called.
+// (山田 太郎, やまだ たろう)". Of a Korean name the Hangul comes before the Hanja: it is how the person is called.
 func (n PersonName) Display() string {
 	groups := []string{n.Alphabetic, n.Ideographic, n.Phonetic}
 	if written(n.Phonetic, unicode.Hangul) {
-		groups[1] = ""
+		groups[1], groups[2] = groups[2], groups[1]
 	}
 	spaced := written(strings.Join(groups, ""), unicode.Hiragana, unicode.Katakana)
 	var shown []string

@@ -15,7 +15,7 @@ import (
 
 // What a case can be found by: the words of its number and patient label, and of the patient names, patient ids and
 // study UIDs read from its files. A term is folded (NFKC, then case folding); a query's word finds every term that begins
-// with it. A word with inner punctuation is also kept in its pieces ("kim-lee": kim, lee), and a piece in a script without
+// with it. Words side by side in a script that sets no spaces are also kept in one piece ("山田 太郎": 山田太郎). A word with inner punctuation is also kept in its pieces ("kim-lee": kim, lee), and a piece in a script without
 // spaces between family and given name with each of its endings ("김철수": 철수, 수).
 const (
 	maxTermLength = 128  // bytes; longer ones are cut, in queries too
@@ -30,9 +30,7 @@ func fold(s string) string {
 
 // searchWords splits a text into the words a person would type: at white space and at DICOM's and lists' separators.
 func searchWords(s string) []string {
-	words := strings.FieldsFunc(fold(s), func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(`^=,;/\|()[]{}<>"`, r)
-	})
+	words := strings.FieldsFunc(fold(s), func(r rune) bool { return apart(r) || parts(r) })
 	kept := words[:0]
 	for _, w := range words {
 		if w = cut(strings.TrimFunc(w, func(r rune) bool { return !wordly(r) })); w != "" {
@@ -40,6 +38,38 @@ func searchWords(s string) []string {
 		}
 	}
 	return kept
+}
+
+// apart reports whether the character stands between things that have nothing to do with each other.
+func apart(r rune) bool {
+	return unicode.IsControl(r) && !unicode.IsSpace(r) || strings.ContainsRune(`=,;/\|()[]{}<>"`, r)
+}
+
+// parts reports whether the character stands between parts of one thing, such as family and given name.
+func parts(r rune) bool { return r == '^' || unicode.IsSpace(r) }
+
+// eastern reports whether the character is of a script that writes names without spaces.
+func eastern(r rune) bool {
+	return unicode.In(r, unicode.Hangul, unicode.Han, unicode.Hiragana, unicode.Katakana)
+}
+
+const maxJoined = 4 // words put together
+
+// joinedWords returns, for each word of an eastern script that such words follow, all of them in one piece.
+func joinedWords(s string) (joined []string) {
+	for _, thing := range strings.FieldsFunc(fold(s), apart) {
+		words := strings.FieldsFunc(thing, parts)
+		for i := range words {
+			n := i
+			for n < len(words) && n-i < maxJoined && strings.IndexFunc(words[n], func(r rune) bool { return !eastern(r) }) < 0 {
+				n++
+			}
+			if n-i > 1 {
+				joined = append(joined, cut(strings.Join(words[i:n], "")))
+			}
+		}
+	}
+	return joined
 }
 
 func wordly(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) }
@@ -65,10 +95,15 @@ func terms(s string, pieces bool, into map[string]bool) {
 		for _, piece := range strings.FieldsFunc(w, func(r rune) bool { return !wordly(r) }) {
 			into[piece] = true
 			for i, r := range piece {
-				if i > 0 && unicode.In(r, unicode.Hangul, unicode.Han, unicode.Hiragana, unicode.Katakana) {
+				if i > 0 && eastern(r) {
 					into[piece[i:]] = true
 				}
 			}
+		}
+	}
+	if pieces {
+		for _, w := range joinedWords(s) {
+			into[w] = true
 		}
 	}
 }

@@ -8,12 +8,12 @@ const startsEastern = new RegExp(`^${eastern.source}`, "u");
 const squeeze = (text: string): string => text.trim().split(/\s+/).filter(Boolean).join(" ");
 
 /**
- * The name as people read it: "Müller, Jürgen", "임대석", "Yamada, Tarou (山田 太郎, やまだ たろう)". Hanja beside Hangul
- * are left out. The rules are those of PersonName.Display in internal/dicom.
+ * The name as people read it: "Müller, Jürgen", "임대석", "Yamada, Tarou (山田 太郎, やまだ たろう)". Hangul comes
+ * before Hanja. The rules are those of PersonName.Display in internal/dicom.
  */
 export function displayName(name: string): string {
   const groups = name.split("=", 3);
-  if (/\p{Script=Hangul}/u.test(groups[2] ?? "")) groups[1] = "";
+  if (/\p{Script=Hangul}/u.test(groups[2] ?? "")) groups.splice(1, 2, groups[2]!, groups[1]!);
   const spaced = /[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(groups.join(""));
   const [first = "", ...others] = [...new Set(groups.map((group) => displayGroup(group, spaced)))].filter(Boolean);
   return others.length > 0 ? `${first} (${others.join(", ")})` : first;

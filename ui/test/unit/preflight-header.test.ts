@@ -136,7 +136,7 @@ test("names are shown as people read them", () => {
   for (const [raw, want] of Object.entries({
     "Müller^Jürgen": "Müller, Jürgen",
     "Adams^John Robert^Q^Rev.^PhD": "Adams, Rev. John Robert Q, PhD",
-    "Hong^Gildong=洪^吉洞=홍^길동": "Hong, Gildong (홍길동)",
+    "Hong^Gildong=洪^吉洞=홍^길동": "Hong, Gildong (홍길동, 洪吉洞)",
     "임^대석": "임대석",
     "홍^Gildong": "홍 Gildong",
     "임^대석^^^님": "임대석 님",
