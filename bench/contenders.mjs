@@ -51,15 +51,36 @@ export async function trayDone(page, count, within = 1_200_000) {
   if (totals.done !== count) throw new Error(`only ${totals.done} of ${count} files have arrived: ${JSON.stringify(totals)}`);
 }
 
+/** Notes what the person would feel, in the page: tasks over 50 ms (Long Tasks API) and how long pre-flight reads. */
+const feel = (page) =>
+  page.evaluate(() => {
+    const felt = (window.felt = { tasks: [], sending: 0, read: 0 });
+    const { preflight, engine } = document.querySelector("case-uploader");
+    new PerformanceObserver((list) => {
+      for (const { startTime, duration } of list.getEntries()) if (felt.sending && startTime > felt.sending) felt.tasks.push(Math.round(duration));
+    }).observe({ type: "longtask" });
+    let began = 0;
+    const look = setInterval(() => {
+      if (preflight.busy) began ||= performance.now();
+      else if (began) felt.read ||= performance.now() - began;
+      if (felt.read && engine.totals.sent > 0) {
+        felt.sending = performance.now();
+        clearInterval(look);
+      }
+    }, 10);
+  });
+
 /** Our own page: the file is chosen, the tray says done. */
 export const ours = (site, path, { count = 1, how = "files" } = {}) =>
   withCase(site, async ({ page, caseId, measured }) => {
+    await feel(page);
     const result = await measured(async () => {
       await choose(page, path, how);
       await trayDone(page, count);
     });
+    const felt = await page.evaluate(() => window.felt);
     await settled(page, caseId);
-    return result;
+    return { ...result, felt };
   });
 
 let bundle;

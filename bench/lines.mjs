@@ -86,6 +86,12 @@ export async function onSlices(line) {
   if (wantedContender("ours")) results.set("ours", await attempt(line, "slices", "ours", () => ours(site, dir, { count: slices, how: "folder" })));
   if (wantedContender("uppy")) results.set("uppy", await attempt(line, "slices", "uppy", () => uppy(site, paths)));
   await site.stop();
+  const { felt, cost } = results.get("ours") ?? {};
+  if (felt) {
+    note(`Pre-flight read ${slices} slices in ${number(felt.read / 1000)} s: ${number((1000 * slices) / felt.read, 0)} a second, while the first were sent.`);
+    note(`Tasks over 50 ms in the page while ${slices} rows were sent, pre-flight over: ${felt.tasks.length}, the longest ${Math.max(0, ...felt.tasks)} ms.`);
+    note(`CPU seconds: ${Object.entries(cost.cpu).map(([kind, seconds]) => `${kind} ${seconds}`).join(", ")}; the server with its store ${cost.served}.`);
+  }
   table(`${profile.title}: ${slices} slices, ${mib(size)} MiB`, head, rows(results, size, payloadRate(profile)));
   await peer.stop();
 }
