@@ -13,8 +13,7 @@ import (
 )
 
 // summedBody takes the CRC-64/NVME of a body on its way to a file and, at its end, refuses other bytes than declared.
-// versitygw 1.8.0 would do the same by a table; for it this is a body that brings its
-// checksum.
+// versitygw 1.8.0 would do the same by a table; for it this is a body that brings its checksum.
 type summedBody struct {
 	body io.Reader
 	want string // base64, as S3 writes it; "": none was declared

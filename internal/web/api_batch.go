@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,9 @@ const batchOverhead = caseload.MaxBatchFiles << 10
 // maxPartHead is how many bytes may be read of the body to find the next part and its head, read-ahead included: our own
 // clients' heads take less than 200. Without it a head could be as long as the body, in memory.
 const maxPartHead = 16 << 10
+
+// batchPiece is how many bytes of a batch are taken from the connection at once: mime/multipart itself takes 5 KiB.
+const batchPiece = 64 << 10
 
 // apiReceiveBatch takes many small files of one case in one request: multipart/mixed, each part with its file's id, its
 // length and its checksum before its bytes, which are streamed on. Each part is answered by itself, in order.
@@ -71,7 +75,7 @@ type batch struct {
 }
 
 func newBatch(body io.Reader, boundary string) *batch {
-	b := &batch{body: boundedBody{body: body}}
+	b := &batch{body: boundedBody{body: bufio.NewReaderSize(body, batchPiece)}}
 	b.parts = multipart.NewReader(&b.body, boundary)
 	return b
 }
@@ -101,6 +105,19 @@ func (b *batch) next() (transfer.Parcel, error) {
 			WithHint("Send the files in smaller batches; what was received of this one is kept.")
 	}
 	return p, nil
+}
+
+// wholePieces fills the buffers it is given: mime/multipart gives 5 KiB at most, and each piece is a write to the disk or
+// to the store's connection.
+type wholePieces struct{ io.Reader }
+
+func (w wholePieces) Read(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = w.Reader.Read(p[n:])
+		n += more
+	}
+	return n, err
 }
 
 // boundedBody is a body of which, while it is bound, only so many bytes can be read.
@@ -139,7 +156,7 @@ func brokenBatch(err error) error {
 // parcel reads a part's head.
 func parcel(part *multipart.Part) transfer.Parcel {
 	id := strings.TrimSuffix(strings.TrimPrefix(part.Header.Get("Content-ID"), "<"), ">") // RFC 2392 writes it in brackets
-	p := transfer.Parcel{File: caseload.FileID(cut(id, 64)), CRC64NVME: part.Header.Get(checksumHeader), Body: part}
+	p := transfer.Parcel{File: caseload.FileID(cut(id, 64)), CRC64NVME: part.Header.Get(checksumHeader), Body: wholePieces{part}}
 	length, err := strconv.ParseInt(part.Header.Get("Content-Length"), 10, 64)
 	switch {
 	case !caseload.ValidID(id):
