@@ -87,7 +87,7 @@ func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *applica
 	moving := &transfer.Service{Records: a.store, Objects: objects, Limits: c.limits(), Now: time.Now, Log: log}
 	reading := &ingest.Service{
 		Records: a.store, Objects: objects, Owner: ownerName(), Now: time.Now, Log: log,
-		Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills,
+		Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills, Held: ingest.DefaultHeld,
 	}
 	if err = a.startJobs(ctx, c, r, moving, reading); err != nil {
 		return a, err

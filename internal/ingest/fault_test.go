@@ -13,31 +13,36 @@ import (
 	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/ingest"
 )
 
 // every calls a clean run of mixed files once, counting the calls to database and store, and then try for each of those
-// calls in turn.
+// calls in turn; once with the files read by range, once with them held in memory.
 func every(t *testing.T, try func(t *testing.T, at int64, fresh func() *bench, clean []row)) {
 	t.Helper()
-	fresh := func() *bench {
-		return newBench(t, caseZIP(t, 20), slice(1).bytes(), []byte("%PDF-1.7"))
-	}
-	calls := countedCalls(fresh())
-	b := fresh()
-	for _, id := range b.ids {
-		if err := b.Ingest(context.Background(), id); err != nil {
-			t.Fatal(err)
+	for held, least := range map[int64]int64{0: 20, ingest.DefaultHeld: 12} {
+		fresh := func() *bench {
+			b := newBench(t, caseZIP(t, 20), slice(1).bytes(), []byte("%PDF-1.7"))
+			b.Held = held
+			return b
 		}
-	}
-	var clean []row
-	for _, id := range b.ids {
-		clean = append(clean, b.ledger.row(id))
-	}
-	if calls < 20 {
-		t.Fatalf("only %d calls: the faults would not hit", calls)
-	}
-	for at := range calls {
-		try(t, at, fresh, clean)
+		calls := countedCalls(fresh())
+		b := fresh()
+		for _, id := range b.ids {
+			if err := b.Ingest(context.Background(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var clean []row
+		for _, id := range b.ids {
+			clean = append(clean, b.ledger.row(id))
+		}
+		if calls < least {
+			t.Fatalf("only %d calls: the faults would not hit", calls)
+		}
+		for at := range calls {
+			try(t, at, fresh, clean)
+		}
 	}
 }
 
@@ -299,17 +304,21 @@ func TestAFileWhoseReaderIsKilledEachTimeEndsRejectedAndAGoodOneIsRead(t *testin
 
 func TestAnObjectThatIsAnotherOneOrGoneIsRejectedAndTheAlarmRings(t *testing.T) {
 	for kind, event := range map[caseload.Kind]string{caseload.Conflict: "object_changed", caseload.NotFound: "object_missing"} {
-		for _, call := range []string{"ReadRange", "Stream", "Read"} {
+		for _, where := range []struct {
+			call string
+			held int64
+		}{{"ReadRange", 0}, {"Stream", 0}, {"Read", 0}, {"Stream", ingest.DefaultHeld}, {"Read", ingest.DefaultHeld}} {
 			b := newBench(t, caseZIP(t, 3))
+			b.Held = where.held
 			b.shelf.fault = func(c string) error {
-				if c == call {
+				if c == where.call {
 					return caseload.Errorf(kind, "injected")
 				}
 				return nil
 			}
 			r := b.read(t)
 			if r.State != caseload.Rejected || r.Reason == "" || !strings.Contains(b.log.String(), event) {
-				t.Errorf("%s at %s: state %s, reason %q", event, call, r.State, r.Reason)
+				t.Errorf("%s at %s of a file of which %d bytes are held: state %s, reason %q", event, where.call, where.held, r.State, r.Reason)
 			}
 		}
 	}

@@ -28,6 +28,7 @@ type Service struct {
 	Lease   time.Duration // how long a lease lasts without renewal (DefaultLease); a lapsed one is taken over
 	Tries   int           // the attempt from which on an error of the reader rejects the file (DefaultTries)
 	Kills   int           // attempts that may end without a word, their process killed, before the next rejects the file (DefaultKills)
+	Held    int64         // files of at most so many bytes are read into memory in one go (DefaultHeld); the others by range and as a stream
 	Now     func() time.Time
 	Log     *slog.Logger
 
@@ -48,6 +49,8 @@ type Records interface {
 	SaveMetadata(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings) error
 	// FinishReading moves reading to ready.
 	FinishReading(ctx context.Context, id caseload.FileID, attempt int, r caseload.Receipt) error
+	// SaveRead is SaveMetadata and FinishReading in one.
+	SaveRead(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings, r caseload.Receipt) error
 	// Reject moves reading to rejected with a reason in plain words.
 	Reject(ctx context.Context, id caseload.FileID, attempt int, reason string) error
 	// Release ends the lease now, gives the try back and enqueues the reading again: an orderly stop.

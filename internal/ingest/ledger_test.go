@@ -106,6 +106,14 @@ func (l *ledger) FinishReading(ctx context.Context, id caseload.FileID, attempt 
 	})
 }
 
+func (l *ledger) SaveRead(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings, receipt caseload.Receipt) error {
+	return l.fenced(ctx, "SaveRead", id, attempt, func(r *row) {
+		r.found, r.receipt, r.State = found, receipt, caseload.Ready
+		r.saves++
+		r.finishes++
+	})
+}
+
 func (l *ledger) Reject(ctx context.Context, id caseload.FileID, attempt int, reason string) error {
 	return l.fenced(ctx, "Reject", id, attempt, func(r *row) { r.State, r.Reason = caseload.Rejected, reason })
 }

@@ -10,12 +10,12 @@ import (
 // Look finds out what size bytes are, exactly as reading them out of the store would: for files that have not been sent.
 // An error is one of r or of the context; contents that cannot be read are a warning among the findings.
 func Look(ctx context.Context, r io.ReaderAt, size int64) (caseload.Findings, error) {
-	a := attempt{Service: &Service{Objects: local{r}}, file: caseload.File{Size: size}}
+	a := attempt{objects: local{r}, file: caseload.File{Size: size}}
 	found, _, err := a.look(ctx)
 	return found, err
 }
 
-// local is one object that is not in the store yet.
+// local is one object outside the store: not in it yet, or held in memory.
 type local struct{ io.ReaderAt }
 
 func (l local) ReadRange(_ context.Context, _ caseload.Object, p []byte, off int64) (int, error) {

@@ -13,7 +13,7 @@ import (
 // and the heads of the entries of a ZIP. Contents that cannot be read are no error but a warning; errors are those of
 // the store and of the context.
 func (a *attempt) look(ctx context.Context) (caseload.Findings, content, error) {
-	src := newSource(ctx, a.Objects, a.file)
+	src := newSource(ctx, a.objects, a.file)
 	found, c, err := a.lookAt(ctx, src)
 	switch {
 	case src.failed() != nil:

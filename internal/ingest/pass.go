@@ -6,6 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"sync"
+
+	"github.com/minio/crc64nvme"
 
 	"dcdentals.com/caseload/internal/archive"
 	"dcdentals.com/caseload/internal/caseload"
@@ -14,20 +17,28 @@ import (
 // errDamaged: a bit was flipped on the way here, and the next try reads it right; or it was at rest, and no try does.
 var errDamaged = errors.New("ingest: the bytes read are not those that were received")
 
+// pieces are what a file is read in. A worker uses one at a time.
+var pieces = sync.Pool{New: func() any {
+	b := make([]byte, 256<<10)
+	return &b
+}}
+
 // pass reads the whole file once, in order and in constant memory: the SHA-256 of every byte, the CRC-64/NVME that must
 // be the one the file was received with, and of a ZIP in the same go each entry's size and CRC-32.
 func (a *attempt) pass(ctx context.Context, c content, lease *lease) (caseload.Receipt, error) {
-	body, err := a.Objects.Stream(ctx, objectOf(a.file))
+	body, err := a.objects.Stream(ctx, objectOf(a.file))
 	if err != nil {
 		return caseload.Receipt{}, &objectError{err}
 	}
 	defer body.Close()
 	whole := &wholeReader{r: body}
-	sum, received := sha256.New(), caseload.CRC64NVME(0)
-	both := io.MultiWriter(sum, &received)
+	sum, received := sha256.New(), crc64nvme.New()
+	both := io.MultiWriter(sum, received)
 	receipt := caseload.Receipt{}
 	if c.zip == nil {
-		_, err = io.CopyBuffer(both, whole, make([]byte, 256<<10))
+		buffer := pieces.Get().(*[]byte)
+		defer pieces.Put(buffer)
+		_, err = io.CopyBuffer(both, whole, *buffer)
 	} else {
 		receipt, err = a.checkEntries(ctx, io.TeeReader(whole, both), c, lease)
 	}
@@ -40,7 +51,7 @@ func (a *attempt) pass(ctx context.Context, c content, lease *lease) (caseload.R
 		return caseload.Receipt{}, err
 	case whole.n != a.file.Size:
 		return caseload.Receipt{}, &objectError{caseload.Errorf(caseload.Unavailable, "The store gave %d bytes of %d.", whole.n, a.file.Size)}
-	case received.String() != a.file.CRC64NVME:
+	case caseload.FormatCRC64NVME(received.Sum64()) != a.file.CRC64NVME:
 		a.alarm(ctx, "object_damaged")
 		return caseload.Receipt{}, errDamaged
 	}

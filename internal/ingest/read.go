@@ -29,7 +29,7 @@ func (s *Service) Ingest(ctx context.Context, id caseload.FileID) error {
 	default:
 		return fmt.Errorf("ingest: start reading %s: %w", id, err)
 	}
-	a := &attempt{Service: s, file: f, begun: time.Now()}
+	a := &attempt{Service: s, objects: s.Objects, file: f, begun: time.Now()}
 	a.log = s.Log.With(slog.String("file", string(id)), slog.Int("attempt", f.Attempt))
 	if f.Tries > s.Kills {
 		return a.reject(ctx, fmt.Sprintf("The file could not be read: %d attempts ended without a result. It was kept; you can download or delete it.", s.Kills))
@@ -47,12 +47,13 @@ func (s *Service) Ingest(ctx context.Context, id caseload.FileID) error {
 // attempt is one reading of one file.
 type attempt struct {
 	*Service
-	file  caseload.File
-	log   *slog.Logger
-	begun time.Time
+	objects Objects // where the file is read: the store, or memory once it is held
+	file    caseload.File
+	log     *slog.Logger
+	begun   time.Time
 }
 
-// read carries out both phases and ends the attempt with FinishReading. A panic becomes an error.
+// read carries out both phases and ends the attempt with the file being ready. A panic becomes an error.
 func (a *attempt) read(ctx context.Context, lease *lease) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -61,6 +62,9 @@ func (a *attempt) read(ctx context.Context, lease *lease) (err error) {
 			err = errPanic
 		}
 	}()
+	if a.file.Size <= a.Held {
+		return a.readHeld(ctx, lease)
+	}
 	found, content, err := a.look(ctx)
 	if err != nil {
 		return err

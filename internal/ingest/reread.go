@@ -64,6 +64,10 @@ func (r *rereading) FinishReading(ctx context.Context, id caseload.FileID, attem
 	return r.records.FinishRereading(ctx, id, attempt, r.found, receipt)
 }
 
+func (r *rereading) SaveRead(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings, receipt caseload.Receipt) error {
+	return r.records.FinishRereading(ctx, id, attempt, found, receipt)
+}
+
 func (r *rereading) Reject(ctx context.Context, id caseload.FileID, attempt int, reason string) error {
 	return r.records.FailRereading(ctx, id, attempt, reason)
 }

@@ -33,6 +33,7 @@ type clinic struct {
 	objects *objectstore.Store
 	user    caseload.User
 	cases   int
+	held    int64 // of the readers
 }
 
 func onRealParts(t *testing.T, test func(c *clinic)) {
@@ -73,7 +74,7 @@ func must(t testing.TB, err error) {
 }
 
 func (c *clinic) reader(records ingest.Records, objects ingest.Objects) *ingest.Service {
-	s := &ingest.Service{Records: records, Objects: objects, Owner: "test", Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	s := &ingest.Service{Records: records, Objects: objects, Owner: "test", Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills, Held: c.held, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	s.SetPause(func(time.Duration) {})
 	return s
 }
@@ -225,6 +226,13 @@ func (f *faulty) FinishReading(ctx context.Context, id caseload.FileID, attempt 
 	return errors.Join(f.Records.FinishReading(ctx, id, attempt, r), f.fail())
 }
 
+func (f *faulty) SaveRead(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings, r caseload.Receipt) error {
+	if err := f.fail(); err != nil {
+		return err
+	}
+	return errors.Join(f.Records.SaveRead(ctx, id, attempt, found, r), f.fail())
+}
+
 func (f *faulty) Release(ctx context.Context, id caseload.FileID, attempt int) error {
 	if err := f.fail(); err != nil {
 		return err
@@ -247,7 +255,15 @@ func (f *faulty) Stream(ctx context.Context, o caseload.Object) (io.ReadCloser, 
 }
 
 func TestOnRealPartsAKillAtAnyCallLeavesWhatACleanRunLeaves(t *testing.T) {
+	for held, least := range map[int64]int64{0: 12, ingest.DefaultHeld: 8} {
+		t.Run(fmt.Sprintf("%d bytes held", held), func(t *testing.T) { killedAtAnyCall(t, held, least) })
+	}
+}
+
+// killedAtAnyCall does it with files up to so many bytes held in memory, in which there are at least so many calls.
+func killedAtAnyCall(t *testing.T, held, least int64) {
 	onRealParts(t, func(c *clinic) {
+		c.held = held
 		objects := [][]byte{caseZIP(c.t, 12), slice(1).bytes()}
 		clean, files := c.stored(objects...)
 		count := &faulty{Records: c.store, objects: c.objects, hook: func(int64) error { return nil }}
@@ -255,7 +271,7 @@ func TestOnRealPartsAKillAtAnyCallLeavesWhatACleanRunLeaves(t *testing.T) {
 			must(c.t, c.reader(count, count).Ingest(c.t.Context(), f))
 		}
 		want, calls := c.picture(clean), count.n.Load()
-		if calls < 12 {
+		if calls < least {
 			c.t.Fatalf("only %d calls", calls)
 		}
 		for at := range calls {
@@ -277,6 +293,23 @@ func TestOnRealPartsAKillAtAnyCallLeavesWhatACleanRunLeaves(t *testing.T) {
 			if got := c.picture(id); got != want {
 				c.t.Fatalf("killed at call %d of %d:\n%.3000s\nwant\n%.3000s", at, calls, got, want)
 			}
+		}
+	})
+}
+
+func TestAFileHeldInMemoryIsReadAsOneThatIsNot(t *testing.T) {
+	onRealParts(t, func(c *clinic) {
+		var pictures []string
+		for _, held := range []int64{0, ingest.DefaultHeld} {
+			c.held = held
+			id, files := c.stored(caseZIP(c.t, 6), slice(1).bytes(), []byte("%PDF-1.7"))
+			for _, f := range files {
+				must(c.t, c.reader(c.store, c.objects).Ingest(c.t.Context(), f))
+			}
+			pictures = append(pictures, c.picture(id))
+		}
+		if pictures[0] != pictures[1] {
+			c.t.Errorf("by range:\n%.3000s\nheld:\n%.3000s", pictures[0], pictures[1])
 		}
 	})
 }

@@ -16,20 +16,33 @@ import (
 // event. Conflict when another attempt has the say.
 func (s *Store) SaveMetadata(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings) (err error) {
 	defer explain("save metadata", &err)
-	return s.write(ctx, func(t *tx) error {
-		_, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
-			if err := fenced(f, attempt); err != nil {
-				return nil, err
-			}
-			if err := t.keepFound(ctx, f, found); err != nil {
-				return nil, err
-			}
-			e := newEvent("", caseload.FileMetadata, "", "", detail{
-				"attempt": attempt, "kind": found.Kind, "instances": len(found.Found), "bytes_read": found.BytesRead,
-			})
-			return &e, nil
+	return s.write(ctx, func(t *tx) error { return t.saveMetadata(ctx, id, attempt, found) })
+}
+
+func (t *tx) saveMetadata(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings) error {
+	_, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
+		if err := fenced(f, attempt); err != nil {
+			return nil, err
+		}
+		if err := t.keepFound(ctx, f, found); err != nil {
+			return nil, err
+		}
+		e := newEvent("", caseload.FileMetadata, "", "", detail{
+			"attempt": attempt, "kind": found.Kind, "instances": len(found.Found), "bytes_read": found.BytesRead,
 		})
-		return err
+		return &e, nil
+	})
+	return err
+}
+
+// SaveRead is SaveMetadata and FinishReading in one transaction, for a file that was read in one go.
+func (s *Store) SaveRead(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings, r caseload.Receipt) (err error) {
+	defer explain("save what was read", &err)
+	return s.write(ctx, func(t *tx) error {
+		if err := t.saveMetadata(ctx, id, attempt, found); err != nil {
+			return err
+		}
+		return t.finishReading(ctx, id, attempt, r)
 	})
 }
 

@@ -78,6 +78,9 @@ func (b *bench) randomLife(t *testing.T, rt *rapid.T) {
 		"FinishReading": func(f caseload.File, n int) error {
 			return b.s.FinishReading(ctx, f.ID, n, caseload.Receipt{SHA256: strings.Repeat("c", 64)})
 		},
+		"SaveRead": func(f caseload.File, n int) error {
+			return b.s.SaveRead(ctx, f.ID, n, slicesOf(n), caseload.Receipt{SHA256: strings.Repeat("c", 64)})
+		},
 		"Reject":          func(f caseload.File, n int) error { return b.s.Reject(ctx, f.ID, n, "odd") },
 		"Release":         func(f caseload.File, n int) error { return b.s.Release(ctx, f.ID, n) },
 		"DeleteFile":      func(f caseload.File, _ int) error { return b.s.DeleteFile(ctx, b.admin, f.ID, b.inAnHour()) },
@@ -86,7 +89,7 @@ func (b *bench) randomLife(t *testing.T, rt *rapid.T) {
 	}
 	names := []string{ // the forward moves more often, or few lives get far
 		"BeginSending", "BeginSending", "MarkStored", "MarkStored", "StartReading", "StartReading", "SaveMetadata", "SaveMetadata",
-		"FinishReading", "FinishReading", "Reject", "Release", "Renew", "MarkAbandoned", "DeleteFile", "RequeueLapsed", "a minute passes",
+		"FinishReading", "FinishReading", "SaveRead", "Reject", "Release", "Renew", "MarkAbandoned", "DeleteFile", "RequeueLapsed", "a minute passes",
 	}
 	verb := rapid.SampledFrom(names)
 	before := b.world(t, c.ID)

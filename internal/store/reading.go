@@ -65,21 +65,23 @@ func (s *Store) Renew(ctx context.Context, id caseload.FileID, attempt int, unti
 // happened (Conflict).
 func (s *Store) FinishReading(ctx context.Context, id caseload.FileID, attempt int, r caseload.Receipt) (err error) {
 	defer explain("finish reading", &err)
-	return s.write(ctx, func(t *tx) error {
-		_, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
-			if err := fenced(f, attempt); err != nil {
-				return nil, err
-			}
-			if f.MetadataAt.IsZero() || f.Kind == caseload.KindUnknown || len(r.SHA256) != 64 {
-				return nil, conflict("The file's metadata and checksum are not known yet.")
-			}
-			from := f.State
-			f.State = caseload.Ready
-			t.keepReceipt(f, r)
-			return moved("", caseload.FileReady, from, detail{"attempt": attempt, "sha256": r.SHA256, "bytes_read": r.BytesRead}), nil
-		})
-		return err
+	return s.write(ctx, func(t *tx) error { return t.finishReading(ctx, id, attempt, r) })
+}
+
+func (t *tx) finishReading(ctx context.Context, id caseload.FileID, attempt int, r caseload.Receipt) error {
+	_, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
+		if err := fenced(f, attempt); err != nil {
+			return nil, err
+		}
+		if f.MetadataAt.IsZero() || f.Kind == caseload.KindUnknown || len(r.SHA256) != 64 {
+			return nil, conflict("The file's metadata and checksum are not known yet.")
+		}
+		from := f.State
+		f.State = caseload.Ready
+		t.keepReceipt(f, r)
+		return moved("", caseload.FileReady, from, detail{"attempt": attempt, "sha256": r.SHA256, "bytes_read": r.BytesRead}), nil
 	})
+	return err
 }
 
 // keepReceipt adds what the whole pass found to what the first look found.
