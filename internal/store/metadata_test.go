@@ -157,6 +157,23 @@ func TestTwentyThousandInstances(t *testing.T) {
 	})
 }
 
+// What is read in one go is saved as a whole or not at all.
+func TestWhatIsReadInOneGoIsSavedWhole(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ctx := t.Context()
+		f := b.as(b.newCase("1", "").ID, caseload.Reading)
+		print := b.fingerprint(b.admin.Organization)
+		wantKind(t, b.s.SaveRead(ctx, f.ID, 1, slicesOf(2), caseload.Receipt{}), caseload.Conflict) // without a checksum
+		if b.fingerprint(b.admin.Organization) != print {
+			t.Error("metadata was kept of a file that did not become ready")
+		}
+		must(t, b.s.SaveRead(ctx, f.ID, 1, slicesOf(2), caseload.Receipt{SHA256: strings.Repeat("b", 64)}))
+		if got, err := b.s.File(ctx, b.admin, f.ID); err != nil || got.State != caseload.Ready || got.Kind != slicesOf(2).Kind || got.MetadataAt.IsZero() {
+			t.Errorf("%v: %s, kind %s", err, got.State, got.Kind)
+		}
+	})
+}
+
 // Attempt 1 comes back after attempt 2 took over: it has no say, and nothing changes.
 func TestAnEarlierAttemptIsFenced(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
@@ -177,6 +194,7 @@ func TestAnEarlierAttemptIsFenced(t *testing.T) {
 			"Renew":         b.s.Renew(ctx, f.ID, 1, b.now().Add(time.Hour), 5, 10),
 			"SaveMetadata":  b.s.SaveMetadata(ctx, f.ID, 1, slicesOf(9)),
 			"FinishReading": b.s.FinishReading(ctx, f.ID, 1, caseload.Receipt{SHA256: strings.Repeat("b", 64)}),
+			"SaveRead":      b.s.SaveRead(ctx, f.ID, 1, slicesOf(9), caseload.Receipt{SHA256: strings.Repeat("b", 64)}),
 			"Reject":        b.s.Reject(ctx, f.ID, 1, "no"),
 			"Release":       b.s.Release(ctx, f.ID, 1),
 		} {

@@ -132,9 +132,6 @@ func TestEveryVerbInEveryState(t *testing.T) {
 		{"SaveMetadata", func(b *bench, f caseload.File) error {
 			return b.s.SaveMetadata(b.t.Context(), f.ID, 1, caseload.Findings{Kind: caseload.KindPDF})
 		}, map[caseload.State]caseload.Kind{caseload.Reading: does}},
-		{"SaveRead", func(b *bench, f caseload.File) error {
-			return b.s.SaveRead(b.t.Context(), f.ID, 1, caseload.Findings{Kind: caseload.KindPDF}, caseload.Receipt{SHA256: string(make64())})
-		}, map[caseload.State]caseload.Kind{caseload.Reading: does}},
 		{"Reject", func(b *bench, f caseload.File) error {
 			return b.s.Reject(b.t.Context(), f.ID, 1, "It cannot be read.")
 		}, map[caseload.State]caseload.Kind{caseload.Reading: does}},
