@@ -57,7 +57,7 @@ func (r *run) readable(ctx context.Context, items []*item) (good []*item, err er
 func tooLarge(limit int64) error {
 	return &Problem{
 		Status: http.StatusRequestEntityTooLarge, Kind: caseload.TooLarge.String(), Field: "size",
-		Detail: fmt.Sprintf("The file is larger than %d bytes, the most that is taken.", limit),
+		Detail: fmt.Sprintf("The file is larger than %s, the most that is taken.", caseload.HumanBytes(limit)),
 	}
 }
 

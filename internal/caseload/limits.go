@@ -1,6 +1,9 @@
 package caseload
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Limits every route obeys. cmd fills them from the settings; the zero value is not usable, DefaultLimits is.
 type Limits struct {
@@ -77,4 +80,18 @@ func (l Limits) PartSizeFor(size int64) int64 {
 		part = (least + mib - 1) / mib * mib
 	}
 	return part
+}
+
+// HumanBytes writes a limit the way people say it: "1 GiB", "50 MB", "1234 bytes".
+func HumanBytes(n int64) string {
+	units := []struct {
+		size int64
+		name string
+	}{{1 << 40, "TiB"}, {1 << 30, "GiB"}, {1 << 20, "MiB"}, {1e9, "GB"}, {1e6, "MB"}, {1 << 10, "KiB"}, {1e3, "kB"}}
+	for _, u := range units {
+		if n >= u.size && n%u.size == 0 {
+			return fmt.Sprintf("%d %s", n/u.size, u.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
 }

@@ -298,7 +298,7 @@ func (s *Service) refuseTooLarge(ctx context.Context, f caseload.File, actor str
 	refused := caseload.Errorf(caseload.TooLarge, "The file is larger than it was announced.").
 		WithHint("Send it again.").WithCause(errOtherBytes)
 	if f.SizeOpen {
-		refused = caseload.Errorf(caseload.TooLarge, "The file is larger than %s, the most that is taken.", humanBytes(f.Size)).
+		refused = caseload.Errorf(caseload.TooLarge, "The file is larger than %s, the most that is taken.", caseload.HumanBytes(f.Size)).
 			WithHint("Split it, or ask whoever runs this server to raise the limit.").WithCause(errOtherBytes)
 	}
 	if _, err := s.abandon(ctx, f, actor, refused.Message); err != nil {

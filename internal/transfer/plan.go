@@ -76,7 +76,7 @@ func (s *Service) propose(user caseload.User, c caseload.CaseID, spec FileSpec, 
 		return caseload.Proposal{}, caseload.Errorf(caseload.Invalid, "The file is empty.").
 			WithHint("Check that it was copied completely, then send it again.").WithField("size")
 	case spec.Size > s.Limits.MaxFileSize:
-		return caseload.Proposal{}, caseload.Errorf(caseload.TooLarge, "The file is larger than %s, the most that is taken.", humanBytes(s.Limits.MaxFileSize)).
+		return caseload.Proposal{}, caseload.Errorf(caseload.TooLarge, "The file is larger than %s, the most that is taken.", caseload.HumanBytes(s.Limits.MaxFileSize)).
 			WithHint("Split it, or ask whoever runs this server to raise the limit.").WithField("size")
 	}
 	if !caseload.PrintableASCII(spec.Fingerprint, maxFingerprint) {
@@ -132,20 +132,6 @@ func plausibleTime(t time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Millisecond)
-}
-
-// humanBytes writes a limit the way people say it: "1 GiB", "50 MB", "1234 bytes".
-func humanBytes(n int64) string {
-	units := []struct {
-		size int64
-		name string
-	}{{1 << 40, "TiB"}, {1 << 30, "GiB"}, {1 << 20, "MiB"}, {1e9, "GB"}, {1e6, "MB"}, {1 << 10, "KiB"}, {1e3, "kB"}}
-	for _, u := range units {
-		if n >= u.size && n%u.size == 0 {
-			return fmt.Sprintf("%d %s", n/u.size, u.name)
-		}
-	}
-	return fmt.Sprintf("%d bytes", n)
 }
 
 // now is the moment to write into rows: UTC, to the millisecond, which both databases keep.

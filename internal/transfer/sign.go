@@ -110,7 +110,7 @@ func (s *Service) arrivingDirect(ctx context.Context, user caseload.User, id cas
 	}
 	if f.Route != caseload.Direct {
 		return f, caseload.Errorf(caseload.Conflict, "This file does not go in parts.").
-			WithHint(fmt.Sprintf("Files under %s are sent whole, to the server.", humanBytes(s.Limits.DirectThreshold)))
+			WithHint(fmt.Sprintf("Files under %s are sent whole, to the server.", caseload.HumanBytes(s.Limits.DirectThreshold)))
 	}
 	return f, stillArriving(f)
 }
