@@ -78,7 +78,12 @@ func fromSeries(s caseload.Series) Series {
 	for _, id := range s.Files {
 		files = append(files, string(id))
 	}
+	apart := make([]Group, 0, len(s.Apart))
+	for _, g := range s.Apart {
+		apart = append(apart, Group{Plane: g.Plane, Images: g.Images, Rows: g.Rows, Columns: g.Columns})
+	}
 	return Series{
+		Apart: apart, Remarks: append([]caseload.Remark{}, s.Remarks...), Planning: append([]caseload.Check{}, s.Planning...),
 		ID: string(s.ID), SeriesInstanceUID: s.SeriesInstanceUID, Number: s.Number, Modality: s.Modality,
 		Description: s.Description, Manufacturer: s.Manufacturer, Model: s.Model, TransferSyntax: s.TransferSyntax,
 		Rows: s.Rows, Columns: s.Columns, Images: s.Images, Instances: s.Instances, PixelSpacing: s.PixelSpacing,

@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
 
 // Me answers GET /me: who the caller is and the limits uploads obey.
 type Me struct {
@@ -96,6 +100,10 @@ type Case struct {
 	CreatedAt time.Time `json:"created_at"`
 	ChangedAt time.Time `json:"changed_at"`
 	Revision  int64     `json:"revision"`
+
+	// What everybody must see: another patient than the case's, several patients, one identifier for different images.
+	// Only GET /cases/{case} looks for them; absent elsewhere.
+	Warnings []caseload.Remark `json:"warnings,omitzero"`
 }
 
 // CaseSummary is one line of the case list.
@@ -189,6 +197,18 @@ type Series struct {
 	Complete          bool     `json:"complete"`
 	Note              string   `json:"note"` // what is missing or odd; "" when nothing is
 	Files             []string `json:"files"`
+
+	Remarks  []caseload.Remark `json:"remarks"`  // what Note says, one by one
+	Apart    []Group           `json:"apart"`    // images in other planes than the stack: scouts
+	Planning []caseload.Check  `json:"planning"` // what planning software asks of a volume
+}
+
+// Group is the images of a series that lie in a plane of their own.
+type Group struct {
+	Plane   string `json:"plane"` // Axial, Coronal, Sagittal, Oblique
+	Images  int    `json:"images"`
+	Rows    int    `json:"rows"`
+	Columns int    `json:"columns"`
 }
 
 // Studies answers GET /cases/{case}/studies.

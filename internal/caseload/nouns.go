@@ -293,9 +293,34 @@ type Series struct {
 	Spacing           float64 // mm between slices; 0: unknown
 	SpacingSource     string
 	Complete          bool
-	Note              string // what is missing or odd, in plain words; "" when nothing is
+	Remarks           []Remark // what is missing or odd
+	Note              string   // the same in one text; "" when nothing is
+	Apart             []Group  // images in other planes than the stack: scouts
+	Planning          []Check  // what planning software asks of a volume; nil without images
 	Files             []FileID
 	Members           []Instance // as stored; what the facts from Images on are derived from
+}
+
+// Group is the images of a series that lie in a plane of their own.
+type Group struct {
+	Plane         string // Axial, Coronal, Sagittal, Oblique
+	Images        int
+	Rows, Columns int // of the first image
+}
+
+// Patient is whom an image names.
+type Patient struct {
+	Name      string // readable form
+	ID        string
+	BirthDate string // DICOM DA
+}
+
+// String tells a patient from others, for people: "Kim, Minji (P-77)"; "" when nobody is named.
+func (p Patient) String() string {
+	if p.Name == "" || p.ID == "" {
+		return p.Name + p.ID
+	}
+	return p.Name + " (" + p.ID + ")"
 }
 
 // Instance is one DICOM object and where its bytes lie. A ZIP stays one object; Entry says where in it.
@@ -315,7 +340,7 @@ type Instance struct {
 	SliceThickness float64   // mm; 0: absent
 	SpacingBetween float64   // mm; 0: absent
 	FramePositions []float64 // mm along the normal, one a frame, of a multi-frame object that tells; nil: absent
-	Patient        string    // whose image it says it is, "name (ID)"; "" when it does not
+	Patient        Patient   // whose image it says it is
 
 	Entry EntryRef // where in a ZIP; zero Entry.Index −1 when the file is the object
 

@@ -158,7 +158,10 @@ func (in *Instance) functionalGroups(h *Header) {
 		in.SpacingBetweenSlices = math.Abs(v[0])
 	}
 	if normal := normalOf(in.Orientation); normal != nil && frames != nil {
-		in.FramePositions = alongNormal(frames.Items, normal)
+		if in.FramePositions = alongNormal(frames.Items, normal); !onePlane(frames.Items, normal) {
+			in.FramePositions = nil
+			h.warn(WarnPlanes, TagPlaneOrientationSequence, -1, "the frames lie in more than one plane")
+		}
 	}
 }
 
@@ -185,6 +188,17 @@ func alongNormal(frames []Item, normal []float64) []float64 {
 		out = append(out, dot(position, normal))
 	}
 	return out
+}
+
+// onePlane reports whether no frame has an orientation of its own with another normal (PS3.3 C.7.6.16.2.4).
+func onePlane(frames []Item, normal []float64) bool {
+	for i := range frames {
+		own := normalOf(exactly(6, macro(&frames[i], TagPlaneOrientationSequence, TagImageOrientationPatient)))
+		if own != nil && math.Abs(dot(own, normal)) <= samePlane {
+			return false
+		}
+	}
+	return true
 }
 
 // gridOffsets returns the frame positions of a dose grid (PS3.3 C.8.8.3.2), relative to its first plane.

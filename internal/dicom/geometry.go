@@ -1,10 +1,13 @@
 package dicom
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+
+	"dcdentals.com/caseload/internal/caseload"
 )
 
 // Slice is what Geometry needs of one instance of a series.
@@ -43,9 +46,25 @@ const (
 	SpacingFromThickness = "SliceThickness"
 )
 
+// The codes of a Stack's Remarks.
+const (
+	RemarkApart         = "other-plane"
+	RemarkDoubled       = "doubled"
+	RemarkMissing       = "missing"
+	RemarkUneven        = "uneven"
+	RemarkTilt          = "gantry-tilt"
+	RemarkShifted       = "shifted"
+	RemarkNumbers       = "numbers"
+	RemarkUnplaced      = "no-position"
+	RemarkFromBetween   = "spacing-between-slices"
+	RemarkFromThickness = "spacing-from-thickness"
+	RemarkNoSpacing     = "spacing-unknown"
+)
+
 // Stack is the geometry of a series.
 type Stack struct {
 	Images        int     // frames of all instances
+	Order         []int   // the slices by index, in the order of the stack; those without a place or apart come last
 	Spacing       float64 // mm between neighbours, 0 when unknown
 	SpacingSource string  // one of the SpacingFrom constants, or ""
 	First, Last   float64 // mm along the normal, lowest and highest; 0 when unknown
@@ -53,8 +72,20 @@ type Stack struct {
 	Uneven        bool    // distances differ by more than the tolerance and not by whole slices
 	Deviation     float64 // mm, the largest difference of a distance from Spacing (or its multiple)
 	Duplicates    int     // images at a place where another one is already
+	Plane         string  // of the stack: Axial, Coronal, Sagittal, Oblique; "" when unknown
+	FromAxial     float64 // degrees between the stack's plane and the axial one; −1 when unknown
+	Tilt          float64 // degrees between the normal and the way from slice to slice: a tilted gantry
+	Apart         []Group // images in other planes, scouts most often
 	Complete      bool    // nothing is missing, doubled or uneven, as far as can be told
-	Note          string  // plain words; "" when all is fine
+	Remarks       []caseload.Remark
+	Note          string // the Remarks in one text; "" when all is fine
+}
+
+// Group is the images of a series that lie in a plane of their own.
+type Group struct {
+	Plane  string
+	Images int
+	Slices []int // indexes of the input
 }
 
 const (
@@ -62,90 +93,114 @@ const (
 	evenWithin  = 0.02  // of the spacing: a distance that differs more is uneven
 	evenAtLeast = 0.011 // mm: writers round positions to two decimals
 	maxMissing  = 10_000
+	leastTilt   = 0.2 // degrees
+	leastShift  = 0.1 // mm
 )
 
-// Geometry sums up the slices of a series: spacing, extent, gaps. Spacing comes from the positions along the slice
-// normal (PS3.3 C.7.6.2.1.1), else Spacing Between Slices, else Slice Thickness; the Note says when it is the last.
-// Images of another orientation (scouts) are left out of the stack and mentioned.
-func Geometry(slices []Slice) Stack {
-	var s Stack
-	for _, slice := range slices {
+// Geometry sums up the slices of a series: order, spacing, extent, gaps. Spacing comes from the positions along the slice
+// normal (PS3.3 C.7.6.2.1.1), else Spacing Between Slices, else Slice Thickness; the Remarks say when it is the last.
+// Images of another orientation (scouts) are left out of the stack and are groups of their own.
+func Geometry(stack []Slice) Stack {
+	s := Stack{FromAxial: -1}
+	for _, slice := range stack {
 		s.Images += max(slice.Frames, 1)
 	}
 	if s.Images == 0 {
 		return s
 	}
-	places, others := placesAlongNormal(slices)
-	var notes []string
-	if others > 0 {
-		notes = append(notes, fmt.Sprintf("%s not in the plane of the others", count(others, "image is", "images are")))
-	}
-	if len(places) >= 2 {
-		notes = append(notes, s.fromPlaces(places)...)
+	main := s.part(stack)
+	if len(main.places) >= 2 {
+		s.fromPlaces(main.sorted())
+		s.fromShifts(main)
 	} else {
-		if len(places) == 1 {
-			s.First, s.Last = places[0], places[0]
+		if len(main.places) == 1 {
+			s.First, s.Last = main.places[0].at, main.places[0].at
 		}
-		notes = append(notes, s.fromNumbers(slices)...)
+		s.fromNumbers(stack)
 	}
 	if s.Spacing == 0 {
-		notes = append(notes, s.spacingFromTags(slices)...)
+		s.spacingFromTags(stack)
 	}
 	s.Complete = len(s.Missing) == 0 && !s.Uneven && s.Duplicates == 0
-	s.Note = sentence(notes)
+	s.Note = caseload.Sentences(s.Remarks)
 	return s
 }
 
-// placesAlongNormal returns the places in mm of all images of the most frequent orientation, sorted, and the number of
-// positioned images in other planes.
-func placesAlongNormal(stack []Slice) (places []float64, others int) {
-	type plane struct {
-		normal []float64
-		places []float64
-	}
-	var planes []plane
-	for _, slice := range stack {
-		normal := normalOf(slice.Orientation)
-		if normal == nil || len(slice.Position) != 3 && len(slice.FramePositions) == 0 {
-			continue
-		}
-		i := slices.IndexFunc(planes, func(p plane) bool { return math.Abs(dot(p.normal, normal)) > 0.999 })
-		if i < 0 {
-			if len(planes) >= 16 {
-				others++
-				continue
-			}
-			planes, i = append(planes, plane{normal: normal}), len(planes)
-		}
-		p := &planes[i]
-		found := slice.FramePositions
-		if len(found) == 0 && slice.Frames <= 1 {
-			found = []float64{dot(slice.Position, p.normal)}
-		}
-		if !slices.ContainsFunc(found, outOfReach) {
-			p.places = append(p.places, found...)
-		}
-	}
-	best := 0
-	for i, p := range planes {
-		others += len(p.places)
-		if len(p.places) > len(planes[best].places) {
-			best = i
-		}
-	}
-	if len(planes) == 0 {
-		return nil, 0
-	}
-	places = planes[best].places
-	slices.Sort(places)
-	return places, others - len(places)
+func (s *Stack) remark(code, format string, args ...any) {
+	s.Remarks = append(s.Remarks, caseload.Remark{Code: code, Text: fmt.Sprintf(format, args...)})
 }
 
-// outOfReach reports whether a place cannot be meant: a kilometre from the origin, or no number.
-func outOfReach(place float64) bool { return !(math.Abs(place) < 1e6) }
+// part puts the slices in order and says which lie in planes of their own. It returns the plane of the stack.
+func (s *Stack) part(stack []Slice) plane {
+	planes := planesOf(stack)
+	main := 0
+	for i, p := range planes {
+		if len(p.places) > len(planes[main].places) {
+			main = i
+		}
+	}
+	rank := make([]int, len(stack)) // 0: in the stack, 1: without a place, 2: apart
+	for i := range rank {
+		rank[i] = 1
+	}
+	at := make([]float64, len(stack))
+	var names []string
+	apart := 0
+	for i, p := range planes {
+		for _, place := range p.places {
+			if rank[place.slice] == 1 {
+				at[place.slice] = place.at
+			}
+			rank[place.slice] = 0
+			if i != main {
+				rank[place.slice] = 2
+			}
+		}
+		if i == main || len(p.places) == 0 {
+			continue
+		}
+		s.Apart = append(s.Apart, p.group())
+		apart += len(p.places)
+		if name := strings.ToLower(p.name()); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	s.Order = make([]int, len(stack))
+	for i := range s.Order {
+		s.Order[i] = i
+	}
+	slices.SortStableFunc(s.Order, func(a, b int) int {
+		byNumber := cmp.Compare(stack[a].InstanceNumber, stack[b].InstanceNumber)
+		if rank[a] == 0 && rank[b] == 0 {
+			return cmp.Or(cmp.Compare(at[a], at[b]), byNumber)
+		}
+		return cmp.Or(cmp.Compare(rank[a], rank[b]), byNumber)
+	})
+	if len(planes) == 0 {
+		return plane{}
+	}
+	s.Plane, s.FromAxial = planes[main].name(), planes[main].fromAxial()
+	if apart > 0 {
+		s.remark(RemarkApart, "%s in another plane (%s), apart from the others, as scouts do.", count(apart, "image lies", "images lie"), strings.Join(names, ", "))
+	}
+	if single := countRank(rank, 1, stack); single > 0 && len(planes[main].places) >= 2 {
+		s.remark(RemarkUnplaced, "%s no position in the body.", count(single, "image has", "images have"))
+	}
+	return planes[main]
+}
+
+// countRank counts the single-frame slices of a rank.
+func countRank(rank []int, want int, stack []Slice) (n int) {
+	for i, r := range rank {
+		if r == want && stack[i].Frames <= 1 {
+			n++
+		}
+	}
+	return n
+}
 
 // fromPlaces measures the sorted places: spacing is the median distance, gaps are whole multiples of it.
-func (s *Stack) fromPlaces(places []float64) (notes []string) {
+func (s *Stack) fromPlaces(places []float64) {
 	distinct := places[:1:1]
 	for _, place := range places[1:] {
 		if place-distinct[len(distinct)-1] < samePlace {
@@ -156,10 +211,10 @@ func (s *Stack) fromPlaces(places []float64) (notes []string) {
 	}
 	s.First, s.Last = distinct[0], distinct[len(distinct)-1]
 	if s.Duplicates > 0 {
-		notes = append(notes, fmt.Sprintf("%s at a place where another one already is", count(s.Duplicates, "image lies", "images lie")))
+		s.remark(RemarkDoubled, "%s at a place where another one already is.", count(s.Duplicates, "image lies", "images lie"))
 	}
 	if len(distinct) < 2 {
-		return notes
+		return
 	}
 	distances := make([]float64, len(distinct)-1)
 	for i := range distances {
@@ -181,25 +236,52 @@ func (s *Stack) fromPlaces(places []float64) (notes []string) {
 		number++
 	}
 	if len(s.Missing) > 0 {
-		notes = append(notes, missingNote(s.Missing, missing))
+		s.remark(RemarkMissing, "%s.", missingNote(s.Missing, missing))
 	}
 	if s.Uneven {
-		notes = append(notes, fmt.Sprintf("the slices are unevenly spaced (up to %.3g mm off)", s.Deviation))
+		s.remark(RemarkUneven, "The slices are unevenly spaced (up to %.3g mm off).", s.Deviation)
 	}
-	return notes
+}
+
+// fromShifts tells a tilted gantry (each slice is shifted by the same against the one before: the way from slice to slice
+// is not the normal) from slices that lie out of line.
+func (s *Stack) fromShifts(main plane) {
+	first, last, ok := main.ends()
+	if !ok {
+		return
+	}
+	height := last.at - first.at
+	shift := minus(last.beside, first.beside)
+	tilt := math.Atan2(math.Sqrt(dot(shift, shift)), height) * 180 / math.Pi
+	off := 0.0
+	for _, p := range main.places {
+		part := (p.at - first.at) / height
+		aside := minus(p.beside, first.beside)
+		for i := range aside {
+			aside[i] -= part * shift[i]
+		}
+		off = max(off, math.Sqrt(dot(aside, aside)))
+	}
+	if tilt > leastTilt && math.Sqrt(dot(shift, shift)) > leastShift {
+		s.Tilt = tilt
+		s.remark(RemarkTilt, "The gantry was tilted by %.1f°: each slice is shifted against the one before.", tilt)
+	}
+	if off > leastShift {
+		s.remark(RemarkShifted, "The slices do not lie in one line (up to %.3g mm beside it).", off)
+	}
 }
 
 // fromNumbers looks for gaps in the instance numbers of single-frame images without usable positions.
-func (s *Stack) fromNumbers(stack []Slice) (notes []string) {
+func (s *Stack) fromNumbers(stack []Slice) {
 	var numbers []int
 	for _, slice := range stack {
 		if slice.Frames > 1 || slice.InstanceNumber <= 0 {
-			return nil
+			return
 		}
 		numbers = append(numbers, slice.InstanceNumber)
 	}
 	if len(numbers) < 2 {
-		return nil
+		return
 	}
 	slices.Sort(numbers)
 	missing := 0
@@ -208,37 +290,43 @@ func (s *Stack) fromNumbers(stack []Slice) (notes []string) {
 		case gap < 0:
 			s.Duplicates++
 		case gap > maxMissing:
-			return []string{"the image numbers do not count the slices"}
+			s.Missing = nil
+			s.remark(RemarkNumbers, "The image numbers do not count the slices.")
+			return
 		case gap > 0:
 			from := numbers[i-1] - numbers[0] + 2
 			s.Missing = append(s.Missing, Range{from, from + gap - 1})
 			missing += gap
 		}
 	}
-	if missing > 0 {
-		notes = append(notes, missingNote(s.Missing, missing)+" (by image number)")
+	if s.Duplicates > 0 {
+		s.remark(RemarkDoubled, "%s the number of another one.", count(s.Duplicates, "image has", "images have"))
 	}
-	return notes
+	if missing > 0 {
+		s.remark(RemarkMissing, "%s (by image number).", missingNote(s.Missing, missing))
+	}
 }
 
 // spacingFromTags takes the spacing from what the headers claim, where positions did not give it.
-func (s *Stack) spacingFromTags(stack []Slice) (notes []string) {
+func (s *Stack) spacingFromTags(stack []Slice) {
 	if s.Images < 2 {
-		return nil
+		return
 	}
 	for _, slice := range stack {
 		if slice.SpacingBetween > 0 {
 			s.Spacing, s.SpacingSource = slice.SpacingBetween, SpacingFromBetween
-			return []string{"the slices carry no positions; their distance is taken from Spacing Between Slices"}
+			s.remark(RemarkFromBetween, "The slices carry no positions; their distance is taken from Spacing Between Slices.")
+			return
 		}
 	}
 	for _, slice := range stack {
 		if slice.SliceThickness > 0 {
 			s.Spacing, s.SpacingSource = slice.SliceThickness, SpacingFromThickness
-			return []string{"the slices carry no positions; their distance is assumed to be the slice thickness"}
+			s.remark(RemarkFromThickness, "The slices carry no positions; their distance is assumed to be the slice thickness.")
+			return
 		}
 	}
-	return []string{"the distance of the slices is unknown"}
+	s.remark(RemarkNoSpacing, "The distance of the slices is unknown.")
 }
 
 // missingNote says which slices are missing, the first few of them by number.
@@ -260,30 +348,6 @@ func count(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
-
-// sentence joins notes to one text with a capital and a full stop.
-func sentence(notes []string) string {
-	if len(notes) == 0 {
-		return ""
-	}
-	text := strings.Join(notes, "; ")
-	return strings.ToUpper(text[:1]) + text[1:] + "."
-}
-
-// normalOf returns the unit normal of an orientation (row × column), nil when it has none.
-func normalOf(o []float64) []float64 {
-	if len(o) != 6 {
-		return nil
-	}
-	n := []float64{o[1]*o[5] - o[2]*o[4], o[2]*o[3] - o[0]*o[5], o[0]*o[4] - o[1]*o[3]}
-	length := math.Sqrt(dot(n, n))
-	if !(length > 0.1) || math.IsInf(length, 0) {
-		return nil
-	}
-	return []float64{n[0] / length, n[1] / length, n[2] / length}
-}
-
-func dot(a, b []float64) float64 { return a[0]*b[0] + a[1]*b[1] + a[2]*b[2] }
 
 func median(values []float64) float64 {
 	sorted := slices.Clone(values)

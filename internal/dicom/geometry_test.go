@@ -63,7 +63,8 @@ func TestUnevenDoubledAndTiltedStacks(t *testing.T) {
 		t.Errorf("doubled: %+v", s)
 	}
 	scout := dicom.Slice{Frames: 1, Position: []float64{0, 0, 0}, Orientation: []float64{1, 0, 0, 0, 0, -1}}
-	if s := dicom.Geometry(append(axial(50, 0, 1), scout)); s.Images != 51 || s.Spacing != 1 || !strings.Contains(s.Note, "not in the plane") {
+	if s := dicom.Geometry(append(axial(50, 0, 1), scout)); s.Images != 51 || s.Spacing != 1 || s.Note != "1 image lies in another plane (coronal), apart from the others, as scouts do." ||
+		len(s.Apart) != 1 || s.Apart[0].Slices[0] != 50 || s.Order[50] != 50 || s.Plane != dicom.Axial || !s.Complete {
 		t.Errorf("scout: %+v", s)
 	}
 	absurd := axial(10, 0, 1)
@@ -77,6 +78,56 @@ func TestUnevenDoubledAndTiltedStacks(t *testing.T) {
 	}
 	if s := dicom.Geometry(rounded); s.Uneven || !s.Complete {
 		t.Errorf("positions rounded to 0.01 mm: %+v", s)
+	}
+}
+
+func TestTheOrderIsThatOfThePositions(t *testing.T) {
+	stack := axial(30, 9, -0.5)
+	stack[4].Position, stack[9].Position = nil, nil
+	s := dicom.Geometry(stack)
+	last := math.Inf(-1)
+	for _, i := range s.Order[:28] {
+		if z := stack[i].Position[2]; z <= last {
+			t.Fatalf("%g after %g", z, last)
+		} else {
+			last = z
+		}
+	}
+	if a, b := stack[s.Order[28]], stack[s.Order[29]]; a.Position != nil || b.Position != nil || a.InstanceNumber > b.InstanceNumber {
+		t.Errorf("without a place: %+v, %+v", a, b)
+	}
+	if !strings.Contains(s.Note, "2 images have no position in the body.") {
+		t.Errorf("note %q", s.Note)
+	}
+}
+
+// A tilted gantry: the slices are turned about x, the table moves along z.
+func TestATiltedGantryIsTold(t *testing.T) {
+	stack := axial(60, 0, 1)
+	sin, cos := math.Sincos(12 * math.Pi / 180)
+	for i := range stack {
+		stack[i].Orientation = []float64{1, 0, 0, 0, cos, -sin}
+	}
+	s := dicom.Geometry(stack)
+	if math.Abs(s.Tilt-12) > 1e-6 || math.Abs(s.Spacing-cos) > 1e-9 || len(s.Remarks) != 1 || s.Remarks[0].Code != dicom.RemarkTilt || math.Abs(s.FromAxial-12) > 1e-6 {
+		t.Errorf("%+v", s)
+	}
+	oblique := axial(60, 0, 1) // turned as a whole: the way from slice to slice is the normal
+	for i := range oblique {
+		at := oblique[i].Position[2]
+		oblique[i].Orientation, oblique[i].Position = []float64{1, 0, 0, 0, cos, -sin}, []float64{0, at * sin, at * cos}
+	}
+	if s := dicom.Geometry(oblique); s.Tilt != 0 || s.Note != "" || !s.Complete {
+		t.Errorf("oblique: %+v", s)
+	}
+	askew := axial(60, 0, 1)
+	for i := range askew {
+		if askew[i].InstanceNumber == 30 {
+			askew[i].Position[0] += 5
+		}
+	}
+	if s := dicom.Geometry(askew); s.Tilt != 0 || s.Note != "The slices do not lie in one line (up to 5 mm beside it)." {
+		t.Errorf("askew: tilt %g, note %q", s.Tilt, s.Note)
 	}
 }
 
@@ -124,6 +175,18 @@ func TestFunctionalGroupsGiveTheGeometryOfEnhancedObjects(t *testing.T) {
 	in := dicom.Describe(read(t, b))
 	if len(in.FramePositions) != frames || in.FramePositions[4] != 1.6 || in.PixelSpacing[0] != 0.2 || in.SliceThickness != 0.4 || len(in.Warnings) > 0 {
 		t.Errorf("%+v", in)
+	}
+	mixed := dicom.Describe(read(t, dicomtest.CT(dicomtest.CTOptions{Frames: 2, NoPosition: true, BeforePixels: func(e *dicomtest.Encoder) {
+		frame := func(o ...float64) func(*dicomtest.Encoder) {
+			return func(e *dicomtest.Encoder) {
+				e.Sequence(0x00209113, true, func(e *dicomtest.Encoder) { e.DS(0x00200032, 1, 2, o[5]) })
+				e.Sequence(0x00209116, true, func(e *dicomtest.Encoder) { e.DS(0x00200037, o...) })
+			}
+		}
+		e.Sequence(0x52009230, true, frame(1, 0, 0, 0, 1, 0), frame(1, 0, 0, 0, 0, -1))
+	}})))
+	if mixed.FramePositions != nil || len(mixed.Warnings) == 0 || mixed.Warnings[0].Code != dicom.WarnPlanes {
+		t.Errorf("frames of two planes: %v, %v", mixed.FramePositions, mixed.Warnings)
 	}
 	if s := dicom.Geometry([]dicom.Slice{dicom.SliceOf(in)}); s.Images != frames || math.Abs(s.Spacing-0.4) > 1e-9 || !s.Complete {
 		t.Errorf("%+v", s)

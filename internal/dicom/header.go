@@ -133,6 +133,7 @@ const (
 	WarnFragments     Code = "fragments"
 	WarnOffsets       Code = "offset-table"
 	WarnSpacing       Code = "spacing"
+	WarnPlanes        Code = "planes"
 	WarnUnreadable    Code = "unreadable"
 	WarnIdentity      Code = "no-identity"
 	WarnValue         Code = "bad-value"

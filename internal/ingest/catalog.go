@@ -55,7 +55,7 @@ func (c *catalog) add(in dicom.Instance, ref caseload.EntryRef) {
 		c.doubled++
 	}
 	c.seen[f.Instance.SOPInstanceUID] = true
-	if patient := patientOf(f.Study); patient != "" && !slices.Contains(c.patients, patient) && len(c.patients) < 20 {
+	if patient := f.Instance.Patient.String(); patient != "" && !slices.Contains(c.patients, patient) && len(c.patients) < 20 {
 		c.patients = append(c.patients, patient)
 	}
 	s := c.series[f.Series.SeriesInstanceUID]
@@ -74,7 +74,7 @@ func (c *catalog) unread(u caseload.Unread) { c.contents.Report.Add(u) }
 // told are the complaints that people should see on the file, in this order; the others stay with the instance.
 var told = []dicom.Code{
 	dicom.WarnTruncated, dicom.WarnPixels, dicom.WarnUnreadable, dicom.WarnPolyglot, dicom.WarnUnknownSyntax,
-	dicom.WarnCharset, dicom.WarnBudget, dicom.WarnDepth, dicom.WarnSequence, dicom.WarnLength,
+	dicom.WarnCharset, dicom.WarnBudget, dicom.WarnDepth, dicom.WarnSequence, dicom.WarnLength, dicom.WarnPlanes,
 }
 
 // note counts each kind of complaint once an image.
@@ -112,8 +112,8 @@ func (c *catalog) findings(kind caseload.FileKind) caseload.Findings {
 	}
 	for _, uid := range c.order {
 		if s := c.series[uid]; len(s.slices) > 1 || s.slices[0].Frames > 1 {
-			if note := seriesNote(s.slices, dicom.Geometry(s.slices)); note != "" {
-				warn("%s: %s", s.label, note)
+			for _, r := range remarksOf(s.slices, dicom.Geometry(s.slices)) {
+				warn("%s: %s", s.label, r.Text)
 			}
 		}
 	}
@@ -140,15 +140,6 @@ func sentence(s string) string {
 	return string(unicode.ToUpper(r)) + strings.TrimRight(s[n:], ".") + "."
 }
 
-func patientOf(s caseload.Study) string {
-	switch {
-	case s.PatientName == "" || s.PatientID == "":
-		return s.PatientName + s.PatientID
-	default:
-		return s.PatientName + " (" + s.PatientID + ")"
-	}
-}
-
 func seriesLabel(s caseload.Series) string {
 	label := strings.TrimSpace(s.Modality + " " + s.Description)
 	if label == "" {
@@ -172,7 +163,7 @@ func foundOf(in dicom.Instance, ref caseload.EntryRef) caseload.Found {
 		Rows: bounded(in.Rows), Columns: bounded(in.Columns), Frames: bounded(in.Frames), BitsAllocated: bounded(in.BitsAllocated),
 		Position: in.Position, Orientation: in.Orientation, PixelSpacing: in.PixelSpacing,
 		SliceThickness: in.SliceThickness, SpacingBetween: in.SpacingBetweenSlices,
-		Entry: ref, PixelOffset: -1, Patient: patientOf(st),
+		Entry: ref, PixelOffset: -1, Patient: caseload.Patient{Name: st.PatientName, ID: st.PatientID, BirthDate: st.PatientBirthDate},
 	}
 	if p := in.Pixel; p != nil && !p.Inflated { // deflated as a whole: no byte of the image lies in the object as such
 		i.PixelOffset, i.PixelLength, i.PixelEncapsulated = p.Offset, p.Length, p.Encapsulated

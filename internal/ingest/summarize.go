@@ -1,85 +1,161 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/dicom"
 )
 
-// Summarize fills, for every series of the studies, what follows from its Members: Images, Instances, Rows, Columns,
-// Spacing, SpacingSource, PixelSpacing, Complete, Note, TransferSyntax and Files. It reads and writes nothing else.
+// The codes of the remarks on a series, beside those of dicom.Stack.
+const (
+	RemarkMatrix    = "matrix"
+	RemarkPixelSize = "pixel-size"
+	RemarkSentTwice = "sent-twice"
+)
+
+// Summarize fills, for every series of the studies, what follows from its Members: Images and everything after it. It
+// puts the Members in the order of the stack: by position, then those without one, then those in other planes, then
+// what is no image, then further copies. It reads and writes nothing else.
 func Summarize(studies []caseload.Study) {
 	for i := range studies {
-		for j := range studies[i].Series {
-			summarize(&studies[i].Series[j])
+		st := studies[i]
+		for j := range st.Series {
+			for k := range st.Series[j].Members { // rows of before each image's own patient was kept
+				if m := &st.Series[j].Members[k]; m.Patient == (caseload.Patient{}) {
+					m.Patient = caseload.Patient{Name: st.PatientName, ID: st.PatientID, BirthDate: st.PatientBirthDate}
+				}
+			}
+			summarize(&st.Series[j])
 		}
 	}
 }
 
 func summarize(s *caseload.Series) {
-	s.Instances, s.Images, s.Complete = len(s.Members), 0, false
-	s.Rows, s.Columns, s.PixelSpacing, s.Spacing = 0, 0, 0, 0
-	s.SpacingSource, s.TransferSyntax, s.Note, s.Files = "", "", "", nil
+	members, copies := distinct(s.Members)
+	*s = caseload.Series{
+		ID: s.ID, Study: s.Study, SeriesInstanceUID: s.SeriesInstanceUID, Number: s.Number, Modality: s.Modality,
+		Description: s.Description, Manufacturer: s.Manufacturer, Model: s.Model, Members: s.Members, Instances: len(s.Members),
+	}
 	if len(s.Members) == 0 {
 		return
 	}
-	members, copies := distinct(s.Members)
-	files := map[caseload.FileID]bool{}
-	sizes, syntaxes := map[[2]int]int{}, map[string]int{}
+	files, syntaxes := map[caseload.FileID]bool{}, map[string]int{}
 	for _, m := range s.Members {
 		files[m.File] = true
 	}
-	pictures := make([]dicom.Slice, 0, len(members))
+	var pictures, others []caseload.Instance
 	for _, m := range members {
 		syntaxes[m.TransferSyntax]++
 		if m.Rows == 0 || m.Columns == 0 {
-			continue // a report, a plan: nothing to look at
+			others = append(others, m) // a report, a plan: nothing to look at
+		} else {
+			pictures = append(pictures, m)
 		}
-		sizes[[2]int{m.Rows, m.Columns}]++
-		if s.PixelSpacing == 0 && len(m.PixelSpacing) == 2 {
-			s.PixelSpacing = m.PixelSpacing[1]
-		}
-		pictures = append(pictures, dicom.Slice{
-			InstanceNumber: m.Number, Frames: m.Frames, Position: m.Position, Orientation: m.Orientation,
-			SliceThickness: m.SliceThickness, SpacingBetween: m.SpacingBetween,
-		})
 	}
 	s.Files = keysInOrder(files)
-	size := mostFrequent(sizes, func(a, b [2]int) bool { return a[0] > b[0] || a[0] == b[0] && a[1] > b[1] })
-	s.Rows, s.Columns = size[0], size[1]
 	s.TransferSyntax = mostFrequent(syntaxes, func(a, b string) bool { return a < b })
-
-	g := dicom.Geometry(pictures)
-	s.Images, s.Spacing, s.SpacingSource, s.Complete = g.Images, g.Spacing, g.SpacingSource, g.Complete
-	s.Note = seriesNote(pictures, g)
-	if len(pictures) == 0 {
-		s.Complete = true
+	g := look(s, pictures)
+	s.Members = s.Members[:0:0]
+	for _, i := range g.Order {
+		s.Members = append(s.Members, pictures[i])
 	}
-	if len(sizes) > 1 {
-		remark(s, "The images are not all of one size.")
+	s.Members = append(append(s.Members, others...), copies...)
+	if len(copies) > 0 {
+		s.Remarks = append(s.Remarks, caseload.Remark{Code: RemarkSentTwice, Text: images(len(copies), "image was", "images were") + " sent more than once."})
 	}
-	if copies > 0 {
-		remark(s, images(copies, "image was", "images were")+" sent more than once.")
-	}
+	s.Note = caseload.Sentences(s.Remarks)
 }
 
-// seriesNote is the note of a stack, without the remark on missing positions when a single multi-frame image carries
-// its own spacing: that is how such images are written (PS3.3 C.7.6.5).
-func seriesNote(pictures []dicom.Slice, g dicom.Stack) string {
-	if len(pictures) == 1 && g.SpacingSource == dicom.SpacingFromBetween {
-		return ""
+// look fills what the images show together.
+func look(s *caseload.Series, pictures []caseload.Instance) dicom.Stack {
+	stacked := make([]dicom.Slice, len(pictures))
+	for i, m := range pictures {
+		stacked[i] = dicom.Slice{
+			InstanceNumber: m.Number, Frames: m.Frames, Position: m.Position, Orientation: m.Orientation,
+			SliceThickness: m.SliceThickness, SpacingBetween: m.SpacingBetween, FramePositions: m.FramePositions,
+		}
 	}
-	return g.Note
+	g := dicom.Geometry(stacked)
+	s.Images, s.Spacing, s.SpacingSource, s.Complete = g.Images, g.Spacing, g.SpacingSource, g.Complete || len(pictures) == 0
+	s.Remarks = remarksOf(stacked, g)
+	apart := map[int]bool{}
+	for _, group := range g.Apart {
+		first := pictures[group.Slices[0]]
+		s.Apart = append(s.Apart, caseload.Group{Plane: group.Plane, Images: group.Images, Rows: first.Rows, Columns: first.Columns})
+		for _, i := range group.Slices {
+			apart[i] = true
+		}
+	}
+	stack := make([]caseload.Instance, 0, len(pictures))
+	for i, m := range pictures {
+		if !apart[i] {
+			stack = append(stack, m)
+		}
+	}
+	sizes, pixels := map[string]int{}, map[string]int{}
+	shape := map[[2]int]int{}
+	for _, m := range stack {
+		shape[[2]int{m.Rows, m.Columns}]++
+		sizes[fmt.Sprintf("%d × %d", m.Columns, m.Rows)]++
+		if len(m.PixelSpacing) == 2 {
+			if s.PixelSpacing == 0 {
+				s.PixelSpacing = m.PixelSpacing[1]
+			}
+			pixels[fmt.Sprintf("%.4g mm", m.PixelSpacing[1])]++
+		}
+	}
+	size := mostFrequent(shape, func(a, b [2]int) bool { return a[0] > b[0] || a[0] == b[0] && a[1] > b[1] })
+	s.Rows, s.Columns = size[0], size[1]
+	if len(sizes) > 1 {
+		s.Remarks = append(s.Remarks, caseload.Remark{Code: RemarkMatrix, Text: "The images are not all of one size: " + tally(sizes) + "."})
+	}
+	if len(pixels) > 1 {
+		s.Remarks = append(s.Remarks, caseload.Remark{Code: RemarkPixelSize, Text: "The pixels are not all of one size: " + tally(pixels) + "."})
+	}
+	if len(stack) > 0 {
+		s.Planning = planning(s, stack, g)
+	}
+	return g
+}
+
+// tally says how many there are of each, the most frequent first: "60 of 512 × 512, 1 of 256 × 256".
+func tally(counts map[string]int) string {
+	const shown = 4
+	keys := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	parts := make([]string, 0, shown+1)
+	for i, key := range keys {
+		if i == shown {
+			parts = append(parts, "…")
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%d of %s", counts[key], key))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// remarksOf are the remarks on a stack, without the one on missing positions when a single multi-frame image carries its
+// own spacing: that is how such images are written (PS3.3 C.7.6.5).
+func remarksOf(pictures []dicom.Slice, g dicom.Stack) []caseload.Remark {
+	if len(pictures) == 1 && g.SpacingSource == dicom.SpacingFromBetween {
+		return slices.DeleteFunc(g.Remarks, func(r caseload.Remark) bool { return r.Code == dicom.RemarkFromBetween })
+	}
+	return g.Remarks
 }
 
 // distinct leaves out further copies of an instance: the same SOP Instance UID at the same place in the series.
-func distinct(all []caseload.Instance) (members []caseload.Instance, copies int) {
+func distinct(all []caseload.Instance) (members, copies []caseload.Instance) {
 	seen := map[string]bool{}
 	for _, m := range all {
 		key := fmt.Sprint(m.SOPInstanceUID, m.Position, m.Number, m.Frames)
 		if seen[key] {
-			copies++
+			copies = append(copies, m)
 			continue
 		}
 		seen[key] = true
@@ -97,12 +173,4 @@ func mostFrequent[K comparable](counts map[K]int, before func(a, b K) bool) (bes
 		}
 	}
 	return best
-}
-
-// remark adds a sentence to the series' note.
-func remark(s *caseload.Series, sentence string) {
-	if s.Note != "" {
-		s.Note += " "
-	}
-	s.Note += sentence
 }

@@ -89,7 +89,7 @@ func (t *tx) saveFound(ctx context.Context, org caseload.OrganizationID, c casel
 			text(n.TransferSyntax), n.Number, n.Rows, n.Columns, n.Frames, n.BitsAllocated, numbers(n.Position), numbers(n.Orientation),
 			numbers(n.PixelSpacing), finite(n.SliceThickness), finite(n.SpacingBetween), n.Entry.Index, text(n.Entry.Name),
 			int64(n.Entry.Method), n.Entry.DataOffset, n.Entry.Compressed, n.Entry.Size, int64(n.Entry.CRC32), n.PixelOffset, n.PixelLength,
-			flag(n.PixelEncapsulated), toJSON(n.Warnings), numbers(n.FramePositions), text(n.Patient), int64(n.Entry.Within.Method),
+			flag(n.PixelEncapsulated), toJSON(n.Warnings), numbers(n.FramePositions), patientColumn(n.Patient), int64(n.Entry.Within.Method),
 			n.Entry.Within.DataOffset, n.Entry.Within.Compressed, n.Entry.Within.Size,
 		}
 	})

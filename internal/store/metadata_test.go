@@ -24,7 +24,7 @@ func slicesOf(n int) caseload.Findings {
 				Orientation: []float64{1, 0, 0, 0, 1, 0}, PixelSpacing: []float64{0.3, 0.3}, SliceThickness: 0.3, SpacingBetween: 0.3,
 				Entry: caseload.EntryRef{Index: i, Name: fmt.Sprintf("임대석/IM%03d", i), Method: 8, DataOffset: int64(i) << 33, Compressed: 10, Size: 20, CRC32: 0xffffffff,
 					Within: caseload.Packing{Method: 8, DataOffset: 1 << 41, Compressed: 1 << 33, Size: 1 << 34}},
-				FramePositions: []float64{-0.1, 1e-9, 7}, Patient: "Kim (P-77)",
+				FramePositions: []float64{-0.1, 1e-9, 7}, Patient: caseload.Patient{Name: "Kim", ID: "P-77", BirthDate: "19800101"},
 				PixelOffset: 1 << 40, PixelLength: -1, PixelEncapsulated: true, Warnings: []string{"odd"},
 			},
 		})

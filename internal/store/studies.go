@@ -30,12 +30,12 @@ type member struct {
 }
 
 func scanMember(scan func(...any) error) (m member, err error) {
-	var position, orientation, spacing, warnings, frames string
+	var position, orientation, spacing, warnings, frames, patient string
 	n := &m.instance
 	err = scan(&n.ID, &m.series, &n.File, &n.SOPInstanceUID, &n.SOPClassUID, &n.TransferSyntax, &n.Number, &n.Rows, &n.Columns,
 		&n.Frames, &n.BitsAllocated, &position, &orientation, &spacing, &n.SliceThickness, &n.SpacingBetween, &n.Entry.Index, &n.Entry.Name,
 		&n.Entry.Method, &n.Entry.DataOffset, &n.Entry.Compressed, &n.Entry.Size, &n.Entry.CRC32, &n.PixelOffset, &n.PixelLength,
-		&n.PixelEncapsulated, &warnings, &frames, &n.Patient, &n.Entry.Within.Method, &n.Entry.Within.DataOffset,
+		&n.PixelEncapsulated, &warnings, &frames, &patient, &n.Entry.Within.Method, &n.Entry.Within.DataOffset,
 		&n.Entry.Within.Compressed, &n.Entry.Within.Size)
 	if err != nil {
 		return m, err
@@ -52,8 +52,30 @@ func scanMember(scan func(...any) error) (m member, err error) {
 	if n.FramePositions, err = fromNumbers(frames); err != nil {
 		return m, err
 	}
+	if n.Patient, err = patientOf(patient); err != nil {
+		return m, err
+	}
 	n.Warnings, err = fromJSON(warnings)
 	return m, err
+}
+
+// patientColumn and patientOf keep whom an image names in one column; "" for nobody.
+func patientColumn(p caseload.Patient) string {
+	if p == (caseload.Patient{}) {
+		return ""
+	}
+	return toJSON([]string{p.Name, p.ID, p.BirthDate})
+}
+
+func patientOf(column string) (p caseload.Patient, err error) {
+	if column == "" {
+		return p, nil
+	}
+	said, err := fromJSON(column)
+	if err == nil && len(said) == 3 {
+		p = caseload.Patient{Name: said[0], ID: said[1], BirthDate: said[2]}
+	}
+	return p, err
 }
 
 // CaseStudies returns the studies of a case of the user's organization with their series and Series.Members: by date,

@@ -83,7 +83,18 @@ func (s *Server) apiShowCase(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, api.FromCase(c))
+	files, err := s.Store.CaseFiles(r.Context(), s.user(r), id)
+	if err != nil {
+		return err
+	}
+	studies, err := s.Store.CaseStudies(r.Context(), s.user(r), id)
+	if err != nil {
+		return err
+	}
+	ingest.Summarize(studies)
+	out := api.FromCase(c)
+	out.Warnings = append([]caseload.Remark{}, ingest.Warn(c, studies, files)...)
+	return answer(w, http.StatusOK, out)
 }
 
 func (s *Server) apiChangeCase(w http.ResponseWriter, r *http.Request) error {

@@ -21,6 +21,7 @@ type casePage struct {
 	Summary    string
 	State      stateView
 	Unfinished unfinishedView
+	Warnings   []string // what everybody must see
 	Studies    []studyView
 	Groups     []groupView
 	Activity   []activityView
@@ -76,6 +77,9 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 		return err
 	}
 	l.addPreviews(page.Studies, studies, page.Groups, previews)
+	for _, warning := range ingest.Warn(c, studies, files) {
+		page.Warnings = append(page.Warnings, l.said(warning.Text))
+	}
 	s.addReceipts(l, page.Studies, studies, files)
 	if problem != nil {
 		page.Edit, page.Problem = true, problem

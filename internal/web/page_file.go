@@ -93,7 +93,7 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
 	for _, study := range page.Studies {
 		for i := range study.Series {
 			if study.Series[i].Images == "1" { // one slice says nothing of its series
-				study.Series[i].Complete, study.Series[i].Note = false, ""
+				study.Series[i].Complete, study.Series[i].Remarks, study.Series[i].Planning = false, nil, planningView{}
 			}
 		}
 	}

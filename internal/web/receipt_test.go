@@ -144,6 +144,12 @@ func (h *house) readAs(id string, end caseload.State) {
 		must(h.t, h.store.Reject(ctx, file, f.Attempt, "It is broken."))
 		return
 	}
-	must(h.t, h.store.SaveMetadata(ctx, file, f.Attempt, caseload.Findings{Kind: caseload.KindOther}))
-	must(h.t, h.store.FinishReading(ctx, file, f.Attempt, caseload.Receipt{SHA256: strings.Repeat("a", 64)}))
+	h.found(id, f.Attempt, caseload.Findings{Kind: caseload.KindOther})
+}
+
+// found ends an attempt with what it found.
+func (h *house) found(id string, attempt int, found caseload.Findings) {
+	h.t.Helper()
+	must(h.t, h.store.SaveMetadata(h.t.Context(), caseload.FileID(id), attempt, found))
+	must(h.t, h.store.FinishReading(h.t.Context(), caseload.FileID(id), attempt, caseload.Receipt{SHA256: strings.Repeat("a", 64)}))
 }

@@ -72,15 +72,15 @@ func pages(lang string) map[string]*template.Template {
 var parsedPages = sync.OnceValue(func() map[string]map[string]*template.Template {
 	byLanguage := map[string]map[string]*template.Template{}
 	for _, lang := range languages {
-		byLanguage[lang] = parsePages(catalogue()[lang])
+		byLanguage[lang] = parsePages(locale{words: catalogue()[lang], lang: lang})
 	}
 	return byLanguage
 })
 
 // parsePages parses every template with the layout and the shared pieces, its words bound to one language. It panics
 // when a template is wrong: they are compiled in.
-func parsePages(w words) map[string]*template.Template {
-	functions := template.FuncMap{"t": w.text, "n": w.count, "said": w.said}
+func parsePages(l locale) map[string]*template.Template {
+	functions := template.FuncMap{"t": l.text, "n": l.count, "said": l.said}
 	shared := template.Must(template.New("").Funcs(functions).ParseFS(ui.Templates(), "layout.html", "pieces.html"))
 	names, err := fs.Glob(ui.Templates(), "*.html")
 	if err != nil {

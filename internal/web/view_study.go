@@ -22,9 +22,23 @@ type studyView struct {
 type seriesView struct {
 	Number, Title, Modality, Images, Matrix, Voxel string
 	Complete                                       bool
-	Arriving                                       bool // whether it is complete cannot be told yet
-	Note                                           string
+	Arriving                                       bool     // whether it is complete cannot be told yet
+	Remarks                                        []string // what is missing or odd
+	Planning                                       planningView
 	Preview                                        previewView
+}
+
+// planningView tells whether planning software will take a series, and the points it was tried on.
+type planningView struct {
+	ID     string // of the series
+	Text   string // "" when it was not tried
+	Taken  bool
+	Points []pointView
+}
+
+type pointView struct {
+	Passed bool
+	Text   string
 }
 
 // studies tells the studies of a case or of a file.
@@ -75,13 +89,35 @@ func mayHoldScan(f caseload.File) bool {
 func (l locale) series(s caseload.Series) seriesView {
 	v := seriesView{
 		Number: s.Number, Title: s.Description, Modality: s.Modality, Images: formatNumber(int64(s.Images)),
-		Voxel: voxel(s.PixelSpacing, s.Spacing), Complete: s.Complete, Note: l.said(s.Note),
+		Voxel: voxel(s.PixelSpacing, s.Spacing), Complete: s.Complete, Planning: l.planning(s),
+	}
+	for _, r := range s.Remarks {
+		v.Remarks = append(v.Remarks, l.said(r.Text))
 	}
 	if v.Title == "" {
 		v.Title = l.text("series.untitled")
 	}
 	if s.Rows > 0 && s.Columns > 0 {
 		v.Matrix = fmt.Sprintf("%d × %d", s.Columns, s.Rows)
+	}
+	return v
+}
+
+func (l locale) planning(s caseload.Series) planningView {
+	failed := 0
+	v := planningView{ID: string(s.ID)}
+	for _, p := range s.Planning {
+		if !p.Passed {
+			failed++
+		}
+		v.Points = append(v.Points, pointView{p.Passed, l.said(p.Text)})
+	}
+	switch v.Taken = failed == 0; {
+	case len(s.Planning) == 0:
+	case v.Taken:
+		v.Text = l.text("planning.taken")
+	default:
+		v.Text = l.count("planning.not", failed, "points", len(s.Planning))
 	}
 	return v
 }

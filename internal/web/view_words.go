@@ -61,15 +61,6 @@ func (w words) count(key string, number int, pairs ...any) string {
 	return fill(text, append(pairs, "n", formatNumber(int64(number))))
 }
 
-// said returns a sentence of the verbs (the message or hint of an error, a reason, a note) in this language where the
-// catalogue has it, else as it was said.
-func (w words) said(sentence string) string {
-	if text, ok := w["said."+sentence]; ok {
-		return text
-	}
-	return sentence
-}
-
 func fill(text string, pairs []any) string {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		text = strings.ReplaceAll(text, fmt.Sprintf("{%v}", pairs[i]), fmt.Sprint(pairs[i+1]))

@@ -1,0 +1,136 @@
+package web
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+)
+
+func korean() locale { return locale{words: catalogue()["ko"], lang: "ko", zone: time.UTC} }
+
+func TestSentencesWithPlacesAreSaidInKorean(t *testing.T) {
+	for sentence, want := range map[string]string{
+		"7 slices are missing: 113–118, 200.":                                      "슬라이스 7개 누락: 113–118, 200.",
+		"1 slice is missing: 4.":                                                   "슬라이스 1개 누락: 4.",
+		"CT Jaw: 1 slice is missing: 4.":                                           "CT Jaw: 슬라이스 1개 누락: 4.",
+		"3 slices are missing: 20–22 (by image number).":                           "슬라이스 3개 누락: 20–22 (영상 번호 기준).",
+		"The case is of “김민지”, but 1 image is of Park: Seojun (P-2), in a: b.zip.": "이 케이스는 “김민지”의 것이지만 영상 1장은 Park: Seojun (P-2)의 것입니다: a: b.zip.",
+		"A sentence nobody translated.":                                            "A sentence nobody translated.",
+		strings.Repeat("1 slice is missing: ", 200):                                strings.Repeat("1 slice is missing: ", 200),
+	} {
+		if got := korean().said(sentence); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if got := (locale{words: catalogue()["en"], lang: "en"}).said(sentence); got != sentence {
+			t.Errorf("in English it became %q", got)
+		}
+	}
+}
+
+// Every sentence that the readers of archives and series can say has its Korean: taken out of their source, so that a
+// new one without it fails here.
+func TestWhatTheReadersSayHasItsKorean(t *testing.T) {
+	speakers := map[string]int{"refuse": 1, "passed": 1, "failed": 1, "remark": 1, "warn": 1} // function → its format's place
+	found := 0
+	for _, folder := range []string{"../archive", "../ingest", "../dicom"} {
+		files, err := filepath.Glob(filepath.Join(here, folder, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(folder, err)
+		}
+		for _, path := range files {
+			base := filepath.Base(path)
+			if strings.HasSuffix(base, "_test.go") || folder == "../dicom" && base != "geometry.go" {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check := func(e ast.Expr) {
+				literal, ok := e.(*ast.BasicLit)
+				if !ok || literal.Kind != token.STRING {
+					return
+				}
+				text, err := strconv.Unquote(literal.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.HasPrefix(text, "%s") { // begins with a counted thing; those have cases of their own
+					return
+				}
+				found++
+				sample := fillVerbs(text)
+				if !strings.ContainsFunc(korean().said(sample), func(r rune) bool { return unicode.Is(unicode.Hangul, r) }) {
+					t.Errorf("%s: no Korean for %q", base, sample)
+				}
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					name := ""
+					switch f := n.Fun.(type) {
+					case *ast.Ident:
+						name = f.Name
+					case *ast.SelectorExpr:
+						name = f.Sel.Name
+					}
+					if at, ok := speakers[name]; ok && len(n.Args) > at {
+						check(n.Args[at])
+					}
+				case *ast.ValueSpec:
+					for i, name := range n.Names {
+						if strings.HasPrefix(name.Name, "reason") && i < len(n.Values) {
+							check(n.Values[i])
+						}
+					}
+				}
+				return true
+			})
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d sentences were found: the test looks in the wrong place", found)
+	}
+	for _, sentence := range []string{
+		"1 image lies in another plane (coronal), apart from the others, as scouts do.",
+		"3 images lie in another plane (coronal, sagittal), apart from the others, as scouts do.",
+		"2 images have no position in the body.", "1 image lies at a place where another one already is.",
+		"2 images have the number of another one.", "12 slices are missing: 1, 3, 5, 7, 9, ….",
+		"2 images were sent more than once.", "3 entries of the ZIP are damaged. Copy the ZIP again from where it came from and send that.",
+		"This is a RAR archive; its contents are not looked into. Unpack it and send the folder, or send a ZIP.",
+		"2 images are in this file more than once under the same identifier (SOP Instance UID). All are kept.",
+		"1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat and in b.dat.",
+		"The images are not all of one size: 19 of 64 × 64, 1 of 96 × 128.", "The pixels are not all of one size: 19 of 0.3 mm, 1 of 0.25 mm.",
+		"The ZIP begins behind 777 bytes of something else. Only the ZIP was looked into.",
+	} {
+		if got := korean().said(sentence); !strings.ContainsFunc(got, func(r rune) bool { return unicode.Is(unicode.Hangul, r) }) {
+			t.Errorf("no Korean for %q", sentence)
+		}
+	}
+}
+
+// here is taken before an embedded store moves the working directory: this package's folder.
+var here, _ = os.Getwd()
+
+var verbs = regexp.MustCompile(`%[-+0-9.]*[a-z]`)
+
+// fillVerbs makes a sentence of a format as the readers would.
+func fillVerbs(format string) string {
+	return verbs.ReplaceAllStringFunc(format, func(verb string) string {
+		switch verb[len(verb)-1] {
+		case 'd':
+			return "7"
+		case 'f', 'g':
+			return "1.5"
+		}
+		return "7 images are" // reads well as a text, a size, and a counted thing
+	})
+}

@@ -1,0 +1,102 @@
+package web
+
+import (
+	"regexp"
+	"sort"
+	"strings"
+	"sync"
+)
+
+// pattern recognises a sentence of the verbs that was made from a form of the catalogue ("said.{n} slices are missing:
+// {slices}.") and knows the same form in another language.
+type pattern struct {
+	literal int // bytes of the form that are no places to fill
+	match   *regexp.Regexp
+	form    string
+}
+
+var places = regexp.MustCompile(`\{[a-z]+\}`)
+
+// patterns returns, by language, those of the catalogue's sentences that have places to fill, the most particular first.
+var patterns = sync.OnceValue(func() map[string][]pattern {
+	all := map[string][]pattern{}
+	for lang, texts := range catalogue() {
+		for key, form := range texts {
+			sentence, ok := strings.CutPrefix(key, "said.")
+			if !ok || !places.MatchString(sentence) {
+				continue
+			}
+			for _, number := range strings.Split(sentence, "|") { // one, and any other number
+				all[lang] = append(all[lang], newPattern(number, form))
+			}
+		}
+		sort.Slice(all[lang], func(i, j int) bool {
+			a, b := all[lang][i], all[lang][j]
+			return a.literal > b.literal || a.literal == b.literal && a.match.String() < b.match.String()
+		})
+	}
+	return all
+})
+
+func newPattern(sentence, form string) pattern {
+	var expression strings.Builder
+	literal, last := 0, 0
+	for _, at := range places.FindAllStringIndex(sentence, -1) {
+		expression.WriteString(regexp.QuoteMeta(sentence[last:at[0]]))
+		literal += at[0] - last
+		name := sentence[at[0]+1 : at[1]-1]
+		what := ".+?"
+		if name == "n" {
+			what = `[\d,]+`
+		}
+		expression.WriteString("(?P<" + name + ">" + what + ")")
+		last = at[1]
+	}
+	expression.WriteString(regexp.QuoteMeta(sentence[last:]))
+	return pattern{literal + len(sentence) - last, regexp.MustCompile("^(?s:" + expression.String() + ")$"), form}
+}
+
+// said returns a sentence of the verbs (the message or hint of an error, a reason, a remark) in this language where the
+// catalogue has it, else as it was said. What stands before a colon ("CT Jaw: 1 slice is missing: 7.") may be a name.
+func (l locale) said(sentence string) string {
+	if text, ok := l.sayAgain(sentence); ok {
+		return text
+	}
+	for at := strings.Index(sentence, ": "); at >= 0; {
+		if text, ok := l.sayAgain(sentence[at+2:]); ok {
+			return sentence[:at+2] + text
+		}
+		next := strings.Index(sentence[at+2:], ": ")
+		if next < 0 {
+			break
+		}
+		at += 2 + next
+	}
+	return sentence
+}
+
+func (l locale) sayAgain(sentence string) (string, bool) {
+	if text, ok := l.words["said."+sentence]; ok {
+		return text, true
+	}
+	if l.lang == languages[0] || len(sentence) > longestSaid {
+		return "", false
+	}
+	for _, p := range patterns()[l.lang] {
+		found := p.match.FindStringSubmatch(sentence)
+		if found == nil {
+			continue
+		}
+		var pairs []any
+		for i, name := range p.match.SubexpNames() {
+			if name != "" {
+				pairs = append(pairs, name, found[i])
+			}
+		}
+		return fill(p.form, pairs), true
+	}
+	return "", false
+}
+
+// longestSaid bounds what is compared with every form, in bytes.
+const longestSaid = 2000
