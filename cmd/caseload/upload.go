@@ -47,6 +47,7 @@ cannot be reached · 77 the token is not valid or may not write · 78 wrong sett
 	f.String("new-case", "", "open a case of this number")
 	f.String("patient", "", "label of the patient, with --new-case")
 	f.Bool("again", false, "send even what the case has received already")
+	f.String("replaces", "", "id of the case's file that the one file sent is a new version of")
 	f.Bool("dry-run", false, "only show what would be sent")
 	f.Bool("json", false, "events as JSON lines")
 	f.Bool("quiet", false, "only say what failed")
@@ -140,6 +141,10 @@ func send(ctx context.Context, cmd *cobra.Command, u *api.Uploader, to api.Case,
 	told := showFor(cmd, found)
 	tellLeftOut(cmd, found)
 	u.Again, _ = cmd.Flags().GetBool("again")
+	u.Replaces, _ = cmd.Flags().GetString("replaces")
+	if n := len(found.sources) + len(found.failed); u.Replaces != "" && n != 1 {
+		return &usageError{fmt.Errorf("--replaces takes one file; these are %d", n)}
+	}
 	u.Tell = told.notice
 	told.begin(destination{to, u.Client.Base})
 	outcome, err := api.Outcome{}, error(nil)

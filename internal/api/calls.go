@@ -113,6 +113,13 @@ func (c *Client) File(ctx context.Context, id string) (f File, err error) {
 	return f, c.do(ctx, call{method: http.MethodGet, path: filePath(id, ""), out: &f, repeat: true})
 }
 
+// Versions returns the received versions of a file, the latest first: the file alone when it has but one.
+func (c *Client) Versions(ctx context.Context, id string) ([]File, error) {
+	var out Files
+	err := c.do(ctx, call{method: http.MethodGet, path: filePath(id, "/versions"), out: &out, repeat: true})
+	return out.Files, err
+}
+
 // FileReceipt returns the delivery receipt of one file.
 func (c *Client) FileReceipt(ctx context.Context, id string) (r Receipt, err error) {
 	return r, c.do(ctx, call{method: http.MethodGet, path: filePath(id, "/receipt"), out: &r, repeat: true})

@@ -18,6 +18,9 @@ type File struct {
 	ModifiedAt  time.Time `json:"modified_at,omitzero"`
 	Fingerprint string    `json:"fingerprint,omitempty"`
 
+	Family     string `json:"family,omitempty"`     // the same for all versions of one file; "" while it has but one
+	Superseded bool   `json:"superseded,omitempty"` // a later version was received
+
 	State     string `json:"state"`            // planned, sending, stored, reading, ready, rejected, abandoned
 	Reason    string `json:"reason,omitempty"` // why rejected or abandoned
 	Route     string `json:"route"`            // small, direct
@@ -45,7 +48,7 @@ type File struct {
 	ReadyAt    time.Time `json:"ready_at,omitzero"`
 }
 
-// Files answers GET /cases/{case}/files.
+// Files answers GET /cases/{case}/files, without older versions, and GET /files/{file}/versions, the latest first.
 type Files struct {
 	Files []File `json:"files"`
 }
@@ -66,6 +69,7 @@ type FileSpec struct {
 	Fingerprint string    `json:"fingerprint,omitempty"` // base64 CRC-64/NVME of the first min(size, 1 MiB) bytes
 	CRC64NVME   string    `json:"crc64nvme,omitempty"`   // base64, of the whole file, when the client knows it
 	Again       bool      `json:"again,omitempty"`       // take it even if the case has received the same bytes
+	Replaces    string    `json:"replaces,omitempty"`    // id of the received file of the case that this is a new version of
 }
 
 // Planned answers POST /cases/{case}/files: one element for each file asked, in the same order.

@@ -43,7 +43,7 @@ func FromFile(f caseload.File) File {
 	}
 	return File{
 		ID: string(f.ID), Case: string(f.Case), Drop: string(f.Drop), Name: f.Name, Path: f.Path, Size: f.Size, ContentType: f.ContentType,
-		ModifiedAt: f.ModifiedAt.UTC(), Fingerprint: f.Fingerprint, State: string(f.State), Reason: f.Reason,
+		ModifiedAt: f.ModifiedAt.UTC(), Fingerprint: f.Fingerprint, Family: string(f.Family), Superseded: f.Superseded, State: string(f.State), Reason: f.Reason,
 		Route: string(f.Route), PartSize: f.PartSize, Parts: f.Parts(), SentBytes: f.SentBytes, Loose: f.Loose, SizeOpen: f.SizeOpen, CRC64NVME: f.CRC64NVME,
 		SHA256: f.SHA256, Kind: string(f.Kind), Warnings: warnings, Contents: f.Contents, EntriesDone: f.EntriesDone,
 		EntriesTotal: f.EntriesTotal, BytesRead: f.BytesRead, CreatedBy: string(f.CreatedBy),

@@ -132,7 +132,7 @@ func (r *run) plan(ctx context.Context, items []*item, hand func(*item)) error {
 		s := it.source
 		specs[i] = FileSpec{
 			Name: s.Name, Path: s.Path, Size: s.Size, ContentType: s.ContentType, ModifiedAt: s.ModifiedAt.UTC(),
-			Fingerprint: it.print, CRC64NVME: it.sum, Again: r.Again,
+			Fingerprint: it.print, CRC64NVME: it.sum, Again: r.Again, Replaces: r.Replaces,
 		}
 	}
 	var planned Planned

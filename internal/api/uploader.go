@@ -22,13 +22,15 @@ type Uploader struct {
 	Client *Client
 	Case   string // id
 
-	Again  bool          // send even what the case has received already
-	Relay  bool          // send parts through the server from the start; without it only when the store cannot be reached
-	Start  int           // requests in flight at first; 0: DefaultStart
-	Most   int           // and at most; 0: DefaultMost
-	Stall  time.Duration // a request that stands still for so long is broken off; 0: DefaultStall
-	Budget time.Duration // it gives up when nothing at all has succeeded for so long; 0: DefaultBudget
-	Limit  *rate.Limiter // of all bytes, a second; nil: none. Its burst bounds a single read; 64 KiB will do
+	Again bool // send even what the case has received already
+	// Replaces is the id of the file that what is sent is a new version of; "": of none, unless by its name.
+	Replaces string
+	Relay    bool          // send parts through the server from the start; without it only when the store cannot be reached
+	Start    int           // requests in flight at first; 0: DefaultStart
+	Most     int           // and at most; 0: DefaultMost
+	Stall    time.Duration // a request that stands still for so long is broken off; 0: DefaultStall
+	Budget   time.Duration // it gives up when nothing at all has succeeded for so long; 0: DefaultBudget
+	Limit    *rate.Limiter // of all bytes, a second; nil: none. Its burst bounds a single read; 64 KiB will do
 
 	// Tell hears of everything, one event at a time, from several goroutines. It must return soon. nil: nobody listens.
 	Tell func(Notice)

@@ -128,6 +128,9 @@ type File struct {
 	ModifiedAt  time.Time // of the person's copy; zero: unknown
 	Fingerprint string    // opaque, of the client, to find the same file again; at most 128 bytes of ASCII
 
+	Family     FileID // the first version of the file that this is a version of; "" while it has but one
+	Superseded bool   // a later version was received; this one is kept beneath it
+
 	State  State
 	Reason string // why rejected or abandoned, in plain words; no patient text
 	Route  Route
@@ -410,6 +413,8 @@ const (
 	FileRejected        Action = "file.rejected"
 	FilesReindex        Action = "files.reindex" // somebody asked for files to be read again
 	FileReindexed       Action = "file.reindexed"
+	FileReplaced        Action = "file.replaced" // a later version was received; the detail names it
+	FileLatest          Action = "file.latest"   // it is the latest version again: the later one was deleted
 	FileAbandoned       Action = "file.abandoned"
 	FileDeleted         Action = "file.deleted"
 	FileLinked          Action = "file.linked" // a download link was given out

@@ -30,7 +30,7 @@ var stateWhere = map[string]string{
 	"arriving":  `f.state IN ('planned', 'sending')`,
 	"reading":   `f.state IN ('stored', 'reading')`,
 	"ready":     `f.state = 'ready'`,
-	"attention": `(f.state IN ('rejected', 'abandoned') OR (f.warned = 1 AND f.state <> 'deleted'))`,
+	"attention": `((f.state IN ('rejected', 'abandoned') OR (f.warned = 1 AND f.state <> 'deleted')) AND f.superseded = 0)`,
 }
 
 // fewHits is how many candidates are looked up one by one and sorted; with more of them it is cheaper to walk the list
@@ -230,19 +230,23 @@ func (s *Store) summaries(ctx context.Context, found []caseload.Case) ([]caseloa
 		_, err = collect(rows, err, scan)
 		return err
 	}
-	err := each(`SELECT case_id, state, warned, count(*), sum(size), sum(images), sum(meshes), sum(photos), sum(documents), sum(others)
-		FROM files WHERE case_id`+in+`GROUP BY case_id, state, warned`, func(scan func(...any) error) (struct{}, error) {
+	err := each(`SELECT case_id, state, warned, superseded, count(*), sum(size), sum(images), sum(meshes), sum(photos), sum(documents), sum(others)
+		FROM files WHERE case_id`+in+`GROUP BY case_id, state, warned, superseded`, func(scan func(...any) error) (struct{}, error) {
 		var id caseload.CaseID
 		var state caseload.State
-		var warned bool
+		var warned, superseded bool
 		var files int
 		var bytes int64
 		var images, meshes, photos, documents, others int
-		err := scan(&id, &state, &warned, &files, &bytes, &images, &meshes, &photos, &documents, &others)
+		err := scan(&id, &state, &warned, &superseded, &files, &bytes, &images, &meshes, &photos, &documents, &others)
 		if err != nil || state == caseload.Deleted {
 			return struct{}{}, err
 		}
 		c := at[id]
+		if superseded { // takes room, and is not counted otherwise
+			c.Bytes += bytes
+			return struct{}{}, nil
+		}
 		if state != caseload.Abandoned {
 			c.Files += files
 		}

@@ -11,7 +11,7 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-const fileColumns = `f.id, f.organization_id, f.case_id, f.drop_id, f.name, f.path, f.size, f.content_type, f.modified_at, f.fingerprint,
+const fileColumns = `f.id, f.organization_id, f.case_id, f.drop_id, f.family, f.superseded, f.name, f.path, f.size, f.content_type, f.modified_at, f.fingerprint,
 	f.state, f.reason, f.route, f.object, f.upload_id, f.part_size, f.sent_bytes, f.deadline, f.loose, f.size_open, f.cancelled_at, f.resumed,
 	f.crc64nvme, f.etag, f.version_id, f.sha256, f.kind, f.warnings, f.contents, f.entries_done, f.entries_total, f.bytes_read,
 	f.attempt, f.tries, f.reader, f.owner, f.reading_until, f.created_by, f.created_at, f.changed_at, f.stored_at, f.metadata_at, f.ready_at`
@@ -20,7 +20,7 @@ func scanFile(scan func(...any) error) (f caseload.File, err error) {
 	var loose, open, cancelled, resumed int64
 	var modified, deadline, reading, created, changed, stored, metadata, ready int64
 	var warnings, contents string
-	err = scan(&f.ID, &f.Organization, &f.Case, &f.Drop, &f.Name, &f.Path, &f.Size, &f.ContentType, &modified, &f.Fingerprint,
+	err = scan(&f.ID, &f.Organization, &f.Case, &f.Drop, &f.Family, &f.Superseded, &f.Name, &f.Path, &f.Size, &f.ContentType, &modified, &f.Fingerprint,
 		&f.State, &f.Reason, &f.Route, &f.Object, &f.UploadID, &f.PartSize, &f.SentBytes, &deadline, &loose, &open, &cancelled, &resumed,
 		&f.CRC64NVME, &f.ETag, &f.VersionID, &f.SHA256, &f.Kind, &warnings, &contents, &f.EntriesDone, &f.EntriesTotal, &f.BytesRead,
 		&f.Attempt, &f.Tries, &f.Reader, &f.Owner, &reading, &f.CreatedBy, &created, &changed, &stored, &metadata, &ready)
@@ -92,7 +92,7 @@ func (s *Store) FileIn(ctx context.Context, user caseload.User, c caseload.CaseI
 	return f, nil
 }
 
-// CaseFiles returns the files of a case of the user's organization, deleted ones left out: the oldest first, those of
+// CaseFiles returns the files of a case of the user's organization, deleted ones and older versions left out: the oldest first, those of
 // one moment by path and name.
 func (s *Store) CaseFiles(ctx context.Context, user caseload.User, id caseload.CaseID) (files []caseload.File, err error) {
 	defer explain("list a case's files", &err)
@@ -100,7 +100,7 @@ func (s *Store) CaseFiles(ctx context.Context, user caseload.User, id caseload.C
 		return nil, err
 	}
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+fileColumns+` FROM files f
-		WHERE f.case_id = $1 AND f.organization_id = $2 AND f.state <> 'deleted'`, string(id), string(user.Organization))
+		WHERE f.case_id = $1 AND f.organization_id = $2 AND f.state <> 'deleted' AND f.superseded = 0`, string(id), string(user.Organization))
 	if files, err = collect(rows, err, scanFile); err != nil {
 		return nil, err
 	}

@@ -20,11 +20,14 @@ func (s *Store) SaveMetadata(ctx context.Context, id caseload.FileID, attempt in
 }
 
 func (t *tx) saveMetadata(ctx context.Context, id caseload.FileID, attempt int, found caseload.Findings) error {
-	_, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
+	f, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
 		if err := fenced(f, attempt); err != nil {
 			return nil, err
 		}
 		if err := t.keepFound(ctx, f, found); err != nil {
+			return nil, err
+		}
+		if err := t.joinByName(ctx, f); err != nil {
 			return nil, err
 		}
 		e := newEvent("", caseload.FileMetadata, "", "", detail{
@@ -32,7 +35,10 @@ func (t *tx) saveMetadata(ctx context.Context, id caseload.FileID, attempt int, 
 		})
 		return &e, nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return t.sortFamily(ctx, f, "")
 }
 
 // SaveRead is SaveMetadata and FinishReading in one transaction, for a file that was read in one go.

@@ -114,7 +114,7 @@ func (t *tx) saveFile(ctx context.Context, before, after caseload.File) error {
 		crc64nvme = $9, etag = $10, version_id = $11, sha256 = $12, kind = $13, warnings = $14, warned = $15, contents = $16,
 		meshes = $17, photos = $18, documents = $19, others = $20, entries_done = $21, entries_total = $22, bytes_read = $23,
 		attempt = $24, tries = $25, owner = $26, reading_until = $27, changed_at = $28, stored_at = $29, metadata_at = $30, ready_at = $31,
-		size = $32, size_open = $33, reader = $34
+		size = $32, size_open = $33, reader = $34, family = $35, superseded = $36
 		WHERE id = $1 AND state = $2 AND attempt = $3`,
 		string(before.ID), string(before.State), before.Attempt,
 		string(after.State), text(after.Reason), after.UploadID, after.SentBytes, toMS(after.Deadline),
@@ -122,7 +122,7 @@ func (t *tx) saveFile(ctx context.Context, before, after caseload.File) error {
 		flag(len(after.Warnings) > 0), string(contents), after.Contents.Meshes, after.Contents.Photos, after.Contents.Documents,
 		after.Contents.Others, after.EntriesDone, after.EntriesTotal, after.BytesRead, after.Attempt, after.Tries, after.Owner,
 		toMS(after.ReadingUntil), toMS(t.now), toMS(after.StoredAt), toMS(after.MetadataAt), toMS(after.ReadyAt),
-		after.Size, flag(after.SizeOpen), after.Reader)
+		after.Size, flag(after.SizeOpen), after.Reader, string(after.Family), flag(after.Superseded))
 	if err == nil && n != 1 {
 		err = conflict("The file was changed by someone else meanwhile.").WithHint("Look again, then try again.")
 	}
@@ -197,8 +197,12 @@ func (s *Store) MarkStored(ctx context.Context, actor string, seen []caseload.Se
 		}
 		var won []caseload.FileID
 		for _, o := range outcomes {
-			if o.Won {
-				won = append(won, o.File.ID)
+			if !o.Won {
+				continue
+			}
+			won = append(won, o.File.ID)
+			if err := t.sortFamily(ctx, o.File, actor); err != nil {
+				return err
 			}
 		}
 		return t.ask(ctx, won)
@@ -262,14 +266,15 @@ func (s *Store) MarkAbandoned(ctx context.Context, id caseload.FileID, actor, re
 	return f, won && err == nil, err
 }
 
-// DeleteFile moves any state to deleted, with a delete-intent due by what the file was. What was read out of the file goes at once.
+// DeleteFile moves any state to deleted, with a delete-intent due by what the file was. What was read out of the file goes at
+// once. Of a file with versions only this one goes; when it was the latest, the one before is the latest again.
 func (s *Store) DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, due caseload.EraseAt) (err error) {
 	defer explain("delete a file", &err)
 	return s.write(ctx, func(t *tx) error {
 		if _, err := s.fileOf(ctx, t, user, id); err != nil {
 			return err
 		}
-		_, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
+		f, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
 			if f.State == caseload.Deleted { // between the look above and the lock
 				return nil, gone("file")
 			}
@@ -283,7 +288,10 @@ func (s *Store) DeleteFile(ctx context.Context, user caseload.User, id caseload.
 			}
 			return moved(string(user.ID), caseload.FileDeleted, from, nil), t.forgetInstances(ctx, f)
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		return t.sortFamily(ctx, f, string(user.ID))
 	})
 }
 

@@ -98,7 +98,7 @@ func (t *tx) findProposed(ctx context.Context, c caseload.Case, files []caseload
 			}
 			want := placed[i].File
 			if row, ok := take(received, p.Checksum, func(row caseload.File) bool {
-				return row.Size == want.Size && (!sameName || row.Name == want.Name && row.Path == want.Path)
+				return row.Size == want.Size && (!sameName || row.Name == want.Name && row.Path == want.Path) && isVersion(want, row)
 			}); ok {
 				placed[i] = caseload.Placed{File: row, Match: caseload.MatchReceived}
 			}
@@ -108,7 +108,9 @@ func (t *tx) findProposed(ctx context.Context, c caseload.Case, files []caseload
 		if placed[i].Match != caseload.MatchNone {
 			continue
 		}
-		if row, ok := take(unfinished, placed[i].Fingerprint, placed[i].Resumes); ok {
+		if row, ok := take(unfinished, placed[i].Fingerprint, func(row caseload.File) bool {
+			return placed[i].Resumes(row) && (placed[i].Family == "" || placed[i].Family == row.Family)
+		}); ok {
 			if !files[i].KnownAlive(row) {
 				row.Deadline = placed[i].Deadline
 			}
@@ -116,6 +118,12 @@ func (t *tx) findProposed(ctx context.Context, c caseload.Case, files []caseload
 		}
 	}
 	return placed, nil
+}
+
+// isVersion tells whether row may stand for the file wanted: any may, unless a certain file is to be replaced. Then it is
+// the latest version of that file only: sending an older version anew takes the file back to it.
+func isVersion(want, row caseload.File) bool {
+	return want.Family == "" || want.Family == row.FamilyID() && !row.Superseded
 }
 
 // filesBy returns the case's files in one of the states whose column has one of the values, by that value, the oldest
@@ -194,13 +202,13 @@ func (t *tx) settle(ctx context.Context, user caseload.User, c caseload.Case, dr
 
 func (t *tx) insertPlanned(ctx context.Context, files []*caseload.File) error {
 	err := t.insertRows(ctx, `INSERT INTO files (id, organization_id, case_id, drop_id, name, path, size, content_type, modified_at,
-		fingerprint, state, route, object, upload_id, part_size, deadline, loose, size_open, created_by, created_at, changed_at)`, "", len(files), 21,
+		fingerprint, state, route, object, upload_id, part_size, deadline, loose, size_open, created_by, created_at, changed_at, family)`, "", len(files), 22,
 		func(i int) []any {
 			f := files[i]
 			return []any{
 				string(f.ID), string(f.Organization), string(f.Case), string(f.Drop), f.Name, f.Path, f.Size,
 				text(f.ContentType), toMS(f.ModifiedAt), f.Fingerprint, string(caseload.Planned), string(f.Route),
-				string(f.Object), f.UploadID, f.PartSize, toMS(f.Deadline), flag(f.Loose), flag(f.SizeOpen), string(f.CreatedBy), toMS(f.CreatedAt), toMS(f.ChangedAt),
+				string(f.Object), f.UploadID, f.PartSize, toMS(f.Deadline), flag(f.Loose), flag(f.SizeOpen), string(f.CreatedBy), toMS(f.CreatedAt), toMS(f.ChangedAt), string(f.Family),
 			}
 		})
 	if duplicate(err) {

@@ -116,7 +116,8 @@ func (s *Store) studies(ctx context.Context, id caseload.CaseID, file caseload.F
 	if err != nil {
 		return nil, err
 	}
-	where, about := `series_id IN (SELECT id FROM series WHERE case_id = $1)`, string(id)
+	where, about := `series_id IN (SELECT id FROM series WHERE case_id = $1)
+		AND file_id NOT IN (SELECT id FROM files WHERE case_id = $1 AND superseded = 1)`, string(id)
 	if file != "" {
 		where, about = `file_id = $1`, string(file)
 	}

@@ -41,7 +41,7 @@ func (s *Service) planLoose(ctx context.Context, user caseload.User, c caseload.
 	if open {
 		spec.Size = s.Limits.MaxFileSize
 	}
-	p, err := s.propose(user, c, spec, s.now())
+	p, err := s.propose(ctx, user, c, spec, s.now())
 	if err != nil {
 		return caseload.File{}, err
 	}

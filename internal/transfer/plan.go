@@ -46,7 +46,7 @@ func (s *Service) Plan(ctx context.Context, user caseload.User, c caseload.CaseI
 	proposals := make([]caseload.Proposal, 0, len(specs))
 	var taken []int // index of each proposal among specs
 	for i, spec := range specs {
-		p, err := s.propose(user, c, spec, now)
+		p, err := s.propose(ctx, user, c, spec, now)
 		if err != nil {
 			planned[i].Err = err
 			continue
@@ -64,7 +64,7 @@ func (s *Service) Plan(ctx context.Context, user caseload.User, c caseload.CaseI
 }
 
 // propose checks one file and makes the row it would have.
-func (s *Service) propose(user caseload.User, c caseload.CaseID, spec FileSpec, now time.Time) (caseload.Proposal, error) {
+func (s *Service) propose(ctx context.Context, user caseload.User, c caseload.CaseID, spec FileSpec, now time.Time) (caseload.Proposal, error) {
 	name, err := caseload.CleanName(norm.NFC.String(spec.Name))
 	if err != nil {
 		return caseload.Proposal{}, err
@@ -88,6 +88,10 @@ func (s *Service) propose(user caseload.User, c caseload.CaseID, spec FileSpec, 
 			return caseload.Proposal{}, err
 		}
 	}
+	family, err := s.familyOf(ctx, user, c, spec.Replaces)
+	if err != nil {
+		return caseload.Proposal{}, err
+	}
 	f := caseload.File{
 		ID:           caseload.NewID[caseload.FileID](now),
 		Organization: user.Organization,
@@ -98,6 +102,7 @@ func (s *Service) propose(user caseload.User, c caseload.CaseID, spec FileSpec, 
 		ContentType:  claimedType(spec.ContentType),
 		ModifiedAt:   plausibleTime(spec.ModifiedAt),
 		Fingerprint:  spec.Fingerprint,
+		Family:       family,
 		State:        caseload.Planned,
 		Route:        s.Limits.RouteFor(spec.Size),
 		Object:       caseload.NewObjectKey(),
@@ -110,6 +115,27 @@ func (s *Service) propose(user caseload.User, c caseload.CaseID, spec FileSpec, 
 		f.PartSize = s.Limits.PartSizeFor(spec.Size)
 	}
 	return caseload.Proposal{File: f, Checksum: spec.CRC64NVME, Again: spec.Again, Fresh: now.Add(-s.Limits.AbandonAfter / aliveFor)}, nil
+}
+
+// familyOf returns the family that a new version of the file joins, "" when none is replaced. Invalid when the case has no
+// such file or it was never received.
+func (s *Service) familyOf(ctx context.Context, user caseload.User, c caseload.CaseID, replaces string) (caseload.FileID, error) {
+	if replaces == "" {
+		return "", nil
+	}
+	wrong := caseload.Errorf(caseload.Invalid, "The file that this one is to replace is not in the case.").
+		WithHint("Send it as a file of its own.").WithField("replaces")
+	if !caseload.ValidID(replaces) {
+		return "", wrong
+	}
+	old, err := s.Records.FileIn(ctx, user, c, caseload.FileID(replaces))
+	switch kind := caseload.KindOf(err); {
+	case err != nil && (kind == caseload.NotFound || kind == caseload.Gone), err == nil && !old.State.Acknowledged():
+		return "", wrong
+	case err != nil:
+		return "", fmt.Errorf("look for the file to replace: %w", err)
+	}
+	return old.FamilyID(), nil
 }
 
 // claimedType keeps what a client says a file is when it is a media type at all (RFC 9110, section 8.3.1), without

@@ -35,6 +35,7 @@ type FileSpec struct {
 	Fingerprint string // base64 CRC-64/NVME of the first min(Size, 1 MiB) bytes; "": an unfinished upload is not found again
 	CRC64NVME   string // base64, of the whole file; "": one that was received already is not found again
 	Again       bool   // take it even if the case has received the same bytes
+	Replaces    string // id of the received file of the case that this is a new version of; "": of none, unless by its name
 }
 
 // SizeUnknown is the Size of a file of which its client does not say it.

@@ -106,6 +106,22 @@ func (s *Server) apiShowFile(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, api.FromFile(f))
 }
 
+func (s *Server) apiListVersions(w http.ResponseWriter, r *http.Request) error {
+	id, err := fileID(r)
+	if err != nil {
+		return err
+	}
+	versions, err := s.Store.FileVersions(r.Context(), s.user(r), id)
+	if err != nil {
+		return err
+	}
+	out := api.Files{Files: make([]api.File, 0, len(versions))}
+	for _, f := range versions {
+		out.Files = append(out.Files, api.FromFile(f))
+	}
+	return answer(w, http.StatusOK, out)
+}
+
 func (s *Server) apiDeleteFile(w http.ResponseWriter, r *http.Request) error {
 	id, err := fileID(r)
 	if err != nil {

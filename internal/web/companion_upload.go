@@ -97,7 +97,7 @@ func (p companionPlan) spec() (transfer.FileSpec, error) {
 	if err != nil {
 		return transfer.FileSpec{}, err
 	}
-	spec := transfer.FileSpec{Name: p.Filename, Size: size, ContentType: p.Type}
+	spec := transfer.FileSpec{Name: p.Filename, Size: size, ContentType: p.Type, Replaces: p.meta("replaces")}
 	if folder := strings.LastIndexByte(p.meta("relativePath"), '/'); folder > 0 {
 		spec.Path = p.meta("relativePath")[:folder]
 	}

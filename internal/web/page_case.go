@@ -77,6 +77,11 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 		return err
 	}
 	l.addPreviews(page.Studies, studies, page.Groups, previews)
+	older, err := s.Store.OlderVersions(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	tellOlder(page.Groups, files, older)
 	for _, warning := range ingest.Warn(c, studies, files) {
 		page.Warnings = append(page.Warnings, l.said(warning.Text))
 	}

@@ -37,7 +37,10 @@ type filePage struct {
 	InstancesAll      string // how many there are
 	Activity          []activityView
 	CanWrite          bool
-	Live              bool // it still moves
+	Patient           string        // the case's label
+	Versions          []versionView // nothing while there is but one
+	Latest            string        // id of the latest, when this is an older one
+	Live              bool          // it still moves
 }
 
 // countView is one line of what a file holds.
@@ -79,6 +82,14 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := s.filePage(l, f, people)
 	page.Case, page.CaseNumber, page.CanWrite = string(c.ID), c.Number, user.Role.CanWrite()
+	page.Patient = c.Patient
+	versions, err := s.Store.FileVersions(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	if page.Versions = s.versions(l, versions, people, id); f.Superseded && len(versions) > 0 {
+		page.Latest = string(versions[0].ID)
+	}
 	page.Studies = l.studies(studies, []caseload.File{f})
 	previews, err := s.Store.CasePreviews(ctx, user, f.Case)
 	if err != nil {

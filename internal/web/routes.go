@@ -100,6 +100,7 @@ func (s *Server) routeTable() []route {
 		{"GET /api/v1/cases/{case}/live", forReader, asStream, s.followCase},
 		{"GET /api/v1/files/{file}", forReader, asJSON, s.apiShowFile},
 		{"DELETE /api/v1/files/{file}", forWriter, asJSON, s.apiDeleteFile},
+		{"GET /api/v1/files/{file}/versions", forReader, asJSON, s.apiListVersions},
 		{"GET /api/v1/files/{file}/receipt", forReader, asJSON, s.apiShowFileReceipt},
 		{"GET /api/v1/drops/{drop}/receipt", forReader, asJSON, s.apiShowDropReceipt},
 		{"PUT /api/v1/files/{file}/content", forWriter, asUpload, s.apiReceiveFile},

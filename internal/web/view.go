@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -77,18 +78,21 @@ var parsedPages = sync.OnceValue(func() map[string]map[string]*template.Template
 	return byLanguage
 })
 
+// sharedTemplates are what every page is made of besides its own file.
+var sharedTemplates = []string{"layout.html", "pieces.html", "versions.html"}
+
 // parsePages parses every template with the layout and the shared pieces, its words bound to one language. It panics
 // when a template is wrong: they are compiled in.
 func parsePages(l locale) map[string]*template.Template {
 	functions := template.FuncMap{"t": l.text, "n": l.count, "said": l.said}
-	shared := template.Must(template.New("").Funcs(functions).ParseFS(ui.Templates(), "layout.html", "pieces.html"))
+	shared := template.Must(template.New("").Funcs(functions).ParseFS(ui.Templates(), sharedTemplates...))
 	names, err := fs.Glob(ui.Templates(), "*.html")
 	if err != nil {
 		panic("web: " + err.Error()) // a constant, valid pattern
 	}
 	parsed := map[string]*template.Template{}
 	for _, name := range names {
-		if name != "layout.html" && name != "pieces.html" {
+		if !slices.Contains(sharedTemplates, name) {
 			parsed[name] = template.Must(template.Must(shared.Clone()).ParseFS(ui.Templates(), name))
 		}
 	}

@@ -154,6 +154,7 @@ type fileRow struct {
 	Contents                 string // of an archive
 	Kept                     bool   // there is something to download
 	Preview                  previewView
+	Older                    int // versions that this one replaced
 }
 
 // groupView is a dropped folder, or the files dropped by themselves.

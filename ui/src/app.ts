@@ -2,6 +2,7 @@
 import "htmx.org";
 import { CaseDrop } from "./case-drop.js";
 import { CaseLive } from "./case-live.js";
+import { FileReplace } from "./file-replace.js";
 import { listenToKeys } from "./keys.js";
 import { make, pageWords, say } from "./page.js";
 import { CasePreflight } from "./preflight/panel.js";
@@ -12,6 +13,7 @@ customElements.define("case-uploader", CaseUploader);
 customElements.define("case-drop", CaseDrop);
 customElements.define("case-live", CaseLive);
 customElements.define("case-preflight", CasePreflight);
+customElements.define("file-replace", FileReplace);
 
 interface Context {
   target?: Element | string;

@@ -11,6 +11,7 @@ export interface Source {
   crc?: string; // base64 CRC-64/NVME of the whole file, when somebody knows it already
   fingerprint?: string; // base64 CRC-64/NVME of the first MiB, when somebody has read it already
   again?: boolean; // send it even if the case has received the same bytes
+  replaces?: string; // id of the file that this is a new version of
   slice(start: number, end: number): Blob;
 }
 
@@ -23,6 +24,7 @@ export interface FileSpec {
   fingerprint?: string; // base64 CRC-64/NVME of the first MiB
   crc64nvme?: string; // base64, of the whole file, when known
   again?: boolean;
+  replaces?: string; // id of the file that this is a new version of
 }
 
 /** The fields of the API's file that matter here. */

@@ -140,7 +140,7 @@ export class Engine {
     this.#groups.set(drop, group);
     const fresh: Upload[] = [];
     const items = [...sources].map((source) => {
-      const name = [caseId, source.path, source.name, source.size, source.modified].join("\n");
+      const name = [caseId, source.path, source.name, source.size, source.modified, source.replaces ?? ""].join("\n");
       const known = this.#known.get(name);
       if (known && (known.live || known.state === "failed") && !source.again) {
         if (known.state === "failed" || known.state === "paused") known.source = source; // the older one may be stale

@@ -193,5 +193,6 @@ function spec({ source, fingerprint, crc }: Upload): FileSpec {
     ...(fingerprint === "" ? {} : { fingerprint }),
     ...(crc === "" ? {} : { crc64nvme: crc }),
     ...(source.again ? { again: true } : {}),
+    ...(source.replaces ? { replaces: source.replaces } : {}),
   };
 }
