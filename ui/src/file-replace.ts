@@ -10,9 +10,10 @@ export class FileReplace extends HTMLElement {
     if (!button || !input) return;
     button.hidden = false;
     button.addEventListener("click", () => input.click());
-    input.addEventListener("change", () => {
-      const dropped = fromInput(input.files ?? []);
+    input.addEventListener("change", async () => {
+      const chosen = [...(input.files ?? [])];
       input.value = ""; // so that the same file can be chosen again
+      const dropped = await fromInput(chosen);
       for (const source of dropped.sources) source.replaces = this.getAttribute("file") ?? "";
       const detail: SendDetail = {
         caseId: this.getAttribute("case") ?? "",
