@@ -23,26 +23,46 @@ func (w *work) openContent(m caseload.Instance, ahead int64) (content, error) {
 	}
 	stored := &stored{ctx: w.ctx, objects: w.Objects, object: objectOf(f)}
 	e := m.Entry
+	var source io.ReaderAt = stored
+	whole := f.Size
+	if within := e.Within; within.Size > 0 { // it lies in a ZIP that is compressed in the ZIP: that one first
+		if within.Size > maxInflatedTwice || !inside(within.DataOffset, within.Compressed, whole) {
+			return content{}, &unreadable{"The image lies in a ZIP inside the ZIP that is too large for a preview. Send that one by itself."}
+		}
+		source, whole = w.inflate(stored, within.Method, within.DataOffset, within.Compressed, within.Size), within.Size
+	}
 	switch {
 	case e.Index < 0:
 		return content{&headed{r: stored, size: f.Size, ahead: ahead}, f.Size}, nil
-	case e.DataOffset < 0 || e.Compressed < 0 || e.Size < 0 || e.DataOffset > f.Size || e.Compressed > f.Size-e.DataOffset:
+	case e.Size < 0 || !inside(e.DataOffset, e.Compressed, whole):
 		return content{}, &unreadable{"The place of the image in the ZIP is not known."}
 	case e.Method == archive.Store:
 		size := min(e.Size, e.Compressed)
-		return content{&headed{r: io.NewSectionReader(stored, e.DataOffset, size), size: size, ahead: ahead}, size}, nil
+		return content{&headed{r: io.NewSectionReader(source, e.DataOffset, size), size: size, ahead: ahead}, size}, nil
 	case e.Size > maxInflated:
 		return content{}, &unreadable{"The image is too large inside its ZIP for a preview."}
 	}
-	open := func() (io.Reader, error) {
-		section := io.NewSectionReader(stored, e.DataOffset, e.Compressed)
-		return archive.Inflated(e.Method, bufio.NewReaderSize(section, int(min(e.Compressed, 1<<20))+1))
-	}
-	return content{&inflated{open: open, size: e.Size}, e.Size}, nil
+	return content{w.inflate(source, e.Method, e.DataOffset, e.Compressed, e.Size), e.Size}, nil
+}
+
+// inflate is a compressed range of a source as an io.ReaderAt of size bytes.
+func (w *work) inflate(source io.ReaderAt, method uint16, offset, compressed, size int64) *inflated {
+	return &inflated{size: size, open: func() (io.Reader, error) {
+		section := io.NewSectionReader(source, offset, compressed)
+		return archive.Inflated(method, bufio.NewReaderSize(section, int(min(compressed, 1<<20))+1))
+	}}
+}
+
+// inside tells whether a range lies in the first whole bytes.
+func inside(offset, length, whole int64) bool {
+	return offset >= 0 && length >= 0 && offset <= whole && length <= whole-offset
 }
 
 // maxInflated is the largest entry of a ZIP that is inflated for a preview, in bytes.
 const maxInflated = 1 << 30
+
+// maxInflatedTwice is the largest ZIP inside a ZIP that is inflated for a preview: each image of it begins it again.
+const maxInflatedTwice = 64 << 20
 
 // stored is an object as an io.ReaderAt.
 type stored struct {
