@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dcdentals.com/caseload/internal/archive"
+	"dcdentals.com/caseload/internal/archive/archivetest"
 )
 
 // item is one line of a directory made by hand.
@@ -133,6 +134,11 @@ func TestABombWithinTheLimitsIsReadOnlyAsFarAsAsked(t *testing.T) {
 func FuzzZipDirectory(f *testing.F) {
 	f.Add(pack(f, zip.Deflate, named{"IM01", noise(1, 3000)}, named{"a/b.zip", []byte("PK")}, named{"d/", nil}))
 	f.Add(pack(f, zip.Store, named{"IM01", noise(1, 300)}))
+	f.Add(archivetest.Pack(archivetest.File{Name: "in.zip", Body: archivetest.Pack(archivetest.File{Name: "IM1", Body: noise(1, 900)}), Store: true}))
+	f.Add(archivetest.Pack(archivetest.File{Name: "in.zip", Body: archivetest.Pack(archivetest.File{Name: "IM1", Body: noise(1, 900)})}))
+	f.Add(archivetest.Quoted(3, 500))
+	f.Add(archivetest.Overlapping(3, 500))
+	f.Add(archivetest.Sizes(2000, false))
 	f.Add(forge(make([]byte, 100), 2, item{"a", 9, 10, 20, 0}, item{"b", 8, 5, 7, 50}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 1<<20 {
@@ -162,6 +168,16 @@ func FuzzZipDirectory(f *testing.F) {
 		for _, e := range a.Entries {
 			if e.Dir {
 				continue
+			}
+			inner, err := a.Inside(ctx, e, archive.Limits{Entries: 100, Total: 1 << 20})
+			if err == nil {
+				_ = inner.Heads(ctx, archive.HeadOptions{Workers: 1, Compressed: 64}, func(*archive.Head) error { return nil })
+				inside := archive.Check{Archive: inner, Each: func(archive.Entry, error) {}}
+				check := archive.Check{Archive: a, Each: func(archive.Entry, error) {}, Inside: map[int]archive.Check{e.Index: inside}}
+				err = archive.Verify(ctx, bytes.NewReader(b), check)
+			}
+			if err != nil && !errors.Is(err, archive.ErrNotZip) && code(err) == "" {
+				t.Fatalf("inside: %v", err)
 			}
 			r, err := a.Content(ctx, e)
 			if err == nil {
