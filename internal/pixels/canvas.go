@@ -14,7 +14,7 @@ type canvas struct {
 
 const (
 	canvasSide = 768 // drawn at twice the size and averaged: edges are smooth
-	canvasWork = 4e8 // pixels looked at in all; what takes more is made to take time
+	canvasWork = 6e7 // pixels looked at in all, about a second; what takes more is made to take time
 )
 
 // backdrop and surface are the colours of nothing and of a fully lit face.

@@ -10,7 +10,8 @@ import (
 
 // Bounds of looking for the page tree of a PDF.
 const (
-	maxInflated = 32 << 20 // bytes of all object streams together
+	maxInflated = 16 << 20 // bytes of all object streams together
+	maxLooked   = 64 << 20 // bytes looked at for the ends of dictionaries
 	maxPages    = 1 << 20
 )
 
@@ -40,24 +41,25 @@ func countPages(p PDF, r io.Reader) (Result, error) {
 	if encrypted.Match(data) {
 		return Result{}, unknown
 	}
-	pages := rootCount(data)
+	looked := maxLooked
+	pages := rootCount(data, &looked)
 	left := int64(maxInflated)
 	for _, at := range objectStream.FindAllIndex(data, 10_000) {
-		if n := rootCount(inflatedAfter(data, at[1], &left)); n > 0 {
+		if n := rootCount(inflatedAfter(data, at[1], &left), &looked); n > 0 {
 			pages = n
 		}
 	}
-	if pages < 1 || pages > maxPages {
+	if pages < 1 || pages > maxPages || looked <= 0 {
 		return Result{}, unknown
 	}
 	return Result{Facts: Facts{Pages: pages}}, nil
 }
 
 // rootCount returns /Count of the last /Pages dictionary without a /Parent; 0 when there is none.
-func rootCount(b []byte) int {
+func rootCount(b []byte, looked *int) int {
 	found := 0
 	for _, at := range pagesNode.FindAllIndex(b, 100_000) {
-		dictionary := around(b, at[0])
+		dictionary := around(b, at[0], looked)
 		count := countEntry.FindSubmatch(dictionary)
 		if count == nil || parentEntry.Match(dictionary) {
 			continue
@@ -67,11 +69,13 @@ func rootCount(b []byte) int {
 	return found
 }
 
-// around returns the dictionary << … >> that holds position at, nil when it is damaged or absurdly large.
-func around(b []byte, at int) []byte {
+// around returns the dictionary << … >> that holds position at, nil when it is damaged or absurdly large. What it looks at
+// is taken off *looked; when that is used up it finds nothing any more.
+func around(b []byte, at int, looked *int) []byte {
 	const reach = 256 << 10
 	depth, from := 0, -1
-	for i := at; i > max(0, at-reach) && from < 0; i-- {
+	for i := at; i > max(0, at-reach) && from < 0 && *looked > 0; i-- {
+		*looked--
 		switch {
 		case b[i-1] == '>' && b[i] == '>':
 			depth++
@@ -88,7 +92,8 @@ func around(b []byte, at int) []byte {
 		return nil
 	}
 	depth = 0
-	for i := from; i+1 < min(len(b), from+reach); i++ {
+	for i := from; i+1 < min(len(b), from+reach) && *looked > 0; i++ {
+		*looked--
 		switch {
 		case b[i] == '<' && b[i+1] == '<':
 			depth++

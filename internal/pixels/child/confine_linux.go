@@ -17,9 +17,13 @@ const (
 // confine sets the bounds. It is the first thing a child does, before it has read a byte.
 func confine() error {
 	debug.SetMemoryLimit(maxHeap)
-	for resource, value := range map[int]uint64{
+	bounds := map[int]uint64{
 		unix.RLIMIT_DATA: maxData, unix.RLIMIT_CPU: maxProcessor, unix.RLIMIT_NOFILE: mostFiles, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_CORE: 0,
-	} {
+	}
+	if raced {
+		delete(bounds, unix.RLIMIT_DATA)
+	}
+	for resource, value := range bounds {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: value, Max: value}); err != nil {
 			return err
 		}

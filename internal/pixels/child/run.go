@@ -70,6 +70,9 @@ func (r Runner) Run(ctx context.Context, job pixels.Job, feed func(w io.Writer) 
 	_ = in.Close() // ends a feed that still writes
 	feedErr := <-fed
 	waitErr := cmd.Wait()
+	if own, ok := errors.AsType[feedError](feedErr); ok { // also when the child took the end of the bytes for the file's
+		return pixels.Result{}, own.error
+	}
 	switch {
 	case readErr == nil:
 		return result, nil
@@ -77,9 +80,6 @@ func (r Runner) Run(ctx context.Context, job pixels.Job, feed func(w io.Writer) 
 		return pixels.Result{}, ctx.Err()
 	case bounded.Err() != nil:
 		return refused(pixels.TooSlow, "Making the preview takes too long."), nil
-	}
-	if own, ok := errors.AsType[feedError](feedErr); ok {
-		return pixels.Result{}, own.error
 	}
 	return refusalOf(waitErr, complaint.b), nil
 }
