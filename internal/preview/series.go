@@ -54,7 +54,7 @@ func (w *work) drawSeries() (caseload.Preview, error) {
 type place struct {
 	member caseload.Instance
 	frame  int
-	along  float64 // mm along the normal; NaN: unknown
+	along  float64 // mm along the normal
 }
 
 // stack is the images of a series that belong together, in order.
@@ -88,12 +88,16 @@ func (w *work) stack() stack {
 			continue
 		}
 		normal, ok := normalOf(m.Orientation)
-		if len(m.Position) != 3 || !ok || m.Frames > 1 {
+		frames := m.Frames > 1 && len(m.FramePositions) == m.Frames
+		if !frames && (len(m.Position) != 3 || !ok || m.Frames > 1) {
 			s.sorted = false
 		}
 		for frame := range min(max(m.Frames, 1), 1<<16) {
 			p := place{member: m, frame: frame}
-			if s.sorted {
+			switch {
+			case frames:
+				p.along = m.FramePositions[frame]
+			case s.sorted:
 				p.along = normal[0]*m.Position[0] + normal[1]*m.Position[1] + normal[2]*m.Position[2]
 			}
 			s.places = append(s.places, p)
@@ -109,12 +113,13 @@ func (w *work) stack() stack {
 }
 
 // volume tells whether planes through the stack show anything: enough grey images behind each other, of a machine that
-// makes volumes, and a known distance.
+// makes volumes, and a known distance. In a ZIP that lies compressed in a ZIP each image would be searched from the
+// beginning; there is one of them.
 func (s stack) volume(modality string, i *image) bool {
-	if modality != "CT" && modality != "MR" {
+	if modality != "CT" && modality != "MR" || len(s.places) == 0 || s.places[0].member.Entry.Within.Size > 0 {
 		return false
 	}
-	oneFile := len(s.places) > 0 && s.places[0].member.SOPInstanceUID == s.places[len(s.places)-1].member.SOPInstanceUID
+	oneFile := s.places[0].member.SOPInstanceUID == s.places[len(s.places)-1].member.SOPInstanceUID
 	return len(s.places) >= fewestSlices && s.spacing > 0 && (s.sorted || oneFile) && i.frame.Samples == 1 && i.frame.Photometric != "PALETTE COLOR"
 }
 

@@ -161,7 +161,7 @@ func (s *Store) SavePreview(ctx context.Context, o caseload.PreviewOrder, made c
 			return err
 		}
 		n, err := t.exec(ctx, `UPDATE previews SET state = $3, reason = $4, facts = $5, owner = '', working_until = 0, tries = 0,
-			due_at = CASE WHEN revision > $6 THEN $7 ELSE 0 END WHERE id = $1 AND attempt = $2`,
+			due_at = CASE WHEN revision > $6 THEN CAST($7 AS BIGINT) ELSE 0 END WHERE id = $1 AND attempt = $2`,
 			string(o.ID), o.Attempt, string(made.State), text(made.Reason), string(facts), o.Revision, toMS(t.now.Add(previewAgain)))
 		if err != nil {
 			return err
@@ -177,11 +177,13 @@ func (s *Store) SavePreview(ctx context.Context, o caseload.PreviewOrder, made c
 				return err
 			}
 		}
-		return t.insertRows(ctx, `INSERT INTO preview_pictures (preview_id, view, media, width, height, sha256, bytes)`, "", len(made.Pictures), 7,
-			func(i int) []any {
-				p := made.Pictures[i]
-				return []any{string(o.ID), p.View, p.Media, p.Width, p.Height, p.SHA256, p.Bytes}
-			})
+		for _, p := range made.Pictures {
+			if _, err := t.ExecContext(ctx, `INSERT INTO preview_pictures (preview_id, view, media, width, height, sha256, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+				string(o.ID), p.View, p.Media, p.Width, p.Height, p.SHA256, p.Bytes); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
