@@ -61,7 +61,7 @@ screenshot: build e2e/node_modules/.installed ## draw docs/screenshot.png from t
 fuzz: ui/dist/app.js ## every fuzz target for FUZZTIME (3s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' internal ui cmd e2e 2>/dev/null | while read -r file; do \
 	  for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$$file"); do \
-	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "./$$(dirname "$$file")" </dev/null; \
 	  done; \
 	done
 

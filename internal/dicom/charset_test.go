@@ -182,20 +182,3 @@ func TestTheDictionaryKnowsTagsKeywordsAndNames(t *testing.T) {
 		t.Error("tags print wrongly")
 	}
 }
-
-func FuzzCharset(f *testing.F) {
-	f.Add([]byte("Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7"), `\ISO 2022 IR 149`)
-	f.Add([]byte("\xd4\xcf\xc0\xde^\x1b$B;3ED\x1b(J"), `ISO 2022 IR 13\ISO 2022 IR 87\ISO 2022 IR 159`)
-	f.Add([]byte("\xcd\xf5\x5c"), "GBK")
-	f.Add([]byte("\x1b-F\xe1"), "ISO_IR 192")
-	f.Fuzz(func(t *testing.T, value []byte, sets string) {
-		if len(value) > 4096 || len(sets) > 200 {
-			return
-		}
-		h := read(t, dicomtest.CT(dicomtest.CTOptions{Charset: strings.Split(sets, `\`), Patient: value}))
-		name := h.PersonName(dicom.TagPatientName)
-		if s := name.Display(); len(s) > 6*len(value)+16 {
-			t.Errorf("%d bytes became %d", len(value), len(s))
-		}
-	})
-}

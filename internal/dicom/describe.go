@@ -11,7 +11,7 @@ type Instance struct {
 	PatientName      string // as DICOM writes it, decoded: "Hong^Gildong=洪^吉洞=홍^길동"
 	Name             PersonName
 	PatientID        string
-	PatientBirthDate string // YYYYMMDD as written
+	PatientBirthDate string // YYYYMMDD, or as written when that is no date
 	PatientSex       string // M, F, O
 
 	StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID, SOPClassUID string
@@ -68,6 +68,7 @@ func Describe(h *Header) Instance {
 		Position: exactly(3, h.Floats(TagImagePositionPatient)), Orientation: cosines(h.Floats(TagImageOrientationPatient)),
 		PixelSpacing: exactly(2, h.Floats(TagPixelSpacing)), Pixel: h.Pixel,
 	}
+	dated := in.datesPlain()
 	in.SliceThickness = h.millimetres(TagSliceThickness)
 	in.SpacingBetweenSlices = h.millimetres(TagSpacingBetweenSlices)
 	in.fillUIDs(h)
@@ -78,8 +79,25 @@ func Describe(h *Header) Instance {
 	if in.FramePositions == nil && in.Frames > 1 {
 		in.FramePositions = in.gridOffsets(h)
 	}
-	in.Warnings = append(h.Warnings[:len(h.Warnings):len(h.Warnings)], in.check(h)...)
+	in.Warnings = append(append(h.Warnings[:len(h.Warnings):len(h.Warnings)], dated...), in.check(h)...)
 	return in
+}
+
+// datesPlain brings dates and times to today's form and warns of those that are none.
+func (in *Instance) datesPlain() (warnings []Warning) {
+	for _, field := range []struct {
+		tag   Tag
+		text  *string
+		plain func(string) (string, bool)
+	}{
+		{TagStudyDate, &in.StudyDate, plainDate}, {TagStudyTime, &in.StudyTime, plainTime}, {TagPatientBirthDate, &in.PatientBirthDate, plainDate},
+	} {
+		plain, ok := field.plain(*field.text)
+		if *field.text = plain; !ok {
+			warnings = append(warnings, Warning{WarnValue, field.tag, -1, fmt.Sprintf("the date or time is written %.20q", plain)})
+		}
+	}
+	return warnings
 }
 
 // fillUIDs takes SOP class and instance from the file meta information where the data set lacks them (PS3.10 7.1).

@@ -3,6 +3,7 @@ package dicom
 import (
 	"context"
 	"io"
+	"slices"
 )
 
 // maxFragments bounds the index of one object: 8 bytes are kept for each.
@@ -98,6 +99,9 @@ func walkFragments(ctx context.Context, r io.ReaderAt, offset, size int64, tag T
 		if n == 0 {
 			f.table = Extent{head + 8, last - head - 8}
 		} else {
+			if n := len(f.heads); n == cap(f.heads) {
+				f.heads, f.start = slices.Grow(f.heads, max(n, 16)), slices.Grow(f.start, max(n, 16)) // doubled
+			}
 			f.heads = append(f.heads, head)
 			f.start = append(f.start, magicOf(b[8:min(int64(len(b)), max(8, last-head))]))
 		}

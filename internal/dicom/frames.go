@@ -176,12 +176,12 @@ func (f *Frames) set(by Boundaries, first []int) {
 	if by == ByStream {
 		f.Count = 1
 	}
-	f.first = append(first[:len(first):len(first)], len(f.fragments.heads))
+	f.first = append(first, len(f.fragments.heads))
 	f.Truncated = f.Truncated || by != ByStream && f.Count < f.Claimed
 }
 
 func oneEach(n int) []int {
-	out := make([]int, n)
+	out := make([]int, n, n+1)
 	for i := range out {
 		out[i] = i
 	}

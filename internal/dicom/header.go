@@ -162,18 +162,24 @@ const (
 
 // warn notes a complaint unless enough of its kind stand there already.
 func (h *Header) warn(code Code, tag Tag, offset int64, format string, args ...any) {
+	if !h.enough(code) {
+		h.Warnings = append(h.Warnings, Warning{code, tag, offset, fmt.Sprintf(format, args...)})
+	}
+}
+
+// enough reports whether no more warnings of the kind are noted. Where a file can cause a million of them, it is asked
+// first: arguments of warn cost memory.
+func (h *Header) enough(code Code) bool {
 	if len(h.Warnings) >= maxWarnings {
-		return
+		return true
 	}
 	same := 0
-	for _, w := range h.Warnings {
-		if w.Code == code {
+	for i := range h.Warnings {
+		if h.Warnings[i].Code == code {
 			same++
 		}
 	}
-	if same < maxWarningsPerKind {
-		h.Warnings = append(h.Warnings, Warning{code, tag, offset, fmt.Sprintf(format, args...)})
-	}
+	return same >= maxWarningsPerKind
 }
 
 // Find returns the first top-level element of the tag, nil when there is none.

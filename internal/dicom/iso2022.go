@@ -212,8 +212,9 @@ func resets(c byte, t trait) bool {
 
 // escapeAt returns the set called by the escape sequence at the beginning of b and the bytes it takes, 0 when unknown.
 func escapeAt(b []byte) (codeSet, int) {
+	next := string(b[1:min(len(b), 4)])
 	for _, e := range escapes {
-		if strings.HasPrefix(string(b[1:min(len(b), 4)]), e.sequence) {
+		if strings.HasPrefix(next, e.sequence) {
 			return e.set, 1 + len(e.sequence)
 		}
 	}

@@ -16,8 +16,11 @@ type PersonName struct {
 }
 
 // PersonName returns the first value of a top-level element of representation PN.
-func (h *Header) PersonName(tag Tag) PersonName {
-	groups := strings.SplitN(h.String(tag), "=", 4)
+func (h *Header) PersonName(tag Tag) PersonName { return nameOf(h.String(tag)) }
+
+// nameOf splits a decoded value into its component groups.
+func nameOf(value string) PersonName {
+	groups := strings.SplitN(value, "=", 4)
 	for len(groups) < 3 {
 		groups = append(groups, "")
 	}

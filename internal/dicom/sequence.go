@@ -1,5 +1,7 @@
 package dicom
 
+import "slices"
+
 // item reads an item head inside a sequence (PS3.5 7.5.1).
 func (w *walker) item(b []byte) error {
 	top := &w.stack[len(w.stack)-1]
@@ -128,6 +130,9 @@ func (w *walker) unwind() {
 func (w *walker) keep(e Element) {
 	if w.afford(elementCost) {
 		top := &w.stack[len(w.stack)-1]
+		if n := len(top.elements); n == cap(top.elements) && n >= usualElements {
+			top.elements = slices.Grow(top.elements, n) // doubled: half of what append would leave behind
+		}
 		top.elements = append(top.elements, e)
 	}
 }
@@ -135,7 +140,9 @@ func (w *walker) keep(e Element) {
 // afford charges n bytes of memory to the budget and reports whether they were left.
 func (w *walker) afford(n int64) bool {
 	if w.kept+n > w.opt.MaxKept {
-		w.h.warn(WarnBudget, 0, w.pos, "the header holds more than %d bytes of values; the rest was not kept", w.opt.MaxKept)
+		if !w.h.enough(WarnBudget) {
+			w.h.warn(WarnBudget, 0, w.pos, "the header holds more than %d bytes of values; the rest was not kept", w.opt.MaxKept)
+		}
 		return false
 	}
 	w.kept += n

@@ -153,7 +153,7 @@ func (w *walker) element(b []byte) error {
 		w.h.warn(note, tag, w.pos, "the value representation %q is not one of the standard, or not written as it should be", b[4:6])
 	}
 	if len(w.stack) == 1 {
-		if tag <= w.lastTag {
+		if tag <= w.lastTag && !w.h.enough(WarnOrder) {
 			w.h.warn(WarnOrder, tag, w.pos, "the element stands after %s", w.lastTag)
 		}
 		w.lastTag = tag
