@@ -96,7 +96,7 @@ func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *applica
 		a.drawing = inBackground(a.previews(objects).Run)
 	}
 	if r.web() {
-		if err = a.startWeb(c, moving, objects); err != nil {
+		if err = a.startWeb(c, moving, reading, objects); err != nil {
 			return a, err
 		}
 	}
@@ -157,9 +157,9 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 }
 
 // startWeb opens the door to people. Before it answers anything, everything behind it is there.
-func (a *application) startWeb(c *config, moving *transfer.Service, objects *objectstore.Store) error {
+func (a *application) startWeb(c *config, moving *transfer.Service, reading *ingest.Service, objects *objectstore.Store) error {
 	cfg := web.Config{
-		Store: a.store, Transfer: moving, Limits: moving.Limits,
+		Store: a.store, Transfer: moving, Reading: reading, Limits: moving.Limits,
 		StoreOrigins: objects.Origins(), AllowedHosts: append(c.AllowedHosts, a.listener.Addr().String()), TrustProxy: len(c.TrustedProxies) > 0,
 		SessionIdle: c.SessionIdle, SessionAbsolute: c.SessionAbsolute,
 		Ready: func(ctx context.Context) []web.Check { return a.checks(ctx, objects) }, Collectors: []prometheus.Collector{queueMetrics{a.jobs}}, Version: version(),

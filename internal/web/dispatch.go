@@ -180,6 +180,10 @@ func caseID(r *http.Request) (caseload.CaseID, error) { return pathID[caseload.C
 
 func fileID(r *http.Request) (caseload.FileID, error) { return pathID[caseload.FileID](r, "file") }
 
+func instanceID(r *http.Request) (caseload.InstanceID, error) {
+	return pathID[caseload.InstanceID](r, "instance")
+}
+
 func dropID(r *http.Request) (caseload.DropID, error) { return pathID[caseload.DropID](r, "drop") }
 
 func userID(r *http.Request) (caseload.UserID, error) { return pathID[caseload.UserID](r, "user") }

@@ -19,6 +19,7 @@ import (
 
 	"dcdentals.com/caseload/internal/api"
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/ingest"
 	"dcdentals.com/caseload/internal/objectstore"
 	"dcdentals.com/caseload/internal/store"
 	"dcdentals.com/caseload/internal/transfer"
@@ -100,7 +101,7 @@ func (h *house) serve(s *store.Store, change ...func(*web.Config)) (*web.Server,
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	verbs := &transfer.Service{Records: s, Objects: embedded.Store(), Limits: limits, Now: h.clock.now, Log: log}
 	cfg := web.Config{
-		Store: s, Transfer: verbs, Limits: limits, Gateway: embedded.Handler(), Bucket: embedded.Bucket(),
+		Store: s, Transfer: verbs, Reading: &ingest.Service{Objects: embedded.Store(), Now: h.clock.now, Log: log}, Limits: limits, Gateway: embedded.Handler(), Bucket: embedded.Bucket(),
 		Log: log, Now: h.clock.now, Version: "test",
 	}
 	for _, c := range change {

@@ -189,6 +189,11 @@ func (m *matrix) address(pattern string) string {
 		must(h.t, err)
 		out = strings.ReplaceAll(out, "{drop}", h.stored(string(c.ID), canary+".txt", []byte("xyz")).Drop)
 	}
+	if strings.Contains(out, "{instance}") {
+		c, err := h.store.CreateCase(ctx, h.users["member"], caseload.Case{Number: fmt.Sprintf("%s-%d", canary, m.n), Patient: canary})
+		must(h.t, err)
+		out = strings.ReplaceAll(out, "{instance}", h.slice(string(c.ID), canary))
+	}
 	if strings.Contains(out, "{case}") || strings.Contains(out, "{file}") {
 		c, err := h.store.CreateCase(ctx, h.users["member"], caseload.Case{Number: fmt.Sprintf("%s-%d", canary, m.n), Patient: canary})
 		must(h.t, err)

@@ -48,8 +48,8 @@ type countView struct{ Label, Number string }
 
 // instanceView is one line of the table of instances.
 type instanceView struct {
-	Number, Matrix, Frames, Position, Entry, UID string
-	Warnings                                     []string
+	ID, Number, Matrix, Frames, Position, Entry, UID string
+	Warnings                                         []string
 }
 
 // showFile shows one file's details.
@@ -163,7 +163,7 @@ func instances(studies []caseload.Study) (shown []instanceView, hidden int) {
 					continue
 				}
 				v := instanceView{
-					Number: strconv.Itoa(i.Number), Frames: formatNumber(int64(i.Frames)), UID: i.SOPInstanceUID,
+					ID: string(i.ID), Number: strconv.Itoa(i.Number), Frames: formatNumber(int64(i.Frames)), UID: i.SOPInstanceUID,
 					Matrix: strconv.Itoa(i.Columns) + " × " + strconv.Itoa(i.Rows), Warnings: i.Warnings,
 				}
 				if len(i.Position) == 3 {

@@ -62,6 +62,7 @@ func (s *Server) routeTable() []route {
 		{"POST /cases/{case}/discard", forWriter, asPage, s.discardUploads},
 		{"GET /files/{file}", forReader, asPage, s.showFile},
 		{"GET /files/{file}/receipt", forReader, asPage, s.showFileReceipt},
+		{"GET /instances/{instance}", forReader, asPage, s.showHeader},
 		{"GET /drops/{drop}/receipt", forReader, asPage, s.showDropReceipt},
 		{"POST /files/{file}/delete", forWriter, asPage, s.deleteFile},
 		{"GET /files/{file}/download", forReader, asPage, s.downloadFile},

@@ -59,7 +59,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 // case.
 func section(path string) string {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if first == "files" || first == "drops" {
+	if first == "files" || first == "drops" || first == "instances" {
 		return "cases"
 	}
 	return first

@@ -20,6 +20,7 @@ type studyView struct {
 
 // seriesView is one line of the card.
 type seriesView struct {
+	Header, Download                               string // ids of an image and of the one file that holds the series; "" when there are several
 	Number, Title, Modality, Images, Matrix, Voxel string
 	Complete                                       bool
 	Arriving                                       bool     // whether it is complete cannot be told yet
@@ -96,6 +97,12 @@ func (l locale) series(s caseload.Series) seriesView {
 	}
 	if v.Title == "" {
 		v.Title = l.text("series.untitled")
+	}
+	if len(s.Members) > 0 {
+		v.Header = string(s.Members[len(s.Members)/2].ID)
+	}
+	if len(s.Files) == 1 {
+		v.Download = string(s.Files[0])
 	}
 	if s.Rows > 0 && s.Columns > 0 {
 		v.Matrix = fmt.Sprintf("%d × %d", s.Columns, s.Rows)

@@ -3,6 +3,7 @@ import "htmx.org";
 import { CaseDrop } from "./case-drop.js";
 import { CaseLive } from "./case-live.js";
 import { FileReplace } from "./file-replace.js";
+import { HeaderSearch } from "./header-search.js";
 import { listenToKeys } from "./keys.js";
 import { make, pageWords, say } from "./page.js";
 import { CasePreflight } from "./preflight/panel.js";
@@ -14,6 +15,7 @@ customElements.define("case-drop", CaseDrop);
 customElements.define("case-live", CaseLive);
 customElements.define("case-preflight", CasePreflight);
 customElements.define("file-replace", FileReplace);
+customElements.define("header-search", HeaderSearch);
 
 interface Context {
   target?: Element | string;
