@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +25,7 @@ type shaky struct {
 	faults map[string][]int // per "METHOD path": statuses to answer first; 0 cuts the connection
 	calls  map[string]int
 	parts  map[string][]byte
+	slow   bool // the first addresses have expired when they arrive
 	url    string
 }
 
@@ -61,8 +63,13 @@ func (s *shaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "POST /api/v1/files/f/parts":
 		var in api.SignParts
 		_ = json.Unmarshal(body, &in)
-		n := string(rune('0' + in.Parts[0].Number))
-		out = api.SignedParts{Requests: []api.SignedRequest{{Part: in.Parts[0].Number, Method: "PUT", URL: s.url + "/store/" + n}}}
+		signed := api.SignedParts{}
+		for _, p := range in.Parts {
+			signed.Requests = append(signed.Requests, api.SignedRequest{
+				Part: p.Number, Method: "PUT", URL: fmt.Sprintf("%s/store/%d", s.url, p.Number), ExpiresAt: s.expiry(),
+			})
+		}
+		out = signed
 	case "PUT /store/1", "PUT /store/2", "PUT /store/3":
 		s.mu.Lock()
 		s.parts[r.URL.Path] = body
@@ -79,6 +86,16 @@ func (s *shaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(out)
+}
+
+// expiry is past for the addresses of the first request of a server that is told so.
+func (s *shaky) expiry() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.slow && s.calls["POST /api/v1/files/f/parts"] == 1 {
+		return time.Now().Add(-time.Minute)
+	}
+	return time.Now().Add(time.Minute)
 }
 
 func content(t *testing.T) []byte {
@@ -112,6 +129,19 @@ func TestUploadSurvivesWhatPasses(t *testing.T) {
 	}
 	if sent.Load() < 1000-10 || sent.Load() > 1000 {
 		t.Errorf("%d bytes were told as sent", sent.Load())
+	}
+}
+
+// TestAnAddressOfThePastIsNotUsed: it was signed ahead, and the line came to it too late. Sending there would be in vain.
+func TestAnAddressOfThePastIsNotUsed(t *testing.T) {
+	s, client := newShaky(t)
+	s.slow = true
+	if _, err := client.UploadFile(t.Context(), "c", "a.bin", bytes.NewReader(content(t)), 1000, api.Upload{}); err != nil {
+		t.Fatal(err)
+	}
+	signs, puts := s.calls["POST /api/v1/files/f/parts"], s.calls["PUT /store/1"]+s.calls["PUT /store/2"]+s.calls["PUT /store/3"]
+	if signs < 2 || puts != 3 {
+		t.Errorf("%d requests for addresses, %d parts sent; want several, and each part once", signs, puts)
 	}
 }
 

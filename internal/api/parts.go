@@ -123,16 +123,17 @@ func (it *item) extent(n int) (offset, length int64) {
 	return offset, min(it.file.PartSize, it.file.Size-offset)
 }
 
+// missingParts sends the parts that are not held, several at once, each made ready while those before it are on the line.
 func (it *item) missingParts(ctx context.Context, body Body, held map[int]bool) error {
 	group, sending := errgroup.WithContext(ctx)
-	group.SetLimit(it.run.pace.most)
-	for n := 1; n <= it.file.Parts && sending.Err() == nil; n++ {
-		if held[n] {
-			continue
-		}
+	group.SetLimit(it.run.pace.most + 2) // those that make ready, and as many as may be in flight
+	summed, ready := make(chan readyPart, summedAhead), make(chan readyPart)
+	group.Go(func() error { return it.sumAhead(sending, body, held, summed) })
+	group.Go(func() error { return it.signAhead(sending, summed, ready) })
+	for p := range ready {
 		group.Go(func() error {
-			if err := it.sendPart(sending, body, n); err != nil {
-				return fmt.Errorf("part %d of %d: %w", n, it.file.Parts, err)
+			if err := it.sendPart(sending, body, p); err != nil {
+				return partError(it, p.number, err)
 			}
 			return nil
 		})
@@ -143,34 +144,28 @@ func (it *item) missingParts(ctx context.Context, body Body, held map[int]bool) 
 	return context.Cause(ctx)
 }
 
-// sendPart sends one part until the store has it: its address is signed just before, and anew for every try, because it
-// may have expired meanwhile.
-func (it *item) sendPart(ctx context.Context, body Body, n int) error {
+// sendPart sends one part until the store has it. Its address is used once; a further try, and one that comes too late for
+// it, has a new one.
+func (it *item) sendPart(ctx context.Context, body Body, p readyPart) error {
 	r := it.run
-	offset, length := it.extent(n)
-	sum := ""
+	offset, length := it.extent(p.number)
 	return r.persist(ctx, it, func() (err error) {
 		if err := r.pace.take(ctx); err != nil {
 			return err
 		}
 		defer func() { r.pace.give(length, err) }()
-		if sum == "" {
-			if sum, err = checksumOf(body, offset, length); err != nil {
+		if r.relay.Load() {
+			return it.relayPart(ctx, body, p.number, p.sum)
+		}
+		if !p.signed.usable() {
+			one := []readyPart{p}
+			if err := it.sign(ctx, one); err != nil {
 				return err
 			}
-			it.sums[n-1] = sum
+			p = one[0]
 		}
-		if r.relay.Load() {
-			return it.relayPart(ctx, body, n, sum)
-		}
-		signed, err := r.calls.SignParts(ctx, it.file.ID, []PartSpec{{Number: n, CRC64NVME: sum}})
-		if err != nil {
-			return err
-		}
-		if len(signed) != 1 {
-			return fmt.Errorf("sign: %d addresses for one part", len(signed))
-		}
-		request, err := signed[0].request(ctx)
+		request, err := p.signed.request(ctx)
+		p.signed = nil
 		if err != nil {
 			return err
 		}
