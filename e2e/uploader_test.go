@@ -126,7 +126,7 @@ func newOneFile(t *testing.T, env ...string) *oneFile {
 }
 
 // run sends the file and returns the error it failed with.
-func (o *oneFile) run(t *testing.T) (failure error, seen map[api.Stage]int) {
+func (o *oneFile) run(t *testing.T) (seen map[api.Stage]int, failure error) {
 	t.Helper()
 	seen = map[api.Stage]int{}
 	o.up.Tell = func(n api.Notice) {
@@ -138,7 +138,7 @@ func (o *oneFile) run(t *testing.T) (failure error, seen map[api.Stage]int) {
 	if _, err := o.up.Run(t.Context(), []api.Source{o.source}); err != nil {
 		t.Fatal(err)
 	}
-	return failure, seen
+	return seen, failure
 }
 
 // TestUploaderBreaksOffWhatStalls: a part whose bytes are taken and then nothing more is sent again after the stall.
@@ -155,7 +155,7 @@ func TestUploaderBreaksOffWhatStalls(t *testing.T) {
 		<-over // the line takes nothing more
 		panic(http.ErrAbortHandler)
 	})
-	failure, seen := o.run(t)
+	seen, failure := o.run(t)
 	close(over)
 	if failure != nil || seen[api.StageRetrying] < 2 || seen[api.StageRelaying] != 0 {
 		t.Fatalf("%v %v", failure, seen)
@@ -174,7 +174,7 @@ func TestUploaderSignsAgain(t *testing.T) {
 		}
 		return false
 	})
-	if failure, seen := o.run(t); failure != nil || seen[api.StageRetrying] < 1 || expired.Load() != 2 {
+	if seen, failure := o.run(t); failure != nil || seen[api.StageRetrying] < 1 || expired.Load() != 2 {
 		t.Fatalf("%v %v; %d addresses expired", failure, seen, expired.Load())
 	}
 	o.admin.arrived(t, o.caseID, o.files)
@@ -218,7 +218,7 @@ func TestUploaderRefusesWhatChanges(t *testing.T) {
 		}
 		return false
 	})
-	failure, _ := o.run(t)
+	_, failure := o.run(t)
 	if caseload.KindOf(failure) != caseload.Conflict || !strings.Contains(failure.Error(), "changed while it was being sent") {
 		t.Fatalf("%v", failure)
 	}
@@ -277,7 +277,7 @@ func TestUploaderSaysThatADiskFails(t *testing.T) {
 		body, err := open()
 		return badDisk{body, 12 * mib}, err
 	}
-	if failure, seen := o.run(t); !errors.Is(failure, errDisk) || seen[api.StageRetrying] != 0 {
+	if seen, failure := o.run(t); !errors.Is(failure, errDisk) || seen[api.StageRetrying] != 0 {
 		t.Fatalf("%v %v", failure, seen)
 	}
 }

@@ -111,9 +111,9 @@ type item struct {
 	id     string // of file, once it is live
 	resume bool
 
-	sent, held, acked atomic.Int64
-	told              atomic.Int64 // when progress was last told, in nanoseconds since the run began
-	live              atomic.Bool
+	sent, held atomic.Int64
+	told       atomic.Int64 // when progress was last told, in nanoseconds since the run began
+	live       atomic.Bool
 }
 
 // Run sends the sources and returns when every one is stored, was there before, or has failed; what failed is in the

@@ -15,23 +15,28 @@ func TestPatientsAreFoundByEachWritingOfTheirName(t *testing.T) {
 		finds       []string
 	}{
 		{
-			"Korean, ISO 2022", "Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf", []string{"", "ISO 2022 IR 149"},
+			"Korean, ISO 2022", "Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
+			[]string{"", "ISO 2022 IR 149"},
 			[]string{"hong", "gildong hong", "홍길동", "길동", "홍 길동", "洪吉洞", "吉洞", "洪 吉洞"},
 		},
 		{
-			"Japanese, ISO 2022", "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B", []string{"", "ISO 2022 IR 87"},
+			"Japanese, ISO 2022", "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B",
+			[]string{"", "ISO 2022 IR 87"},
 			[]string{"yamada", "山田太郎", "山田 太郎", "山田　太郎", "太郎", "やまだたろう", "やまだ", "たろう"},
 		},
 		{
-			"Japanese, half-width katakana", "\xbb\xc4\xb3^\xca\xc5\xba=\x1b$B:4F#\x1b(J^\x1b$B2V;R\x1b(J", []string{"ISO 2022 IR 13", "ISO 2022 IR 87"},
+			"Japanese, half-width katakana", "\xbb\xc4\xb3^\xca\xc5\xba=\x1b$B:4F#\x1b(J^\x1b$B2V;R\x1b(J",
+			[]string{"ISO 2022 IR 13", "ISO 2022 IR 87"},
 			[]string{"サトウ", "ｻﾄｳ", "サトウハナコ", "佐藤花子", "佐藤", "花子"},
 		},
 		{
-			"Chinese, GB18030", "Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab", []string{"GB18030"},
+			"Chinese, GB18030", "Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab",
+			[]string{"GB18030"},
 			[]string{"wang", "xiaodong", "王小东", "小东", "王 小东"},
 		},
 		{
-			"Chinese, UTF-8", "Li^Ming=李^明", []string{"ISO_IR 192"},
+			"Chinese, UTF-8", "Li^Ming=李^明",
+			[]string{"ISO_IR 192"},
 			[]string{"李明", "李", "li ming"},
 		},
 		{

@@ -14,9 +14,13 @@ import (
 func TestTheReportSaysWhyAndWhere(t *testing.T) {
 	cut := slice(9).bytes()
 	entries := []packed{
-		{name: "CT/IM1", body: slice(1).bytes(), store: true}, {name: "CT/IM2", body: slice(2).bytes(), store: true},
-		{name: "CT/IM9", body: cut[:len(cut)-500], store: true}, {name: "old.rar", body: []byte("Rar!\x1A\x07\x01\x00...."), store: true},
-		{name: "disc.iso", body: append(make([]byte, 32<<10), "\x01CD001\x01\x00"...)}, {name: "Thumbs.db", body: []byte("x")}, {name: "a/._IM1", body: []byte("x")},
+		{name: "CT/IM1", body: slice(1).bytes(), store: true},
+		{name: "CT/IM2", body: slice(2).bytes(), store: true},
+		{name: "CT/IM9", body: cut[:len(cut)-500], store: true},
+		{name: "old.rar", body: []byte("Rar!\x1A\x07\x01\x00...."), store: true},
+		{name: "disc.iso", body: append(make([]byte, 32<<10), "\x01CD001\x01\x00"...)},
+		{name: "Thumbs.db", body: []byte("x")},
+		{name: "a/._IM1", body: []byte("x")},
 	}
 	b := zipOf(t, entries...)
 	at := bytes.Index(b, []byte("CT/IM2")) // the name in the entry's own header

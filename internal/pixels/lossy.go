@@ -2,6 +2,7 @@ package pixels
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -104,7 +105,8 @@ func jpegCost(data []byte) float64 {
 }
 
 func badJPEG(err error) error {
-	if _, unsupported := err.(jpeg.UnsupportedError); unsupported {
+	var unsupported jpeg.UnsupportedError
+	if errors.As(err, &unsupported) {
 		return refuse(Unsupported, "A JPEG of this kind is not drawn.")
 	}
 	return refuse(Damaged, "The image's JPEG stream is damaged.")

@@ -3,6 +3,7 @@ package pixels
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -56,8 +57,9 @@ func drawPhoto(p Photo, r io.Reader) (Result, error) {
 }
 
 func badPhoto(err error) error {
-	switch err.(type) {
-	case jpeg.UnsupportedError, png.UnsupportedError:
+	var noJPEG jpeg.UnsupportedError
+	var noPNG png.UnsupportedError
+	if errors.As(err, &noJPEG) || errors.As(err, &noPNG) {
 		return refuse(Unsupported, "A picture of this kind is not drawn.")
 	}
 	return refuse(Damaged, "The picture is damaged.")

@@ -168,12 +168,13 @@ func (p plane) turned() (View, sheet) {
 	if view == Sagittal {
 		sideways = 1
 	}
-	if p.u.of != sideways {
-		s, p.u, p.v = s.transposed(), p.v, p.u
+	u, v := p.u, p.v
+	if u.of != sideways {
+		s, u, v = s.transposed(), v, u
 	}
 	down := -1 // z grows upwards
 	if view == Axial {
 		down = 1 // y grows to the back, which is down
 	}
-	return view, s.flipped(p.u.sign < 0, p.v.sign != down)
+	return view, s.flipped(u.sign < 0, v.sign != down)
 }

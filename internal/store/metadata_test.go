@@ -22,8 +22,10 @@ func slicesOf(n int) caseload.Findings {
 				SOPInstanceUID: fmt.Sprintf("1.2.3.4.%d", i), SOPClassUID: "1.2.840.10008.5.1.4.1.1.2", TransferSyntax: "1.2.840.10008.1.2.1",
 				Number: i + 1, Rows: 512, Columns: 512, Frames: 1, BitsAllocated: 16, Position: []float64{-1.5, 0.1, float64(i) * 0.3},
 				Orientation: []float64{1, 0, 0, 0, 1, 0}, PixelSpacing: []float64{0.3, 0.3}, SliceThickness: 0.3, SpacingBetween: 0.3,
-				Entry: caseload.EntryRef{Index: i, Name: fmt.Sprintf("임대석/IM%03d", i), Method: 8, DataOffset: int64(i) << 33, Compressed: 10, Size: 20, CRC32: 0xffffffff,
-					Within: caseload.Packing{Method: 8, DataOffset: 1 << 41, Compressed: 1 << 33, Size: 1 << 34}},
+				Entry: caseload.EntryRef{
+					Index: i, Name: fmt.Sprintf("임대석/IM%03d", i), Method: 8, DataOffset: int64(i) << 33, Compressed: 10, Size: 20, CRC32: 0xffffffff,
+					Within: caseload.Packing{Method: 8, DataOffset: 1 << 41, Compressed: 1 << 33, Size: 1 << 34},
+				},
 				FramePositions: []float64{-0.1, 1e-9, 7}, Patient: caseload.Patient{Name: "Kim", ID: "P-77", BirthDate: "19800101"},
 				PixelOffset: 1 << 40, PixelLength: -1, PixelEncapsulated: true, Warnings: []string{"odd"},
 			},

@@ -61,7 +61,7 @@ func (r *verifiedReader) take(p []byte) (n int, last bool, err error) {
 	r.crc = crc64nvme.Update(r.crc, p[:n])
 	r.left -= int64(n)
 	switch {
-	case r.left > 0 && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)):
+	case r.left > 0 && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
 		err = r.end(caseload.Errorf(caseload.Invalid, "The body ended %d bytes early.", r.left).WithHint("Send it again.").WithField("length"))
 	case r.left > 0 && err != nil:
 		err = r.end(caseload.Errorf(caseload.Invalid, "The connection broke %d bytes before the end.", r.left).WithHint("Send it again.").WithCause(err))

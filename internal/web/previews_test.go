@@ -32,7 +32,8 @@ func (h *house) preview(state caseload.PreviewState) caseload.Preview {
 	must(h.t, err)
 	must(h.t, h.store.SaveMetadata(ctx, f.ID, f.Attempt, caseload.Findings{Kind: caseload.KindPNG, Contents: caseload.Contents{Photos: 1}}))
 	var o caseload.PreviewOrder
-	for ok := true; o.File != f.ID; { // others may wait to be drawn anew
+	for o.File != f.ID { // others may wait to be drawn anew
+		var ok bool
 		o, ok, err = h.store.ClaimPreview(ctx, "test", now.Add(time.Minute), now.Add(2*time.Minute))
 		must(h.t, err)
 		if !ok {
