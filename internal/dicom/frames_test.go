@@ -173,6 +173,21 @@ func TestAnIndexReadsHeadsOnly(t *testing.T) {
 	}
 }
 
+func TestTheSourceOfADeflatedObjectEndsAtTheLimit(t *testing.T) {
+	b := dicomtest.CT(dicomtest.CTOptions{Syntax: dicomtest.Deflated, Rows: 1024})
+	h, err := dicom.Read(context.Background(), bytes.NewReader(b), int64(len(b)), dicom.Options{MaxInflated: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := h.Source(context.Background(), bytes.NewReader(b), int64(len(b)))
+	if n, err := src.ReadAt(make([]byte, 100), 1<<19); n != 100 || err != nil {
+		t.Errorf("within the limit: %d bytes, %v", n, err)
+	}
+	if n, err := src.ReadAt(make([]byte, 100), 3<<19); n != 0 || err == nil {
+		t.Errorf("beyond the limit: %d bytes, %v", n, err)
+	}
+}
+
 type counting struct {
 	*bytes.Reader
 	bytes int64

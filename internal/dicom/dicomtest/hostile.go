@@ -9,9 +9,10 @@ import (
 // Hostile is an object made to harm whoever reads it, and what a reader has to say of it.
 type Hostile struct {
 	Name    string
-	Source  io.ReaderAt
-	Size    int64
 	Verdict string // the code of a warning that must be given, about the header or the frames
+
+	// Open makes the object and returns it with its size in bytes.
+	Open func() (io.ReaderAt, int64)
 }
 
 // Hostiles returns one object for each known way to harm a reader of DICOM headers: lengths, depth, deflated bombs, numbers of
@@ -23,7 +24,7 @@ func Hostiles() []Hostile {
 
 // whole is an object that lies in memory.
 func whole(name, verdict string, b []byte) Hostile {
-	return Hostile{Name: name, Verdict: verdict, Source: bytes.NewReader(b), Size: int64(len(b))}
+	return Hostile{name, verdict, func() (io.ReaderAt, int64) { return bytes.NewReader(b), int64(len(b)) }}
 }
 
 // in returns an object of a patient whose data set goes on with what write writes.
@@ -45,7 +46,7 @@ func repeated(name, verdict, syntax string, begin, unit, tail func(*Encoder), n 
 		return e.Bytes()
 	}
 	r := &repeatReader{head: in(syntax, begin), unit: bytesOf(unit), tail: bytesOf(tail), n: n}
-	return Hostile{Name: name, Verdict: verdict, Source: r, Size: r.size()}
+	return Hostile{name, verdict, func() (io.ReaderAt, int64) { return r, r.size() }}
 }
 
 func nothing(*Encoder) {}
@@ -132,33 +133,37 @@ func numbers() []Hostile {
 }
 
 func bombs() []Hostile {
-	nested := &Encoder{}
-	for range 3_000_000 {
-		nested.Head(0x00400275, "SQ", Undefined)
-		nested.Item(Undefined)
-	}
-	large := &Encoder{}
-	large.Text(0x00100020, "LO", "HOSTILE")
-	for range 2 {
-		large.Raw(0x00091001, "OB", make([]byte, 140<<20))
-	}
-	pixels := &Encoder{}
-	pixels.Text(0x00100020, "LO", "HOSTILE")
-	pixels.Head(0x7FE00010, "OW", 0xFFFFFFF0)
-	pixels.Write(make([]byte, 100<<20))
-	items := &Encoder{}
-	items.Head(0x00400275, "SQ", Undefined)
-	for range 3_000_000 {
-		items.Item(0)
-	}
-	deflated := func(name, verdict string, e *Encoder) Hostile {
-		return whole(name, verdict, File(Deflated, CTClass, "2.25.66", e.Bytes()))
+	deflated := func(name, verdict string, write func(*Encoder)) Hostile {
+		return Hostile{name, verdict, func() (io.ReaderAt, int64) {
+			e := &Encoder{}
+			e.Text(0x00100020, "LO", "HOSTILE")
+			write(e)
+			b := File(Deflated, CTClass, "2.25.66", e.Bytes())
+			return bytes.NewReader(b), int64(len(b))
+		}}
 	}
 	return []Hostile{
-		deflated("3 million nested sequences, deflated", "too-deep", nested),
-		deflated("280 MB of zeros, deflated", "budget", large),
-		deflated("100 MB of pixels that claim 4 GB, deflated", "truncated", pixels),
-		deflated("3 million empty items, deflated", "budget", items),
+		deflated("3 million nested sequences, deflated", "too-deep", func(e *Encoder) {
+			for range 3_000_000 {
+				e.Head(0x00400275, "SQ", Undefined)
+				e.Item(Undefined)
+			}
+		}),
+		deflated("280 MB of zeros, deflated", "budget", func(e *Encoder) {
+			for range 2 {
+				e.Raw(0x00411001, "OB", make([]byte, 140<<20))
+			}
+		}),
+		deflated("100 MB of pixels that claim 4 GB, deflated", "truncated", func(e *Encoder) {
+			e.Head(0x7FE00010, "OW", 0xFFFFFFF0)
+			e.Write(make([]byte, 100<<20))
+		}),
+		deflated("3 million empty items, deflated", "budget", func(e *Encoder) {
+			e.Head(0x00400275, "SQ", Undefined)
+			for range 3_000_000 {
+				e.Item(0)
+			}
+		}),
 	}
 }
 
