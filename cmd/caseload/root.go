@@ -29,7 +29,7 @@ allowed · 78 wrong settings, nothing was started · 130 interrupted.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
-		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(),
+		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), inspectCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(),
 		auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
 	)
 	markUsage(root)

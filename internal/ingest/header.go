@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -27,9 +28,10 @@ type HeaderLine = dicom.Line
 
 // HeaderQuery says what of a header is wanted.
 type HeaderQuery struct {
-	Text    string // words; a line must hold each in its tag, keyword, name, private creator or value. "": every line
-	Longest int    // characters shown of a value
-	Most    int    // lines at most
+	Text    string   // words; a line must hold each in its tag, keyword, name, private creator or value. "": every line
+	Tags    []string // tags or keywords; a line must be one of them. nil: any
+	Longest int      // characters shown of a value
+	Most    int      // lines at most
 }
 
 // HeaderView is a header as people look through it.
@@ -44,19 +46,19 @@ type HeaderView struct {
 // store; Invalid when there is no header any more where one was found.
 func (s *Service) Header(ctx context.Context, f caseload.File, m caseload.Instance, q HeaderQuery) (HeaderView, error) {
 	src := newSource(ctx, s.Objects, f)
-	r, size, err := entryOf(src, f.Size, m.Entry)
-	if err != nil {
-		return HeaderView{}, err
-	}
-	view, err := ReadHeader(ctx, r, size, q)
+	view, err := ReadHeader(ctx, src, f.Size, m.Entry, q)
 	if failed := src.failed(); failed != nil {
 		return HeaderView{}, failed
 	}
 	return view, err
 }
 
-// ReadHeader is Header of size bytes that lie anywhere.
-func ReadHeader(ctx context.Context, r io.ReaderAt, size int64, q HeaderQuery) (HeaderView, error) {
+// ReadHeader is Header of an object of size bytes that lies anywhere.
+func ReadHeader(ctx context.Context, object io.ReaderAt, size int64, e caseload.EntryRef, q HeaderQuery) (HeaderView, error) {
+	r, size, err := entryOf(object, size, e)
+	if err != nil {
+		return HeaderView{}, err
+	}
 	h, err := dicom.Read(ctx, r, size, dicom.Options{MaxValue: headerValue, MaxKept: headerKept, MaxElements: headerElements})
 	switch {
 	case ctx.Err() != nil:
@@ -70,7 +72,7 @@ func ReadHeader(ctx context.Context, r io.ReaderAt, size int64, q HeaderQuery) (
 	words := wordsOf(q.Text)
 	for line := range h.Lines(q.Longest) {
 		view.All++
-		if !matches(line, words) {
+		if !matches(line, words) || len(q.Tags) > 0 && !named(line, q.Tags) {
 			continue
 		}
 		if view.Found++; len(view.Lines) < q.Most {
@@ -109,6 +111,13 @@ func matches(line HeaderLine, words []string) bool {
 		}
 	}
 	return true
+}
+
+// named tells whether the line is one of the tags, written (0010,0020), 0010,0020, 00100020 or by keyword.
+func named(line HeaderLine, tags []string) bool {
+	return slices.ContainsFunc(tags, func(tag string) bool {
+		return line.Item == 0 && (strings.EqualFold(tag, line.Keyword) || strings.EqualFold(strings.NewReplacer("(", "", ")", "", ",", "").Replace(tag), line.Tag.Hex()))
+	})
 }
 
 // entryOf returns the bytes of an instance: the object itself, or an entry of the ZIP that it is.
