@@ -83,6 +83,22 @@ export const ours = (site, path, { count = 1, how = "files" } = {}) =>
     return { ...result, felt };
   });
 
+/** Pre-flight alone, sending paused: milliseconds from the choice of the folder until all is read. */
+export const preflightAlone = (site, path, count) =>
+  withCase(site, async ({ page }) => {
+    await page.evaluate(() => document.querySelector("case-uploader").engine.pauseAll());
+    await choose(page, path, "folder");
+    const read = await page.waitForFunction(
+      (count) => {
+        const { preflight, engine } = document.querySelector("case-uploader");
+        if (preflight.busy) window.readFrom ??= performance.now();
+        return window.readFrom && !preflight.busy && engine.totals.files === count && performance.now() - window.readFrom;
+      },
+      count, { timeout: 120_000, polling: 10 },
+    );
+    return read.jsonValue();
+  });
+
 let bundle;
 /** The plugin as its package ships it, for a page. */
 async function uppyBundle() {

@@ -1,7 +1,7 @@
 // The large file and the folder of slices over each line, all contenders side by side.
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { contenders, ours, uppy } from "./contenders.mjs";
+import { contenders, ours, preflightAlone, uppy } from "./contenders.mjs";
 import { largeFile, Site, sliceFolder } from "./house.mjs";
 import { payloadRate, probe, profiles, startPeer } from "./line.mjs";
 import { keep, megabits, mib, note, number, table } from "./report.mjs";
@@ -84,6 +84,10 @@ export async function onSlices(line) {
   const site = await Site.start();
   const results = new Map();
   if (wantedContender("ours")) results.set("ours", await attempt(line, "slices", "ours", () => ours(site, dir, { count: slices, how: "folder" })));
+  if (wantedContender("ours")) {
+    const alone = await preflightAlone(site, dir, slices);
+    note(`Pre-flight alone, sending paused, read ${slices} slices in ${number(alone / 1000)} s: ${number((1000 * slices) / alone, 0)} a second.`);
+  }
   if (wantedContender("uppy")) results.set("uppy", await attempt(line, "slices", "uppy", () => uppy(site, paths)));
   await site.stop();
   const { felt, cost } = results.get("ours") ?? {};
