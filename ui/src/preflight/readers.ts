@@ -27,6 +27,7 @@ interface Place {
 export function workerReader(address: URL, cores = navigator.hardwareConcurrency || 2): Reader {
   const places: Place[] = [];
   const queue: Waiting[] = [];
+  const heard = new WeakSet<AbortSignal>(); // of whole drops: a listener for each of their files would be thousands
   const most = Math.max(1, Math.min(WORKERS_AT_MOST, cores));
   let ids = 0;
 
@@ -62,16 +63,20 @@ export function workerReader(address: URL, cores = navigator.hardwareConcurrency
       }
       const id = ++ids;
       place.asked.set(id, waiting);
-      const { worker } = place;
-      waiting.signal.addEventListener("abort", () => worker.postMessage({ stop: id } satisfies Question), {
-        once: true,
-      });
-      worker.postMessage({ id, blob: waiting.blob } satisfies Question);
+      place.worker.postMessage({ id, blob: waiting.blob } satisfies Question);
     }
+  };
+
+  const stop = (signal: AbortSignal): void => {
+    for (const { worker, asked } of places)
+      for (const [id, waiting] of asked)
+        if (waiting.signal === signal) worker.postMessage({ stop: id } satisfies Question);
   };
 
   return (blob, signal) =>
     new Promise((resolve, reject) => {
+      if (!heard.has(signal)) signal.addEventListener("abort", () => stop(signal), { once: true });
+      heard.add(signal);
       queue.push({ blob, signal, resolve, reject });
       pump();
     });
