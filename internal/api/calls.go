@@ -186,6 +186,14 @@ func (c *Client) Abort(ctx context.Context, id string) (f File, err error) {
 	return f, c.do(ctx, call{method: http.MethodPost, path: filePath(id, "/abort"), out: &f, repeat: true})
 }
 
+// AbortAll gives up those of the uploads that still arrive in the case, at most 1,000, and returns their ids. What was
+// received, was given up before or is not of the case is passed over.
+func (c *Client) AbortAll(ctx context.Context, caseID string, ids []string) ([]string, error) {
+	var out Abandoned
+	err := c.do(ctx, call{method: http.MethodPost, path: "/cases/" + url.PathEscape(caseID) + "/abandon", in: Abandon{ids}, out: &out, repeat: true})
+	return out.Files, err
+}
+
 // ReportProgress says how far files have got, for people who look on.
 func (c *Client) ReportProgress(ctx context.Context, progress []Progress) error {
 	return c.do(ctx, call{method: http.MethodPost, path: "/progress", in: ProgressReport{progress}, repeat: true})

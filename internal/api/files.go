@@ -155,6 +155,16 @@ type Link struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
+// Abandon is the request of POST /cases/{case}/abandon: the ids of the uploads to give up, at most 1,000.
+type Abandon struct {
+	Files []string `json:"files"`
+}
+
+// Abandoned answers it: the ids of those that were given up by it.
+type Abandoned struct {
+	Files []string `json:"files"`
+}
+
 // ProgressReport is the request of POST /progress.
 type ProgressReport struct {
 	Files []Progress `json:"files"`

@@ -92,6 +92,19 @@ func (s *Store) FileIn(ctx context.Context, user caseload.User, c caseload.CaseI
 	return f, nil
 }
 
+// ArrivingIn returns those of the files that are planned or sending in that case of the user's organization, in no order.
+// NotFound or Gone for the case.
+func (s *Store) ArrivingIn(ctx context.Context, user caseload.User, c caseload.CaseID, ids []caseload.FileID) (arriving []caseload.FileID, err error) {
+	defer explain("look for arriving files", &err)
+	if _, err := s.caseOf(ctx, s.reader, user, c); err != nil {
+		return nil, err
+	}
+	one, args := among(s, ids, 2)
+	rows, err := s.reader.QueryContext(ctx, `SELECT f.id FROM files f WHERE f.case_id = $1 AND f.organization_id = $2
+		AND f.state IN ('planned', 'sending') AND f.id `+one, append([]any{string(c), string(user.Organization)}, args...)...)
+	return collect(rows, err, func(scan func(...any) error) (id caseload.FileID, err error) { return id, scan(&id) })
+}
+
 // CaseFiles returns the files of a case of the user's organization, deleted ones and older versions left out: the oldest first, those of
 // one moment by path and name.
 func (s *Store) CaseFiles(ctx context.Context, user caseload.User, id caseload.CaseID) (files []caseload.File, err error) {

@@ -67,6 +67,45 @@ func TestFilesOfAGroupAreChangedTogetherAndRefusedAlone(t *testing.T) {
 	})
 }
 
+// A thousand uploads that nobody wants any more go in one transaction: each with its event, its intent and without its parts.
+func TestFilesOfAGroupAreAbandonedTogether(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ctx := t.Context()
+		c, other := b.newCase("1", ""), b.newCase("2", "")
+		files := []caseload.File{
+			b.as(c.ID, caseload.Planned), b.as(c.ID, caseload.Sending), b.as(c.ID, caseload.Stored), b.as(c.ID, caseload.Abandoned), b.as(other.ID, caseload.Planned),
+		}
+		must(t, b.s.RecordParts(ctx, files[1].ID, []caseload.Part{{Number: 1, Size: 1, CRC64NVME: "AAAAAAAAAAA="}}, b.now().Add(time.Hour)))
+		ids := []caseload.FileID{caseload.NewID[caseload.FileID](b.now())}
+		for _, f := range files {
+			ids = append(ids, f.ID)
+		}
+		arriving, err := b.s.ArrivingIn(ctx, b.admin, c.ID, ids)
+		must(t, err)
+		slices.Sort(arriving)
+		if want := []caseload.FileID{files[0].ID, files[1].ID}; !slices.Equal(arriving, slices.Sorted(slices.Values(want))) {
+			t.Errorf("arriving in the case are %v", arriving)
+		}
+		_, err = b.s.ArrivingIn(ctx, b.other, c.ID, ids)
+		wantKind(t, err, caseload.NotFound)
+
+		before := b.row(files[0])
+		outcomes, err := b.s.MarkAbandoned(ctx, ids, "", "The upload was cancelled.", b.now().Add(time.Hour))
+		must(t, err)
+		wantOutcomes(t, "MarkAbandoned", outcomes, []caseload.Kind{caseload.NotFound, fine, fine, caseload.Conflict, fine, fine},
+			[]bool{false, true, true, false, false, true})
+		if after := b.row(files[0]); after.head != before.head+3 {
+			t.Errorf("%d events for three files that were abandoned", after.head-before.head)
+		}
+		if parts, err := b.s.Parts(ctx, files[1].ID); err != nil || len(parts) != 0 {
+			t.Errorf("an abandoned file's manifest is %v (%v)", parts, err)
+		}
+		if report, err := b.s.VerifyAudit(ctx, b.admin.Organization); err != nil || report.BrokenAt != 0 {
+			t.Errorf("the audit log is broken at %d (%v)", report.BrokenAt, err)
+		}
+	})
+}
+
 const fine caseload.Kind = -1
 
 func wantOutcomes(t *testing.T, what string, got []caseload.Outcome, kinds []caseload.Kind, won []bool) {

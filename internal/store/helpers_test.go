@@ -159,8 +159,7 @@ func (b *bench) as(c caseload.CaseID, state caseload.State) caseload.File {
 	case caseload.Rejected:
 		step(b.s.Reject(ctx, f.ID, read().Attempt, "It cannot be read."))
 	case caseload.Abandoned:
-		_, _, err := b.s.MarkAbandoned(ctx, f.ID, "", "It never arrived.", b.now().Add(time.Hour))
-		step(err)
+		step(b.abandon(f).Err)
 	case caseload.Deleted:
 		step(b.s.DeleteFile(ctx, b.admin, f.ID, b.inAnHour()))
 	}
@@ -194,4 +193,13 @@ func (b *bench) stored(f caseload.File) {
 	if !won {
 		b.t.Fatal("MarkStored did not win")
 	}
+}
+
+// abandon marks one file abandoned.
+func (b *bench) abandon(f caseload.File) caseload.Outcome {
+	outcomes, err := b.s.MarkAbandoned(b.t.Context(), []caseload.FileID{f.ID}, "", "It never arrived.", b.now().Add(time.Hour))
+	if err != nil {
+		return caseload.Outcome{Err: err}
+	}
+	return outcomes[0]
 }

@@ -240,30 +240,46 @@ func (t *tx) decideStored(ctx context.Context, f *caseload.File, actor string, s
 	}), nil
 }
 
-// MarkAbandoned moves planned or sending to abandoned and writes a delete-intent due at eraseAt. won is false when it was
-// abandoned already. Conflict when it is stored or beyond, or deleted.
-func (s *Store) MarkAbandoned(ctx context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error) {
-	defer explain("abandon a file", &err)
+// MarkAbandoned moves each file from planned or sending to abandoned and writes its delete-intent due at eraseAt, in one
+// transaction. Won is false when it was abandoned already. An outcome's own error is NotFound, or Conflict when the file is
+// stored or beyond, or deleted; the others are not affected.
+func (s *Store) MarkAbandoned(ctx context.Context, ids []caseload.FileID, actor, reason string, eraseAt time.Time) (outcomes []caseload.Outcome, err error) {
+	defer explain("abandon files", &err)
+	if len(ids) == 0 {
+		return nil, nil
+	}
 	err = s.write(ctx, func(t *tx) error {
-		f, err = t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
+		outcomes, err = t.changeFiles(ctx, ids, func(_ int, f *caseload.File) (*caseload.Event, error) {
 			if f.State == caseload.Abandoned {
 				return nil, nil
 			}
 			if !caseload.CanMove(f.State, caseload.Abandoned) {
 				return nil, cannotMove(f.State, caseload.Abandoned)
 			}
-			won = true
 			from := f.State
 			f.State, f.Reason = caseload.Abandoned, reason
 			return moved(actor, caseload.FileAbandoned, from, nil), t.insertIntents(ctx, []caseload.File{*f}, "the upload was abandoned", caseload.EraseAt{Partial: eraseAt})
 		})
-		if err != nil || !won {
+		if err != nil {
 			return err
 		}
-		_, err := t.ExecContext(ctx, `DELETE FROM parts WHERE file_id = $1`, string(id))
+		var won []caseload.FileID
+		for _, o := range outcomes {
+			if o.Won {
+				won = append(won, o.File.ID)
+			}
+		}
+		if len(won) == 0 {
+			return nil
+		}
+		one, args := among(t.store, won, 0)
+		_, err := t.ExecContext(ctx, `DELETE FROM parts WHERE file_id `+one, args...)
 		return err
 	})
-	return f, won && err == nil, err
+	if err != nil {
+		return nil, err
+	}
+	return outcomes, nil
 }
 
 // DeleteFile moves any state to deleted, with a delete-intent due by what the file was. What was read out of the file goes at

@@ -113,11 +113,11 @@ func TestEveryVerbInEveryState(t *testing.T) {
 			return err
 		}, map[caseload.State]caseload.Kind{caseload.Sending: does, caseload.Stored: nothing, caseload.Reading: nothing, caseload.Ready: nothing, caseload.Rejected: nothing}},
 		{"MarkAbandoned", func(b *bench, f caseload.File) error {
-			stands, won, err := b.s.MarkAbandoned(b.t.Context(), f.ID, "", "It never arrived.", b.now().Add(time.Hour))
-			if won != f.State.Arriving() || stands.ID != f.ID {
-				b.t.Errorf("MarkAbandoned on %s: won is %v, file %q", f.State, won, stands.ID)
+			o := b.abandon(f)
+			if o.Won != f.State.Arriving() || o.File.ID != f.ID {
+				b.t.Errorf("MarkAbandoned on %s: won is %v, file %q", f.State, o.Won, o.File.ID)
 			}
-			return err
+			return o.Err
 		}, map[caseload.State]caseload.Kind{caseload.Planned: does, caseload.Sending: does, caseload.Abandoned: nothing}},
 		{"DeleteFile", func(b *bench, f caseload.File) error {
 			return b.s.DeleteFile(b.t.Context(), b.admin, f.ID, b.inAnHour())

@@ -142,8 +142,7 @@ func TestOnlyUnfinishedFilesOfThisCaseGoOn(t *testing.T) {
 		_, _, err = b.s.PlanFiles(ctx, b.other, c, "", []caseload.Proposal{{File: b.scan("a")}})
 		wantKind(t, err, caseload.NotFound)
 
-		_, _, err = b.s.MarkAbandoned(ctx, row.ID, "", "It never arrived.", b.now())
-		must(t, err)
+		must(t, b.abandon(row.File).Err)
 		second := b.propose(c, "", b.scan("a"))[0]
 		if second.Match != caseload.MatchNone {
 			t.Error("an abandoned upload was gone on with")

@@ -66,8 +66,7 @@ func (b *bench) randomLife(t *testing.T, rt *rapid.T) {
 		},
 		"MarkStored": func(f caseload.File, _ int) error { _, _, err := b.markStored(f, seen(f)); return err },
 		"MarkAbandoned": func(f caseload.File, _ int) error {
-			_, _, err := b.s.MarkAbandoned(ctx, f.ID, "", "late", b.now().Add(time.Hour))
-			return err
+			return b.abandon(f).Err
 		},
 		"StartReading": func(f caseload.File, _ int) error {
 			_, err := b.s.StartReading(ctx, f.ID, "w", b.now(), b.now().Add(30*time.Second))

@@ -67,6 +67,10 @@ var scoped = []struct {
 		_, err := s.FileIn(ctx, u, c.ID, f.ID)
 		return err
 	}},
+	{"ArrivingIn", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, f caseload.File) error {
+		_, err := s.ArrivingIn(ctx, u, c.ID, []caseload.FileID{f.ID})
+		return err
+	}},
 	{"RecordUnreached", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
 		_, err := s.RecordUnreached(ctx, u, caseload.StoreCORS, c.ID)
 		return err

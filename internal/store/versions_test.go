@@ -223,8 +223,7 @@ func TestAFileIsReplacedByChoiceWhateverItIsOnceItsNewVersionIsReceived(t *testi
 		if stands := b.stands(old.ID); stands.Superseded || studies() != 1 {
 			t.Error("the old version is superseded before the new one is received")
 		}
-		_, _, err := b.s.MarkAbandoned(ctx, f.ID, "", "It never arrived.", b.now().Add(time.Hour))
-		must(t, err)
+		must(t, b.abandon(f).Err)
 		if stands := b.stands(old.ID); stands.Superseded {
 			t.Error("superseded by what never arrived")
 		}

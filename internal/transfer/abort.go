@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"dcdentals.com/caseload/internal/caseload"
 )
 
@@ -22,17 +24,70 @@ func (s *Service) Abort(ctx context.Context, user caseload.User, id caseload.Fil
 	if f.State.Acknowledged() {
 		return f, alreadyReceived().WithHint("Delete it if it is not wanted.")
 	}
-	return s.abandon(ctx, f, string(user.ID), "The upload was cancelled.")
+	return s.abandon(ctx, f, string(user.ID), cancelled)
+}
+
+// AbortAll gives up those of the uploads that still arrive in the case, at a person's wish, in one transaction, and returns
+// them. Whatever else is named (received, given up already, of another case) is passed over: to give up thousands is to race
+// with the last of them. TooLarge above Limits.MaxBatch; NotFound or Gone for the case.
+func (s *Service) AbortAll(ctx context.Context, user caseload.User, c caseload.CaseID, ids []caseload.FileID) ([]caseload.FileID, error) {
+	if err := mayWrite(user); err != nil {
+		return nil, err
+	}
+	if len(ids) > s.Limits.MaxBatch {
+		return nil, caseload.Errorf(caseload.TooLarge, "At most %d uploads can be given up at once; these are %d.", s.Limits.MaxBatch, len(ids)).
+			WithHint("Ask in several batches.").WithField("files")
+	}
+	arriving, err := s.Records.ArrivingIn(ctx, user, c, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look for what is to be given up: %w", err)
+	}
+	return s.abandonAll(ctx, arriving, string(user.ID), cancelled)
+}
+
+// cancelled is why an upload is abandoned that a person gave up.
+const cancelled = "The upload was cancelled."
+
+// freedAtOnce is how many uploads the store is asked to free at the same time.
+const freedAtOnce = 8
+
+// abandonAll is abandon for several, in one transaction. It returns those that this call abandoned.
+func (s *Service) abandonAll(ctx context.Context, ids []caseload.FileID, actor, reason string) ([]caseload.FileID, error) {
+	outcomes, err := s.Records.MarkAbandoned(ctx, ids, actor, reason, s.now().Add(caseload.LateWrites))
+	if err != nil {
+		return nil, fmt.Errorf("abandon %d files: %w", len(ids), err)
+	}
+	var won []caseload.FileID
+	var freeing errgroup.Group
+	freeing.SetLimit(freedAtOnce)
+	for _, o := range outcomes {
+		if o.Won {
+			won = append(won, o.File.ID)
+			freeing.Go(func() error {
+				s.abortQuietly(ctx, o.File.ID, o.File.Object, o.File.UploadID)
+				return nil
+			})
+		}
+	}
+	_ = freeing.Wait()
+	if len(won) > 0 {
+		s.Log.InfoContext(ctx, "uploads abandoned", "files", len(won), "actor", actor)
+	}
+	return won, nil
 }
 
 // abandon moves an arriving file to abandoned, with the delete-intent that sees to its remains, and frees its parts at
 // once if the store can do so now. Conflict when the file got stored or deleted meanwhile.
 func (s *Service) abandon(ctx context.Context, f caseload.File, actor, reason string) (caseload.File, error) {
-	row, won, err := s.Records.MarkAbandoned(ctx, f.ID, actor, reason, s.now().Add(caseload.LateWrites))
+	outcomes, err := s.Records.MarkAbandoned(ctx, []caseload.FileID{f.ID}, actor, reason, s.now().Add(caseload.LateWrites))
+	if err == nil {
+		err = outcomes[0].Err
+	}
 	if err != nil {
 		return f, fmt.Errorf("abandon %s: %w", f.ID, err)
 	}
-	if won {
+	row := outcomes[0].File
+	if outcomes[0].Won {
 		s.Log.InfoContext(ctx, "upload abandoned", "file", f.ID, "actor", actor)
 		s.abortQuietly(ctx, f.ID, row.Object, row.UploadID)
 	}

@@ -242,24 +242,37 @@ func (m *memRecords) intendForm(f caseload.File, due time.Time) {
 	}})
 }
 
-func (m *memRecords) MarkAbandoned(ctx context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error) {
-	f, err = guarded(ctx, &m.faults, "MarkAbandoned", func() (caseload.File, error) {
+func (m *memRecords) MarkAbandoned(ctx context.Context, ids []caseload.FileID, actor, reason string, eraseAt time.Time) ([]caseload.Outcome, error) {
+	return guarded(ctx, &m.faults, "MarkAbandoned", func() ([]caseload.Outcome, error) {
 		defer m.locked()()
-		return m.change(id, func(f *caseload.File) error {
-			if f.State == caseload.Abandoned {
+		outcomes := make([]caseload.Outcome, len(ids))
+		for i, id := range ids {
+			o := &outcomes[i]
+			o.File, o.Err = m.change(id, func(f *caseload.File) error {
+				if f.State == caseload.Abandoned {
+					return nil
+				}
+				if !f.State.Arriving() {
+					return caseload.Errorf(caseload.Conflict, "not arriving")
+				}
+				o.Won = true
+				f.State, f.Reason, f.ChangedAt = caseload.Abandoned, reason, m.now()
+				m.intend(*f, eraseAt)
+				m.event(caseload.FileAbandoned, id, actor)
 				return nil
-			}
-			if !f.State.Arriving() {
-				return caseload.Errorf(caseload.Conflict, "not arriving")
-			}
-			won = true
-			f.State, f.Reason, f.ChangedAt = caseload.Abandoned, reason, m.now()
-			m.intend(*f, eraseAt)
-			m.event(caseload.FileAbandoned, id, actor)
-			return nil
-		})
+			})
+		}
+		return outcomes, nil
 	})
-	return f, won && err == nil, err
+}
+
+func (m *memRecords) ArrivingIn(ctx context.Context, user caseload.User, c caseload.CaseID, ids []caseload.FileID) (arriving []caseload.FileID, err error) {
+	for _, id := range ids {
+		if f, err := m.FileIn(ctx, user, c, id); err == nil && f.State.Arriving() {
+			arriving = append(arriving, id)
+		}
+	}
+	return arriving, nil
 }
 
 func (m *memRecords) DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, due caseload.EraseAt) error {

@@ -78,6 +78,9 @@ type Records interface {
 	File(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error)
 	// FileIn is File for a file of that case.
 	FileIn(ctx context.Context, user caseload.User, c caseload.CaseID, id caseload.FileID) (caseload.File, error)
+	// ArrivingIn returns those of the files that are planned or sending in that case of the user's organization, in no
+	// order. NotFound or Gone for the case.
+	ArrivingIn(ctx context.Context, user caseload.User, c caseload.CaseID, ids []caseload.FileID) ([]caseload.FileID, error)
 	// BeginSending moves planned to sending and keeps uploadID if the row has none yet; on a row already sending it
 	// only does the latter. It returns the row as it now stands: when its UploadID is another than the caller's, the
 	// caller lost a race and aborts its own upload. Conflict in any other state.
@@ -100,8 +103,9 @@ type Records interface {
 	// in one transaction; what was posted as a form gets its delete-intent. Won is false when a row was already stored or
 	// beyond. An outcome's own error is Conflict when the file is abandoned or deleted; the others are not affected.
 	MarkStored(ctx context.Context, actor string, seen []caseload.Seen) ([]caseload.Outcome, error)
-	// MarkAbandoned moves planned or sending to abandoned and writes a delete-intent due at eraseAt. won as above.
-	MarkAbandoned(ctx context.Context, id caseload.FileID, actor, reason string, eraseAt time.Time) (f caseload.File, won bool, err error)
+	// MarkAbandoned moves each file from planned or sending to abandoned and writes its delete-intent due at eraseAt, in one
+	// transaction. Won as above. An outcome's own error is NotFound or Conflict; the others are not affected.
+	MarkAbandoned(ctx context.Context, ids []caseload.FileID, actor, reason string, eraseAt time.Time) ([]caseload.Outcome, error)
 	// DeleteFile moves any state to deleted and writes a delete-intent, due by the state the file was in.
 	DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, due caseload.EraseAt) error
 	// DeleteCase marks the case and all its files deleted, each with its delete-intent, due as above.

@@ -191,6 +191,37 @@ func (s *Server) apiAbortFile(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, api.FromFile(f))
 }
 
+func (s *Server) apiAbandonFiles(w http.ResponseWriter, r *http.Request) error {
+	var in api.Abandon
+	id, err := caseID(r)
+	if err != nil {
+		return err
+	}
+	if err := decode(r, &in); err != nil {
+		return err
+	}
+	abandoned, err := s.Transfer.AbortAll(r.Context(), s.user(r), id, idsOf(in.Files))
+	if err != nil {
+		return err
+	}
+	out := api.Abandoned{Files: make([]string, 0, len(abandoned))}
+	for _, f := range abandoned {
+		out.Files = append(out.Files, string(f))
+	}
+	return answer(w, http.StatusOK, out)
+}
+
+// idsOf returns those that can be ids of files, each once.
+func idsOf(all []string) []caseload.FileID {
+	ids := make([]caseload.FileID, 0, len(all))
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(all))) {
+		if caseload.ValidID(id) {
+			ids = append(ids, caseload.FileID(id))
+		}
+	}
+	return ids
+}
+
 func (s *Server) apiReportProgress(w http.ResponseWriter, r *http.Request) error {
 	var in api.ProgressReport
 	if err := decode(r, &in); err != nil {

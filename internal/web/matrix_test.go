@@ -21,14 +21,15 @@ var actors = []string{"", "viewer", "member", "admin", "foreign-admin"}
 
 // bodies are valid requests, so that a refusal can only be about rights.
 var bodies = map[string]string{
-	"POST /api/v1/cases":              `{"patient":"P"}`,
-	"PATCH /api/v1/cases/{case}":      `{"note":"n"}`,
-	"POST /api/v1/cases/{case}/files": `{"files":[{"name":"a.txt","size":3}]}`,
-	"POST /api/v1/cases/{case}/match": `{"sizes":[3]}`,
-	"POST /api/v1/store-reports":      `{"code":"STORE-CORS","detail":""}`,
-	"POST /api/v1/progress":           `{"files":[]}`,
-	"PATCH /api/v1/users/{user}":      `{"name":"Other"}`,
-	"POST /api/v1/tokens":             `{"name":"t","role":"member"}`,
+	"POST /api/v1/cases":                `{"patient":"P"}`,
+	"PATCH /api/v1/cases/{case}":        `{"note":"n"}`,
+	"POST /api/v1/cases/{case}/files":   `{"files":[{"name":"a.txt","size":3}]}`,
+	"POST /api/v1/cases/{case}/match":   `{"sizes":[3]}`,
+	"POST /api/v1/cases/{case}/abandon": `{"files":[]}`,
+	"POST /api/v1/store-reports":        `{"code":"STORE-CORS","detail":""}`,
+	"POST /api/v1/progress":             `{"files":[]}`,
+	"PATCH /api/v1/users/{user}":        `{"name":"Other"}`,
+	"POST /api/v1/tokens":               `{"name":"t","role":"member"}`,
 
 	"POST /cases":                "number=&patient=P",
 	"POST /cases/{case}/discard": "file=none",

@@ -2,12 +2,10 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
-
-// discardedAtOnce bounds how many uploads one click gives up; the page shows what is left.
-const discardedAtOnce = 1000
 
 // discardUploads gives up an unfinished upload of the case (file), or those of a folder that nobody goes on with
 // (folder), and leads back to the case.
@@ -23,18 +21,16 @@ func (s *Server) discardUploads(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	discarded := 0
+	var unwanted []caseload.FileID
 	lying, _ := leftLying(files, s.Now())
 	for _, f := range lying {
-		if string(f.ID) != field(r, "file") && folderKey(f.Path) != field(r, "folder") {
-			continue
+		if string(f.ID) == field(r, "file") || folderKey(f.Path) == field(r, "folder") {
+			unwanted = append(unwanted, f.ID)
 		}
-		_, err := s.Transfer.Abort(r.Context(), s.user(r), f.ID)
-		if kind := caseload.KindOf(err); err != nil && kind != caseload.Conflict && kind != caseload.Gone { // or it came to an end meanwhile
+	}
+	for batch := range slices.Chunk(unwanted, s.Transfer.Limits.MaxBatch) {
+		if _, err := s.Transfer.AbortAll(r.Context(), s.user(r), id, batch); err != nil {
 			return err
-		}
-		if discarded++; discarded == discardedAtOnce {
-			break
 		}
 	}
 	http.Redirect(w, r, "/cases/"+string(id), http.StatusSeeOther)

@@ -92,6 +92,7 @@ func (s *Server) routeTable() []route {
 		{"GET /api/v1/cases/{case}/files", forReader, asJSON, s.apiListFiles},
 		{"POST /api/v1/cases/{case}/files", forWriter, asJSON, s.apiPlanFiles},
 		{"PUT /api/v1/cases/{case}/contents", forWriter, asUpload, s.apiReceiveBatch},
+		{"POST /api/v1/cases/{case}/abandon", forWriter, asStored, s.apiAbandonFiles},
 		{"POST /api/v1/cases/{case}/match", forReader, asJSON, s.apiMatchFiles},
 		{"GET /api/v1/cases/{case}/studies", forReader, asJSON, s.apiListStudies},
 		{"GET /api/v1/cases/{case}/previews", forReader, asJSON, s.apiListPreviews},

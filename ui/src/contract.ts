@@ -142,6 +142,8 @@ export interface Transport {
   /** crc: base64, of the whole file that is meant. */
   complete(file: string, crc: string): Promise<RemoteFile>;
   abort(file: string): Promise<void>;
+  /** Gives up those of the case's files that still arrive; at most 1,000. */
+  abandon(caseId: string, files: string[]): Promise<void>;
   progress(files: { id: string; sent: number }[]): Promise<void>;
   putSmall(file: string, body: Blob, crc: string, onProgress: OnProgress, signal: AbortSignal): Promise<RemoteFile>;
   putBatch(caseId: string, files: BatchFile[], onProgress: OnProgress, signal: AbortSignal): Promise<BatchAnswer[]>;

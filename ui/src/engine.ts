@@ -44,6 +44,8 @@ const LANES: Lanes = { page: 4, store: 6 };
 /** Milliseconds between two progress reports to the server, and files of one. */
 const HEARTBEAT = 2000;
 const REPORTED = 1000;
+/** Files that one call gives up at most. */
+const ABANDON_AT_ONCE = 1000;
 
 export class Engine {
   readonly items: Upload[] = [];
@@ -191,14 +193,30 @@ export class Engine {
 
   cancel(item: Item): void {
     const upload = item as Upload;
-    if (!upload.live && upload.state !== "failed") return;
-    this.#course.rest(upload, "cancelled");
-    upload.halt();
+    if (!this.#stop(upload)) return;
     if (upload.id) this.#transport.abort(upload.id).catch(() => {}); // the server's sweep does it later
   }
 
+  /** Cancels everything: the server is told of thousands in few calls. */
   cancelAll(): void {
-    for (const item of this.items) this.cancel(item);
+    const given = new Map<string, string[]>();
+    for (const upload of this.items) {
+      if (!this.#stop(upload) || !upload.id) continue;
+      const ids = given.get(upload.caseId) ?? [];
+      given.set(upload.caseId, ids);
+      ids.push(upload.id);
+    }
+    for (const [caseId, ids] of given)
+      for (let from = 0; from < ids.length; from += ABANDON_AT_ONCE)
+        this.#transport.abandon(caseId, ids.slice(from, from + ABANDON_AT_ONCE)).catch(() => {}); // as above
+  }
+
+  /** Stops what is on its way or has failed; tells whether it was. */
+  #stop(upload: Upload): boolean {
+    if (!upload.live && upload.state !== "failed") return false;
+    this.#course.rest(upload, "cancelled");
+    upload.halt();
+    return true;
   }
 
   /** Sends a failed file again: what has arrived of it counts, where the server still knows of it. */

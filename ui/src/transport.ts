@@ -169,6 +169,7 @@ export const browserTransport: Transport = {
   complete: async (file, crc) =>
     (await request<RemoteFile>("POST", `/files/${file}/complete`, { crc64nvme: crc })).answer, // it holds a turn of the engine
   abort: async (file) => ask<void>("POST", `/files/${file}/abort`),
+  abandon: async (caseId, files) => ask<void>("POST", `/cases/${caseId}/abandon`, { files }),
   progress: async (files) => ask<void>("POST", "/progress", { files }),
   putSmall: async (file, body, crc, onProgress, signal) =>
     JSON.parse(

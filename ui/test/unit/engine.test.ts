@@ -275,6 +275,25 @@ test("cancelling stops the requests and tells the server", async () => {
   assert.equal(engine.totals.files, 0);
 });
 
+test("thousands are cancelled in few calls, case by case", async () => {
+  const { engine, transport, clock } = start(async ({ method, hang }) => {
+    if (["part", "small", "batch"].includes(method)) await hang();
+  });
+  const many = (n: number) => Array.from({ length: n }, (_, i) => new FakeFile(`IM${i}`, 10));
+  engine.add("one", many(1500));
+  engine.add("two", many(3));
+  await clock.sleep(5000);
+  engine.cancelAll();
+  await clock.sleep(10);
+  assert.deepEqual(transport.abandonings, [
+    { caseId: "one", files: 1000 },
+    { caseId: "one", files: 500 },
+    { caseId: "two", files: 3 },
+  ]);
+  engine.cancelAll();
+  assert.equal(transport.abandonings.length, 3, "told twice");
+});
+
 test("a failed upload is taken up where it was", async () => {
   let broken = true;
   const { engine, transport, settled, states } = start(({ method, part }) => {

@@ -182,6 +182,7 @@ export class FakeTransport implements Transport {
   signed: number[][] = [];
   rows = new Map<string, Row>();
   aborted: string[] = [];
+  abandonings: { caseId: string; files: number }[] = [];
   reports: { id: string; sent: number }[][] = [];
   storeReports: { code: string; detail: string; case: string }[] = [];
   batches: string[][] = [];
@@ -303,6 +304,11 @@ export class FakeTransport implements Transport {
   async abort(file: string): Promise<void> {
     this.aborted.push(file);
     this.rows.get(file)!.state = "abandoned";
+  }
+
+  async abandon(caseId: string, files: string[]): Promise<void> {
+    this.abandonings.push({ caseId, files: files.length });
+    for (const file of files) await this.abort(file);
   }
 
   async progress(files: { id: string; sent: number }[]): Promise<void> {
