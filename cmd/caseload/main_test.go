@@ -1,14 +1,18 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"dcdentals.com/caseload/internal/dicom/dicomtest"
 )
 
 func TestMain(m *testing.M) {
@@ -24,10 +28,21 @@ func TestScripts(t *testing.T) {
 				e.Setenv(s.Name, "")
 			}
 			e.Setenv("CASELOAD_ADDR", "127.0.0.1:0")
-			return nil
+			return twoPatients(filepath.Join(e.WorkDir, "patients"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "occupy": occupy, "setenv": setEnv},
 	})
+}
+
+// twoPatients puts a folder with a slice each of two patients where scripts can send it.
+func twoPatients(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "IM1"), dicomtest.CT(dicomtest.CTOptions{Patient: []byte("Kim^Minsu"), PatientID: "K-1"}), 0o644),
+		os.WriteFile(filepath.Join(dir, "IM2"), dicomtest.CT(dicomtest.CTOptions{Patient: []byte("Lee^Sora"), PatientID: "L-2", Study: "2.25.11", Series: "2.25.21"}), 0o644),
+	)
 }
 
 // occupy VARIABLE listens on a free port until the script ends and puts the address into the variable.

@@ -6,12 +6,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/s3err"
 
 	"dcdentals.com/caseload/internal/caseload"
@@ -221,4 +225,57 @@ func TestAFailedCopyFailsTheCompletion(t *testing.T) {
 	if len(faults) != 1 || !errors.Is(faults[0], io.ErrUnexpectedEOF) {
 		t.Errorf("faults %v", faults)
 	}
+}
+
+// TestOnlySoManyUploadsHaveADraft: those that come when so many have one are copied when they complete.
+func TestOnlySoManyUploadsHaveADraft(t *testing.T) {
+	d := newDrafts(t.TempDir())
+	t.Cleanup(d.close)
+	if err := os.MkdirAll(filepath.Join(d.bucket, posix.MetaTmpDir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range mostDrafts {
+		d.arrive("key", strconv.Itoa(i), 1)
+	}
+	d.arrive("key", "late", 1)
+	if d.take("late") != nil {
+		t.Errorf("more than %d uploads have a draft", mostDrafts)
+	}
+	d.drop("0")
+	d.arrive("key", "later", 1)
+	one := d.take("later")
+	if one == nil {
+		t.Fatal("a draft that is over leaves no room for another")
+	}
+	_ = one.file.Close()
+}
+
+// TestADraftWithoutPartsEnds: its room is given back a minute after the last part.
+func TestADraftWithoutPartsEnds(t *testing.T) {
+	bucket := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(bucket, posix.MetaTmpDir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := newDrafts(bucket)
+		open := func() int {
+			synctest.Wait()
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return len(d.open)
+		}
+		d.arrive("key", "upload", 1)
+		for range 3 {
+			time.Sleep(draftIdle - time.Second)
+			if open() != 1 {
+				t.Fatal("a draft ended before its time")
+			}
+			d.arrive("key", "upload", 2)
+			synctest.Wait()
+		}
+		time.Sleep(draftIdle + time.Second)
+		if open() != 0 {
+			t.Error("a draft outlives its upload")
+		}
+	})
 }
