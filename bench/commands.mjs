@@ -1,12 +1,12 @@
 // `caseload upload` beside other command lines: 1 GiB on loopback into the same store, a stock versitygw in a process of
-// its own, whose credentials all of them have. By turns; each has its checksums on where it has any.
+// its own, whose credentials all of them have, or into the embedded store (BENCH_STORE=inside). By turns; each has its checksums on where it has any.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { largeFile, work } from "./house.mjs";
 import { keep, megabits, median, mib, note, number, table } from "./report.mjs";
 import { cpuSeconds, run, start } from "./process.mjs";
-import { bin, rounds, sizes, wantedContender } from "./settings.mjs";
+import { bin, rounds, sizes, storeInside, wantedContender } from "./settings.mjs";
 import { signedPut } from "./sign.mjs";
 
 const caseload = process.env.CASELOAD_TEST_BINARY ?? join(bin, "caseload");
@@ -15,7 +15,29 @@ const store = { endpoint: "http://127.0.0.1:18081", region: "us-east-1", bucket:
 const path = process.env.PATH;
 let turn = 0;
 
-/** A server over the store, and what a client of it needs. */
+/** A server with its store inside. What curl signs with is what this server made for itself. */
+async function siteInside() {
+  const dir = mkdtempSync(join(work, "commands-"));
+  const env = { PATH: path, HOME: dir, CASELOAD_ADDR: address };
+  const { token, server } = await serve(dir, env);
+  const made = JSON.parse(readFileSync(join(dir, "caseload-data", "store", "credentials.json"), "utf8"));
+  Object.assign(store, { endpoint: `http://${address}`, bucket: "caseload-files", access: made.access_key, secret: made.secret_key });
+  const stop = async () => {
+    await server.stop();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  return { dir, token, stop, busy: () => cpuSeconds(server.child.pid) };
+}
+
+/** Makes somebody who may send, and starts the server. */
+async function serve(dir, env) {
+  const command = (input, ...args) => execFileSync(caseload, args, { cwd: dir, env, input, encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] });
+  command("correct horse battery staple\n", "user", "add", "kim@clinic.example", "--organization", "Seoul Dental", "--role", "admin");
+  const token = command("", "token", "create", "kim@clinic.example").trim();
+  return { token, server: await start([caseload, "serve"], { cwd: dir, env }) };
+}
+
+/** A server over a store of its own, and what a client of it needs. */
 async function site() {
   const dir = mkdtempSync(join(work, "commands-"));
   const objects = join(dir, "objects");
@@ -28,10 +50,7 @@ async function site() {
     PATH: path, HOME: dir, CASELOAD_ADDR: address, USE_S3: "True", AWS_S3_ENDPOINT_URL: store.endpoint, AWS_S3_REGION_NAME: store.region,
     AWS_STORAGE_BUCKET_NAME: store.bucket, AWS_S3_ADDRESSING_STYLE: "path", AWS_ACCESS_KEY_ID: store.access, AWS_SECRET_ACCESS_KEY: store.secret,
   };
-  const command = (input, ...args) => execFileSync(caseload, args, { cwd: dir, env, input, encoding: "utf8", stdio: ["pipe", "pipe", "ignore"] });
-  command("correct horse battery staple\n", "user", "add", "kim@clinic.example", "--organization", "Seoul Dental", "--role", "admin");
-  const token = command("", "token", "create", "kim@clinic.example").trim();
-  const server = await start([caseload, "serve"], { cwd: dir, env });
+  const { token, server } = await serve(dir, env);
   const stop = async () => {
     await server.stop();
     await s3.stop();
@@ -65,6 +84,8 @@ const rclone = (...options) => (file, { dir }) => {
   return run(["rclone", "copyto", "--config", "/dev/null", ...options, file, to], { env: { PATH: path, HOME: dir } });
 };
 
+const curl = (file) => run(["curl", "-sS", "--fail-with-body", "-T", file, signedPut(store, `bench-curl-${++turn}`)], { env: { PATH: path } });
+
 const peers = {
   ours: {
     title: "caseload upload",
@@ -79,7 +100,16 @@ const peers = {
   curl: {
     title: "curl -T, one signed PUT",
     sums: "none",
-    send: (file) => run(["curl", "-sS", "--fail-with-body", "-T", file, signedPut(store, `bench-curl-${++turn}`)], { env: { PATH: path } }),
+    send: curl,
+  },
+  curlSynced: {
+    title: "curl -T, and what it sent forced to the disk",
+    sums: "none",
+    send: async (file, { dir }) => {
+      const sent = await curl(file);
+      const synced = await run(["sync", "-f", dir], { env: { PATH: path } });
+      return { ...sent, seconds: sent.seconds + synced.seconds };
+    },
   },
 };
 
@@ -94,8 +124,8 @@ function version(...command) {
 export async function inCommands() {
   const size = sizes.commands;
   const file = largeFile(size);
-  const s = await site();
-  const seen = new Map(Object.keys(peers).filter(wantedContender).map((name) => [name, []]));
+  const s = storeInside ? await siteInside() : await site();
+  const seen = new Map(Object.keys(peers).filter((name) => wantedContender(name) && !(storeInside && /aws|rclone/.test(name))).map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const [name, figures] of seen) {
       await quiet(s);
@@ -121,5 +151,5 @@ export async function inCommands() {
     return [title, sums, number(seconds, 1), each, number(megabits(size, seconds) / 8, 0), number(median(figures.map((f) => f.cpu)), 1), number(median(figures.map((f) => f.served)), 1), mib(Math.max(...figures.map((f) => f.memory)))];
   });
   note(`${version("aws", "--version")}; ${version("rclone", "version")}; ${version("curl", "--version")}.`);
-  table(`${mib(size)} MiB on loopback by command lines, median of ${rounds}`, ["command", "checksums", "seconds", "each", "MB/s", "its CPU s", "server's CPU s", "its peak MiB"], rows);
+  table(`${mib(size)} MiB on loopback by command lines${storeInside ? " into the embedded store" : ""}, median of ${rounds}`, ["command", "checksums", "seconds", "each", "MB/s", "its CPU s", "server's CPU s", "its peak MiB"], rows);
 }
