@@ -40,7 +40,7 @@ type filePage struct {
 	Patient           string        // the case's label
 	Versions          []versionView // nothing while there is but one
 	Latest            string        // id of the latest, when this is an older one
-	Live              bool          // it still moves
+	Live              bool          // it still moves, or may
 }
 
 // countView is one line of what a file holds.
@@ -87,6 +87,7 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	page.Live = page.Live || page.CanWrite && page.File.Kept && !f.Superseded // it may be replaced from this very page
 	if page.Versions = s.versions(l, versions, people, id); f.Superseded && len(versions) > 0 {
 		page.Latest = string(versions[0].ID)
 	}
