@@ -39,6 +39,7 @@ test("header search as one types, and replacing a file", { skip, timeout: 240_00
   await page.waitForURL("**/files/*");
   const corrected = join(dir, "lower corrected.stl");
   writeFileSync(corrected, "solid x\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\nendsolid\n");
+  await page.locator("file-replace button").waitFor(); // people see it, after the live fragment came, too
   await page.setInputFiles("file-replace input", corrected);
   await page.locator(".notice", { hasText: "older version" }).waitFor({ timeout: 60_000 });
   await page.locator(".notice a").click();
@@ -55,6 +56,7 @@ test("header search as one types, and replacing a file", { skip, timeout: 240_00
     await page.waitForURL("**/cases");
     for (const path of [header, file]) {
       await page.goto(path);
+      if (path === file) await page.locator("file-replace button").waitFor();
       await page.evaluate(axe);
       const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
       const serious = violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3)}`);

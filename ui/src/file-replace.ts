@@ -8,7 +8,6 @@ export class FileReplace extends HTMLElement {
     const button = this.querySelector("button");
     const input = this.querySelector("input");
     if (!button || !input) return;
-    button.hidden = false;
     button.addEventListener("click", () => input.click());
     input.addEventListener("change", async () => {
       const chosen = [...(input.files ?? [])];
