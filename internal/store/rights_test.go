@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,14 @@ var scoped = []struct {
 		_, err := s.ArrivingIn(ctx, u, c.ID, []caseload.FileID{f.ID})
 		return err
 	}},
+	{"AskRereadings", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
+		_, err := s.AskRereadings(ctx, u, Reindex{Case: c.ID, Current: true})
+		return err
+	}},
+	{"FileVersions", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, _ caseload.Case, f caseload.File) error {
+		_, err := s.FileVersions(ctx, u, f.ID)
+		return err
+	}},
 	{"RecordUnreached", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
 		_, err := s.RecordUnreached(ctx, u, caseload.StoreCORS, c.ID)
 		return err
@@ -95,10 +104,12 @@ var scoped = []struct {
 	}},
 }
 
-// free are the methods with a user whose rights are tested below, each in its own way.
+// free are the methods with a user whose rights are tested below, each in its own way; those of previews by
+// TestPreviewsAreOfOneOrganization.
 var free = []string{
 	"Cases", "ProposeCaseNumber", "CreateCase", "ReportProgress", "Users", "ChangeUser", "CreateToken", "Tokens", "RevokeToken",
 	"SignInSucceeded", "Unreached", "CreateFirstAdmin", "CreateUser",
+	"CasePreviews", "Picture", "OfferPicture", "Instance", "OlderVersions", "RereadingsLeft",
 }
 
 // A method that takes a user and is in neither list above has no test of its rights.
@@ -228,6 +239,50 @@ func TestListsAndAccountsStayWithinTheOrganization(t *testing.T) {
 		must(t, err)
 		if twin.Organization != b.other.Organization {
 			t.Error("CreateCase believes the organization it is told")
+		}
+	})
+}
+
+// What hangs on a case's files is nobody else's: its images, older versions and what is to be read again.
+func TestWhatHangsOnAFileStaysWithinTheOrganization(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ctx := t.Context()
+		c := b.newCase("2026-0001", "Kim")
+		f := b.as(c.ID, caseload.Reading)
+		must(t, b.s.SaveMetadata(ctx, f.ID, 1, slicesOf(1)))
+		must(t, b.s.FinishReading(ctx, f.ID, 1, caseload.Receipt{SHA256: strings.Repeat("a", 64)}))
+		studies, err := b.s.CaseStudies(ctx, b.admin, c.ID)
+		must(t, err)
+		image := studies[0].Series[0].Members[0].ID
+		_, _, err = b.s.Instance(ctx, b.admin, image)
+		must(t, err)
+		_, _, err = b.s.Instance(ctx, b.other, image)
+		wantKind(t, err, caseload.NotFound)
+
+		asked, err := b.s.AskRereadings(ctx, b.admin, Reindex{Current: true})
+		must(t, err)
+		foreign, err := b.s.AskRereadings(ctx, b.other, Reindex{Current: true})
+		must(t, err)
+		if asked != 1 || foreign != 0 {
+			t.Errorf("asked for %d of one's own and %d of another organization", asked, foreign)
+		}
+		for user, want := range map[caseload.User]int{b.admin: 1, b.other: 0} {
+			for _, of := range []caseload.CaseID{"", c.ID} {
+				left, _, err := b.s.RereadingsLeft(ctx, user, of)
+				must(t, err)
+				if left != want {
+					t.Errorf("%d are to be read again, want %d", left, want)
+				}
+			}
+		}
+		_, err = b.s.db.ExecContext(ctx, `UPDATE files SET superseded = 1, family = id WHERE id = $1`, string(f.ID))
+		must(t, err)
+		for user, want := range map[caseload.User]int{b.admin: 1, b.other: 0} {
+			older, err := b.s.OlderVersions(ctx, user, c.ID)
+			must(t, err)
+			if len(older) != want {
+				t.Errorf("%d files have older versions, want %d", len(older), want)
+			}
 		}
 	})
 }
