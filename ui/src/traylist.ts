@@ -6,7 +6,7 @@ import { make } from "./page.js";
 import { Rows } from "./rows.js";
 import { asked, live, reason, where, words as inWords } from "./traywords.js";
 
-/** Heights of the rows in rem: as in style.css. */
+/** Heights of the rows in rem: as in style/tray.css. */
 const LOW = 3.25;
 const HIGH = 6;
 /** Pixels kept ready beyond what is in sight. */
