@@ -137,7 +137,7 @@ func openStored(ctx context.Context, cmd *cobra.Command, bucket, key string) (in
 	if c.origins["CASELOAD_LOG_LEVEL"].Source == "default" {
 		c.LogLevel = "warn"
 	}
-	a := &application{log: newLog(c), unlock: func() {}, watching: func() {}}
+	a := newApplication(newLog(c))
 	if !c.UseS3 {
 		if _, err := os.Stat(c.Data); err != nil {
 			return inspected{}, nil, caseload.Errorf(caseload.NotFound, "There is no data folder here.").WithHint("Name it with --data, or set USE_S3 for an external store.")

@@ -219,7 +219,7 @@ func (r *reindexing) see(ctx context.Context, total int, here bool) error {
 // run, it reads nothing unless asked to.
 func (r *reindexing) reader(ctx context.Context, here bool) (read func(context.Context) (bool, error), done func(), err error) {
 	nothing := func(context.Context) (bool, error) { return false, nil }
-	a := &application{log: newLog(r.config), unlock: func() {}, watching: func() {}}
+	a := newApplication(newLog(r.config))
 	if !r.config.postgres() || !r.config.UseS3 {
 		if a.unlock, err = lockData(r.config.Data); caseload.KindOf(err) == caseload.Conflict && !here {
 			r.out.note("A server is running on this data folder; its workers read, within half a minute.")

@@ -48,9 +48,15 @@ type application struct {
 	drawing  func()     // ends the making of previews
 }
 
+// newApplication is one with nothing opened yet: stop can be called at any moment from here on.
+func newApplication(log *slog.Logger) *application {
+	nothing := func() {}
+	return &application{log: log, failed: make(chan error, 2), unlock: nothing, watching: nothing, drawing: nothing}
+}
+
 // start builds and starts what the role asks for. When it fails, nothing is left running.
 func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *application, err error) {
-	a = &application{log: log, failed: make(chan error, 2), unlock: func() {}, watching: func() {}, drawing: func() {}}
+	a = newApplication(log)
 	defer func() {
 		if err != nil {
 			_ = a.stop(context.WithoutCancel(ctx))
