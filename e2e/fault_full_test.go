@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -28,7 +29,7 @@ func TestAFullDiskIsSaidAndSurvived(t *testing.T) {
 	caseID := admin.newCase(t, "2026-0001", "Full Disk")
 	for n := range 3 {
 		content := phantom.Noise(uint64(n), 2<<20)
-		admin.ready(t, mustUpload(t, admin, l, caseID, "before.bin", content).ID, 30*time.Second)
+		admin.ready(t, mustUpload(t, admin, l, caseID, fmt.Sprintf("before-%d.bin", n), content).ID, 30*time.Second)
 	}
 	direct, small := phantom.Noise(11, 12<<20), phantom.Noise(12, 4<<20)
 	directFile, smallFile := mustPlan(t, admin, caseID, "direct.bin", direct), mustPlan(t, admin, caseID, "small.bin", small)

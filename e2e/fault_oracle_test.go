@@ -55,7 +55,7 @@ func (s *site) embeddedObjects() string {
 func (l *ledger) check(t *testing.T, s *site, p person, objects string) {
 	t.Helper()
 	db := s.database()
-	await(t, 60*time.Second, "every stored file read", func() (bool, error) {
+	await(t, 3*time.Minute, "every stored file read", func() (bool, error) {
 		n, err := number(t.Context(), db, `SELECT count(*) FROM files WHERE state IN ('stored', 'reading')`)
 		return err == nil && n == 0, fmt.Errorf("%d left (%w)", n, err)
 	})

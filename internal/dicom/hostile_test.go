@@ -17,7 +17,7 @@ const hang = time.Minute
 
 // most is what the reading of one hostile object may allocate, all in all, in bytes: an upper bound of what it takes beyond
 // idle at any moment.
-const most = 64 << 20
+const most = 64 << 20 * raced
 
 // consume reads the object the way the whole product does: header, facts, frames, lines, JSON.
 func consume(ctx context.Context, r io.ReaderAt, size int64) (h *dicom.Header, warnings []dicom.Warning, err error) {

@@ -21,6 +21,7 @@ import (
 
 func startInside(t *testing.T) *Embedded {
 	t.Helper()
+	t.Chdir(".") // the store lives in the working directory; this brings it back
 	e, err := StartEmbedded(t.Context(), t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
