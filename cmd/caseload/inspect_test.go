@@ -105,10 +105,9 @@ func TestWhatInspectPrintsNeverReachesTheTerminalAsControl(t *testing.T) {
 	for _, args := range [][]string{{path}, {path, "--header"}, {path, "--json"}, {path, "--header", "--json"}, {filepath.Dir(path)}, {path + "\x1b[2J"}} {
 		out, err := inspectRun(args...)
 		if err != nil {
-			out += err.Error()
-			var buffer bytes.Buffer
-			report(&buffer, err)
-			out = buffer.String()
+			var complaint bytes.Buffer
+			report(&complaint, err)
+			out += complaint.String()
 		}
 		if i := strings.IndexFunc(out, func(r rune) bool { return r != '\n' && (r < ' ' || r >= 0x7F && r < 0xA0) }); i >= 0 {
 			t.Errorf("%q: a control character at %d: %q", args[1:], i, out[max(0, i-20):min(len(out), i+20)])

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestAnImageInACompressedZIPInTheZIPIsReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := make([]byte, len(image))
-	if n, err := c.ReadAt(got, 0); n != len(image) || err != nil && err != io.EOF || !bytes.Equal(got, image) {
+	if n, err := c.ReadAt(got, 0); n != len(image) || err != nil && !errors.Is(err, io.EOF) || !bytes.Equal(got, image) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
 	for name, change := range map[string]func(*caseload.Packing){

@@ -83,13 +83,17 @@ func TestOdditiesAreOnThePageAndInTheAPI(t *testing.T) {
 
 	for lang, want := range map[string][2][]string{
 		"en": {
-			{"The case is of “Kim Minji”, but 4 images are of Park, Seojun (P-2), in other.zip.", "The images are of 2 patients:", "2 slices are missing: 7–8.",
-				"Planning software: 1 of 6 points not met", "Slices are missing.", "20 images · 2 not read: truncated · 3 ignored: Thumbs.db"},
+			{
+				"The case is of “Kim Minji”, but 4 images are of Park, Seojun (P-2), in other.zip.", "The images are of 2 patients:", "2 slices are missing: 7–8.",
+				"Planning software: 1 of 6 points not met", "Slices are missing.", "20 images · 2 not read: truncated · 3 ignored: Thumbs.db",
+			},
 			{"20 images · 2 not read: truncated · 3 ignored: Thumbs.db", "CT/IM<b>9", "4,711", "truncated (7FE0,0010)", "The entry is cut off."},
 		},
 		"ko": {
-			{"이 케이스는 “Kim Minji”의 것이지만 영상 4장은 Park, Seojun (P-2)의 것입니다: other.zip.", "슬라이스 2개 누락: 7–8.", "계획 소프트웨어: 6개 항목 중 1개 미충족",
-				"빠진 슬라이스가 있습니다.", "영상 20장 · 2개 읽지 못함: 잘림 · 3개 제외: Thumbs.db"},
+			{
+				"이 케이스는 “Kim Minji”의 것이지만 영상 4장은 Park, Seojun (P-2)의 것입니다: other.zip.", "슬라이스 2개 누락: 7–8.", "계획 소프트웨어: 6개 항목 중 1개 미충족",
+				"빠진 슬라이스가 있습니다.", "영상 20장 · 2개 읽지 못함: 잘림 · 3개 제외: Thumbs.db",
+			},
 			{"항목이 잘렸습니다."},
 		},
 	} {

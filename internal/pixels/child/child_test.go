@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"image"
 	"image/png"
 	"io"
@@ -222,7 +221,7 @@ func TestTheLargestJobsFit(t *testing.T) {
 				t.Fatalf("%+v %v", result.Refused, err)
 			}
 			peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10
-			t.Log(fmt.Sprintf("%d MiB at most", peak))
+			t.Logf("%d MiB at most", peak)
 			if peak > 256 {
 				t.Errorf("%d MiB resident, more than 256", peak)
 			}
