@@ -40,6 +40,7 @@ vet: ui/dist/app.js
 .PHONY: test-go
 test-go: build ## only the Go tests: both databases, the real binary, a short kill run
 	$(TEST) ./...
+	$(if $(CASELOAD_TEST_RACE),$(GO) test ./internal/pixels/child)
 
 .PHONY: test-ui
 test-ui: ui/dist/app.js ## only the front end's types and unit tests

@@ -9,8 +9,8 @@ import (
 
 // The bounds of a child. The heap is kept well under what the kernel allows, so that a job which fits ends.
 const (
-	maxHeap   = 176 << 20
-	maxData   = 240 << 20 // bytes of private memory that can be written (setrlimit(2), RLIMIT_DATA)
+	maxHeap   = 160 << 20
+	maxData   = 256 << 20 // bytes of private memory that can be written (setrlimit(2), RLIMIT_DATA)
 	mostFiles = 16
 )
 
