@@ -19,6 +19,7 @@ var known = map[string][]string{
 	"internal/caseload":    {},
 	"internal/transfer":    {"internal/caseload"},
 	"internal/ingest":      {"internal/caseload", "internal/dicom", "internal/archive"},
+	"internal/doctor":      {"internal/caseload"},
 	"internal/dicom":       {"internal/caseload"},
 	"internal/archive":     {"internal/caseload"},
 	"internal/objectstore": {"internal/caseload"},
