@@ -54,9 +54,9 @@ test("uploads outlive what breaks on the way", { skip, timeout: 300_000 }, async
   await journey("the computer loses its network", 0.4, async ({ page, context }) => {
     await context.setOffline(true);
     await page.locator('case-uploader[data-state="offline"]', { hasText: "Waiting for the network" }).waitFor();
-    line.release();
     await context.setOffline(false);
     await page.locator('case-uploader[data-state="sending"]').waitFor();
+    line.release();
   });
 
   await journey("the server is killed and starts again", 0.5, async () => {

@@ -78,6 +78,29 @@ test("an upload goes on while the person moves through the site", { skip, timeou
   assert.deepEqual(faults, []);
 });
 
+test("of two quick clicks the last one counts", { skip, timeout: 60_000 }, async (t) => {
+  const { page, faults } = await open(t, await site(t));
+  await firstRun(page);
+  for (const slow of ["/users", "/cases"]) {
+    await page.goto("/account");
+    let answer;
+    const answered = new Promise((go) => (answer = go));
+    await page.route((url) => url.pathname === slow, (route) => answered.then(() => route.continue()).catch(() => {}));
+    const first = page.waitForEvent("requestfinished", { predicate: over }).catch(() => {});
+    const broken = page.waitForEvent("requestfailed", { predicate: over }).catch(() => {});
+    await page.evaluate(() => ["/cases", "/users"].forEach((to) => document.querySelector(`.nav a[href='${to}']`).click()));
+    if (slow === "/users") await Promise.race([first, broken]);
+    else await page.waitForURL("**/users");
+    answer();
+    await page.waitForURL("**/users");
+    await page.locator(".nav a[href='/users'][aria-current]").waitFor();
+    await page.unrouteAll();
+  }
+  assert.deepEqual(faults, []);
+});
+
+const over = (request) => new URL(request.url()).pathname === "/cases";
+
 test("whoever looks at the case sees it arrive without reloading", { skip, timeout: 120_000 }, async (t) => {
   const made = files(t);
   const house = await site(t);
