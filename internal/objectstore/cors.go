@@ -28,8 +28,8 @@ func (s *Store) EnsureCORS(ctx context.Context, origins []string) error {
 func corsRule(origins []string) types.CORSRule {
 	return types.CORSRule{
 		AllowedOrigins: origins,
-		AllowedMethods: []string{"PUT", "POST", "GET", "HEAD"},
-		AllowedHeaders: []string{"content-type", "if-none-match", "x-amz-checksum-*", "x-amz-sdk-checksum-algorithm"},
+		AllowedMethods: []string{"PUT", "POST", "GET"},
+		AllowedHeaders: []string{"content-type", "x-amz-checksum-crc64nvme"},
 		ExposeHeaders:  []string{"ETag", "Location", "x-amz-checksum-crc64nvme"},
 		MaxAgeSeconds:  aws.Int32(3600),
 	}
