@@ -85,7 +85,7 @@ func TestPlanKeepsNamesReadableAndHarmless(t *testing.T) {
 			{Name: "passwd", Path: "etc", Route: caseload.Small},
 			{Name: "photogpj.exe", Path: "a/b/c/d", Route: caseload.Small},
 			{Name: "ab.stl", ContentType: "model/stl", ModifiedAt: modified.UTC().Truncate(time.Millisecond), Fingerprint: "f-1", Route: caseload.Small},
-			{Name: "b", Route: caseload.Direct, PartSize: 16 << 20},
+			{Name: "b", Route: caseload.Direct, PartSize: 8 << 20},
 			{Name: "c", Route: caseload.Small},
 		}
 		keys := map[caseload.ObjectKey]bool{}
