@@ -49,6 +49,8 @@ type config struct {
 	Token     Secret   // likewise
 
 	origins map[string]origin // by the setting's name
+
+	examinedOrigin string // flag --origin of doctor: "https://caseload.example"
 }
 
 // origin says what a setting was set to and by whom.

@@ -16,7 +16,12 @@ import (
 
 // from loads the settings of an environment and a .env, both given as maps.
 func from(env, dotenv map[string]string) (*config, error) {
-	return loadFrom(nil, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, dotenv)
+	return fromFlags(nil, env, dotenv)
+}
+
+func fromFlags(flags overrides, env, dotenv map[string]string) (*config, error) {
+	c, found := examine(flags, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, dotenv, "")
+	return c, refusal(found)
 }
 
 func TestDefaultsAreUsable(t *testing.T) {
@@ -107,8 +112,7 @@ func TestSettingsThatDoNotFitTogetherAreRefused(t *testing.T) {
 func TestFlagWinsOverEnvironmentOverDotenvOverDefault(t *testing.T) {
 	env := map[string]string{"CASELOAD_ADDR": "127.0.0.1:2", "CASELOAD_WORKERS": ""}
 	dotenv := map[string]string{"CASELOAD_ADDR": "127.0.0.1:3", "CASELOAD_WORKERS": "7"}
-	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	c, err := loadFrom(overrides{"CASELOAD_ADDR": {"addr", "127.0.0.1:1"}}, lookup, dotenv)
+	c, err := fromFlags(overrides{"CASELOAD_ADDR": {"addr", "127.0.0.1:1"}}, env, dotenv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +122,7 @@ func TestFlagWinsOverEnvironmentOverDotenvOverDefault(t *testing.T) {
 	if c.Workers != 7 || c.origins["CASELOAD_WORKERS"].Source != ".env" {
 		t.Errorf(".env: %d from %q", c.Workers, c.origins["CASELOAD_WORKERS"].Source)
 	}
-	if c, err = loadFrom(nil, lookup, dotenv); err != nil || c.Addr != "127.0.0.1:2" {
+	if c, err = from(env, dotenv); err != nil || c.Addr != "127.0.0.1:2" {
 		t.Errorf("environment: %v, %v", c, err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/joho/godotenv"
+
+	"dcdentals.com/caseload/internal/doctor"
 )
 
 // overrides are settings given as flags, by the setting's name; they win over everything else.
@@ -26,51 +28,77 @@ func (e *settingsError) Error() string {
 
 // load reads the settings: a flag wins over the environment, the environment over NAME_FILE, both over the file ".env"
 // of the working directory, and that over the default. It returns a *settingsError that names every wrong setting and
-// what would be right.
-func load(flags overrides) (*config, error) {
+// what would be right. role is that of the server to be started, or "".
+func load(flags overrides, r role) (*config, error) {
+	dotenv, err := readDotenv()
+	if err != nil {
+		return nil, err
+	}
+	c, found := examine(flags, os.LookupEnv, dotenv, r)
+	return c, refusal(found)
+}
+
+func readDotenv() (map[string]string, error) {
 	dotenv, err := godotenv.Read(".env")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &settingsError{[]string{".env cannot be read: " + err.Error()}}
 	}
-	return loadFrom(flags, os.LookupEnv, dotenv)
+	return dotenv, nil
 }
 
-func loadFrom(flags overrides, getenv func(string) (string, bool), dotenv map[string]string) (*config, error) {
-	c, problems := read(settings, flags, getenv, dotenv)
+// examine reads the settings and judges them, as every start and `caseload doctor` do (internal/doctor, settings.go). The
+// config is never nil: a setting that is wrong has its zero value there.
+func examine(flags overrides, getenv func(string) (string, bool), dotenv map[string]string, r role) (*config, []doctor.Finding) {
+	c, wrong, problems := read(settings, flags, getenv, dotenv)
 	problems = append(problems, unknownNames(dotenv)...)
-	if len(problems) == 0 {
-		problems = c.check()
-	}
-	if len(problems) > 0 {
-		return nil, &settingsError{problems}
-	}
-	return c, nil
+	judged := c.judged(wrong, problems, getenv, dotenv, r)
+	c.complete()
+	return c, judged.Judge()
 }
 
-// read parses the settings of one table and tells which are wrong.
-func read(table []setting, flags overrides, getenv func(string) (string, bool), dotenv map[string]string) (c *config, problems []string) {
+// refusal is the *settingsError of what keeps a server from starting, else nil.
+func refusal(found []doctor.Finding) error {
+	var problems []string
+	for _, f := range found {
+		if f.Level != doctor.Failure {
+			continue
+		}
+		line := f.Got
+		if f.Fix != nil { // else the sentence says by itself what would be right
+			line += " " + f.Means + " " + f.Fix.Say
+		}
+		problems = append(problems, line)
+	}
+	if problems == nil {
+		return nil
+	}
+	return &settingsError{problems}
+}
+
+// read parses the settings of one table and tells which are wrong, by name and by what is to be said of them.
+func read(table []setting, flags overrides, getenv func(string) (string, bool), dotenv map[string]string) (c *config, wrong, problems []string) {
 	c = &config{origins: map[string]origin{}}
 	for _, s := range table {
 		o, err := s.find(flags, getenv, dotenv)
 		if err != nil {
-			problems = append(problems, err.Error())
+			wrong, problems = append(wrong, s.Name), append(problems, err.Error())
 			continue
 		}
 		c.origins[s.Name] = o
 		if err := s.parseInto(c, o.Raw); err != nil {
-			problems = append(problems, s.Name+" "+err.Error()+s.whence(o))
+			wrong, problems = append(wrong, s.Name), append(problems, s.Name+" "+err.Error()+s.whence(o))
 		}
 	}
-	return c, problems
+	return c, wrong, problems
 }
 
 // loadClient reads clientSettings, as load reads the others.
 func loadClient(flags overrides) (*config, error) {
-	dotenv, err := godotenv.Read(".env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &settingsError{[]string{".env cannot be read: " + err.Error()}}
+	dotenv, err := readDotenv()
+	if err != nil {
+		return nil, err
 	}
-	c, problems := read(clientSettings, flags, os.LookupEnv, dotenv)
+	c, _, problems := read(clientSettings, flags, os.LookupEnv, dotenv)
 	if problems == nil && c.Token == "" {
 		problems = []string{"CASELOAD_TOKEN is empty; make a token with `caseload token create` on the server, or on the page Tokens"}
 	}
@@ -138,71 +166,69 @@ func unknownNames(dotenv map[string]string) []string {
 	return problems
 }
 
-// check looks at the settings together, once each is right by itself, and fills in what follows from others.
-func (c *config) check() []string {
-	var problems []string
-	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
-
-	abs, err := filepath.Abs(c.Data)
-	if err != nil || c.Data == "" {
-		wrong("CASELOAD_DATA is no usable path; name a folder")
-	}
-	c.Data = abs
-	if c.Addr == "" {
-		wrong("CASELOAD_ADDR is empty; use host:port, such as 127.0.0.1:8080")
+// judged is what internal/doctor looks at. wrong names the settings that problems speaks of.
+func (c *config) judged(wrong, problems []string, getenv func(string) (string, bool), dotenv map[string]string, r role) doctor.Settings {
+	s := doctor.Settings{
+		Wrong: wrong, Elsewhere: otherNames(getenv, dotenv), Role: string(r), Addr: c.Addr, AdminAddr: c.AdminAddr, Data: c.Data, Database: "embedded",
+		PublicURL: c.PublicURL, CORSOrigins: c.CORSOrigins, TrustedProxies: c.TrustedProxies,
+		UseS3: c.UseS3, AccessKey: c.S3AccessKey, SecretKey: c.S3SecretKey.Reveal(), SessionToken: c.S3SessionToken.Reveal(),
+		Bucket: c.S3Bucket, Region: c.S3Region, CustomDomain: c.S3CustomDomain, Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint,
+		PathStyle:       c.S3Addressing == "path" || c.S3Addressing == "auto" && c.S3Endpoint != nil,
+		CloudFrontKeyID: c.CloudFrontKeyID, CloudFrontKeyFile: c.CloudFrontKeyFile,
+		PartSize: c.PartSize, SessionIdle: c.SessionIdle, SessionAbsolute: c.SessionAbsolute,
 	}
 	switch db := c.DatabaseURL.Reveal(); {
-	case db == "":
-		c.DatabaseURL = Secret("sqlite:" + filepath.Join(c.Data, "caseload.db"))
 	case strings.HasPrefix(db, "postgres://"), strings.HasPrefix(db, "postgresql://"):
-	default:
-		wrong("CASELOAD_DATABASE_URL is no PostgreSQL address; use postgres://user:password@host:5432/name, or leave it empty for the embedded SQLite")
+		s.Database = "postgres"
+	case db != "":
+		s.Database = "other"
 	}
-	if c.PartSize != 0 && c.PartSize < 5<<20 {
-		wrong("CASELOAD_PART_SIZE is %s; S3 takes no part under 5MiB (0 chooses by size)", formatSize(c.PartSize))
+	for _, problem := range problems {
+		s.Faulty = append(s.Faulty, doctor.Finding{
+			Check: "config.setting", Level: doctor.Failure, Tried: "The settings were read.", Got: problem + ".",
+			Means: "Nothing is started with a setting that cannot be read.",
+		})
 	}
-	if c.SessionIdle > c.SessionAbsolute {
-		wrong("CASELOAD_SESSION_IDLE (%s) is longer than CASELOAD_SESSION_ABSOLUTE (%s)", formatDuration(c.SessionIdle), formatDuration(c.SessionAbsolute))
-	}
-	if c.UseS3 {
-		c.checkS3(wrong)
-	}
-	if c.UseS3 && len(c.CORSOrigins) > 0 {
-		wrong("CASELOAD_CORS_ORIGINS is for the embedded store; with USE_S3=True put the origins into the bucket's CORS rule (docs/operate.md)")
-	}
-	return problems
+	return s
 }
 
-func (c *config) checkS3(wrong func(string, ...any)) {
-	if c.S3Bucket == "" {
-		wrong("AWS_STORAGE_BUCKET_NAME is empty; USE_S3=True needs the name of an existing bucket")
+// otherNames returns the names of other programs that are set and resemble one of ours: name → ours.
+func otherNames(getenv func(string) (string, bool), dotenv map[string]string) map[string]string {
+	found := map[string]string{}
+	for name, ours := range map[string]string{
+		"AWS_BUCKET_NAME": "AWS_STORAGE_BUCKET_NAME", "AWS_S3_BUCKET": "AWS_STORAGE_BUCKET_NAME", "AWS_S3_BUCKET_NAME": "AWS_STORAGE_BUCKET_NAME",
+		"AWS_STORAGE_BUCKET": "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET": "AWS_STORAGE_BUCKET_NAME", "S3_BUCKET_NAME": "AWS_STORAGE_BUCKET_NAME",
+		"AWS_REGION": "AWS_S3_REGION_NAME", "AWS_DEFAULT_REGION": "AWS_S3_REGION_NAME", "AWS_S3_REGION": "AWS_S3_REGION_NAME",
+		"AWS_S3_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY": "AWS_ACCESS_KEY_ID",
+		"AWS_S3_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY": "AWS_SECRET_ACCESS_KEY",
+		"AWS_ENDPOINT_URL": "AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3": "AWS_S3_ENDPOINT_URL",
+	} {
+		value, _ := getenv(name)
+		if value != "" || dotenv[name] != "" {
+			found[name] = ours
+		}
 	}
-	if (c.S3AccessKey == "") != (c.S3SecretKey == "") {
-		wrong("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together; set both, or neither to use the instance role or shared profile")
+	return found
+}
+
+// complete fills in what follows from other settings.
+func (c *config) complete() {
+	if abs, err := filepath.Abs(c.Data); err == nil {
+		c.Data = abs
 	}
-	if c.S3SessionToken != "" && c.S3AccessKey == "" {
-		wrong("AWS_SESSION_TOKEN is set without AWS_ACCESS_KEY_ID; set the temporary credentials' key and secret too")
+	if c.DatabaseURL == "" {
+		c.DatabaseURL = Secret("sqlite:" + filepath.Join(c.Data, "caseload.db"))
+	}
+	if !c.UseS3 {
+		return
 	}
 	if c.S3Region == "" {
-		if c.S3Endpoint == nil {
-			wrong("AWS_S3_REGION_NAME is empty; AWS needs the bucket's region, such as ap-northeast-2")
-		}
 		c.S3Region = "us-east-1"
-	}
-	if c.S3PublicEndpoint != nil && c.S3Endpoint == nil {
-		wrong("AWS_S3_PUBLIC_ENDPOINT_URL is set without AWS_S3_ENDPOINT_URL; set how the server reaches the store too")
 	}
 	if c.S3Addressing == "auto" {
 		c.S3Addressing = "virtual"
 		if c.S3Endpoint != nil {
 			c.S3Addressing = "path"
-		}
-	}
-	if c.S3CustomDomain != "" {
-		if c.CloudFrontKeyID == "" || c.CloudFrontKeyFile == "" {
-			wrong("AWS_S3_CUSTOM_DOMAIN needs AWS_CLOUDFRONT_KEY_ID and AWS_CLOUDFRONT_KEY_FILE: a link signed for S3 is not valid at another host, so downloads through the domain must be signed with a CloudFront key pair; set both, or leave the domain empty")
-		} else if _, err := os.Stat(c.CloudFrontKeyFile); err != nil {
-			wrong("AWS_CLOUDFRONT_KEY_FILE names a file that cannot be read: %v", err)
 		}
 	}
 }

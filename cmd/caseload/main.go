@@ -19,6 +19,7 @@ const (
 	exitDone        = 0   // done
 	exitFailed      = 1   // refused or failed, or some of the files were; the message says why
 	exitUsage       = 2   // the command line is wrong
+	exitWarned      = 3   // doctor: it works, and something is to be mended
 	exitDamaged     = 65  // audit verify: the chain is broken
 	exitUnavailable = 69  // the database, the store or the server cannot be reached now
 	exitForbidden   = 77  // the token is not valid, or its role does not allow it
@@ -54,7 +55,10 @@ func report(w io.Writer, err error) int {
 	var known *caseload.Error
 	var wrong *settingsError
 	var usage *usageError
+	var examined errExamined
 	switch {
+	case errors.As(err, &examined):
+		return examined.code
 	case errors.As(err, &wrong):
 		fmt.Fprintln(w, "caseload: error: "+wrong.Error())
 		fmt.Fprintln(w, "caseload: hint: set them in the environment or in .env; `caseload help config` and docs/config.md explain each. Nothing was started.")

@@ -19,7 +19,7 @@ func rootCommand() *cobra.Command {
 environment and from the file .env of the working directory; "caseload config" shows them.
 
 Exit codes: 0 done · 1 refused or failed, or some of the files were · 2 wrong command line ·
-65 damaged audit log · 69 database, store or server not reachable · 77 token not valid or not
+3 doctor: only warnings · 65 damaged audit log · 69 database, store or server not reachable · 77 token not valid or not
 allowed · 78 wrong settings, nothing was started · 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -29,7 +29,7 @@ allowed · 78 wrong settings, nothing was started · 130 interrupted.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
-		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), inspectCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(),
+		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), inspectCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(), doctorCommand(),
 		auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
 	)
 	markUsage(root)
@@ -70,14 +70,16 @@ func dataFlag(cmd *cobra.Command) *cobra.Command {
 }
 
 // loadFor reads the settings, with the flags that were given on cmd over them.
-func loadFor(cmd *cobra.Command) (*config, error) {
+func loadFor(cmd *cobra.Command) (*config, error) { return load(flagsOf(cmd), "") }
+
+func flagsOf(cmd *cobra.Command) overrides {
 	flags := overrides{}
 	for flag, name := range map[string]string{"addr": "CASELOAD_ADDR", "data": "CASELOAD_DATA"} {
 		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed {
 			flags[name] = flagValue{flag, f.Value.String()}
 		}
 	}
-	return load(flags)
+	return flags
 }
 
 // newLog returns the log, which goes to standard error.

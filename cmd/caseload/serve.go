@@ -70,11 +70,8 @@ const webGCPercent = 25
 
 // serve runs until a signal or a failure of one of the listeners.
 func serve(cmd *cobra.Command, r role) error {
-	c, err := loadFor(cmd)
+	c, err := load(flagsOf(cmd), r)
 	if err != nil {
-		return err
-	}
-	if err := c.checkRole(r); err != nil {
 		return err
 	}
 	if r == roleWeb && os.Getenv("GOGC") == "" {
@@ -116,24 +113,6 @@ func serve(cmd *cobra.Command, r role) error {
 	}
 	log.Info("stopped")
 	return failure
-}
-
-// checkRole refuses a split that the configured database or store cannot carry.
-func (c *config) checkRole(r role) error {
-	if r == roleAll {
-		return nil
-	}
-	var problems []string
-	if !c.postgres() {
-		problems = append(problems, "CASELOAD_DATABASE_URL is empty: the embedded SQLite belongs to one process; set a PostgreSQL address to run --role "+string(r))
-	}
-	if !c.UseS3 {
-		problems = append(problems, "USE_S3 is False: the embedded store belongs to one process; set an external store to run --role "+string(r))
-	}
-	if problems != nil {
-		return &settingsError{problems}
-	}
-	return nil
 }
 
 // listen opens addr; the error names the setting.

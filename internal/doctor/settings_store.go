@@ -1,0 +1,241 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Bucket names by the rules of S3 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+func (j *judgement) bucket() {
+	s, names := j.settings, []string{"AWS_STORAGE_BUCKET_NAME"}
+	switch {
+	case s.Bucket == "":
+		j.say(Failure, "bucket", names, "AWS_STORAGE_BUCKET_NAME is empty."+j.perhaps("AWS_STORAGE_BUCKET_NAME"), "USE_S3=True needs the name of an existing bucket.",
+			"Set AWS_STORAGE_BUCKET_NAME to the bucket's name; `caseload bucket create` makes one.")
+	case strings.Contains(s.Bucket, "/") || strings.Contains(s.Bucket, ":"):
+		j.say(Failure, "bucket", names, "AWS_STORAGE_BUCKET_NAME is an address, an ARN or holds a folder.", "Only the name itself can be signed for.",
+			"Set AWS_STORAGE_BUCKET_NAME to the name alone: no s3://, no arn:aws:s3:::, nothing after a slash.")
+	case !bucketName.MatchString(s.Bucket) && s.Endpoint == nil:
+		j.say(Failure, "bucket", names, "AWS_STORAGE_BUCKET_NAME is no name that S3 takes.", "Such a bucket cannot exist.",
+			"Bucket names have 3 to 63 lower-case letters, digits, hyphens and dots; copy the name from the console.")
+	case strings.Contains(s.Bucket, ".") && !s.PathStyle:
+		j.say(Warning, "bucket", names, "AWS_STORAGE_BUCKET_NAME has a dot in it.", "The certificate of S3 is not valid for such a host name, so browsers and this server refuse it.",
+			"Set AWS_S3_ADDRESSING_STYLE=path, or use a bucket without dots.")
+	}
+}
+
+// What region names look like: ap-northeast-2, us-gov-west-1. zone is an availability zone: a region and a letter.
+var (
+	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
+	zoneName   = regexp.MustCompile(`^([a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2})[a-z]$`)
+)
+
+// knownRegions are those of AWS when this was written (https://docs.aws.amazon.com/general/latest/gr/s3.html).
+var knownRegions = strings.Fields(`us-east-1 us-east-2 us-west-1 us-west-2 af-south-1 ap-east-1 ap-east-2 ap-south-1 ap-south-2
+	ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ap-northeast-1
+	ap-northeast-2 ap-northeast-3 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-west-1 eu-west-2 eu-west-3 eu-south-1
+	eu-south-2 eu-north-1 il-central-1 me-south-1 me-central-1 mx-central-1 sa-east-1 us-gov-east-1 us-gov-west-1
+	cn-north-1 cn-northwest-1 eusc-de-east-1`)
+
+func (j *judgement) region() {
+	s, names := j.settings, []string{"AWS_S3_REGION_NAME"}
+	if s.Endpoint != nil && !aws(s.Endpoint) {
+		return // a compatible store names its regions as it likes, or takes any
+	}
+	switch zone := zoneName.FindStringSubmatch(s.Region); {
+	case s.Region == "" && s.Endpoint == nil:
+		j.say(Failure, "region", names, "AWS_S3_REGION_NAME is empty."+j.perhaps("AWS_S3_REGION_NAME"), "AWS needs the bucket's region.", "Set AWS_S3_REGION_NAME, such as ap-northeast-2; the console shows it beside the bucket.")
+	case s.Region == "":
+	case zone != nil:
+		j.say(Failure, "region", names, "AWS_S3_REGION_NAME is "+s.Region+", an availability zone.", "Buckets lie in a region; a zone is not one.", "Set AWS_S3_REGION_NAME="+zone[1]+".")
+	case !regionName.MatchString(s.Region):
+		fix := "Set AWS_S3_REGION_NAME to the bucket's region, such as ap-northeast-2; the console shows it beside the bucket."
+		if near := nearest(strings.ToLower(strings.ReplaceAll(s.Region, "_", "-"))); near != "" {
+			fix = "Set AWS_S3_REGION_NAME=" + near + "."
+		}
+		j.say(Failure, "region", names, fmt.Sprintf("AWS_S3_REGION_NAME is %q.", s.Region), "No region of AWS is written so.", fix)
+	case !slices.Contains(knownRegions, s.Region):
+		fix := "Compare AWS_S3_REGION_NAME with the region that the console shows beside the bucket."
+		if near := nearest(s.Region); near != "" {
+			fix = "Set AWS_S3_REGION_NAME=" + near + ", unless " + s.Region + " is a new region."
+		}
+		j.say(Warning, "region", names, "AWS_S3_REGION_NAME is "+s.Region+".", "This version knows no region of that name; perhaps it is misspelt.", fix)
+	}
+}
+
+// nearest returns the one known region within two letters of the name, or "".
+func nearest(name string) string {
+	best, least := "", 3
+	for _, known := range knownRegions {
+		if d := distance(name, known); d < least {
+			best, least = known, d
+		} else if d == least {
+			best = ""
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for i := range row {
+		row[i] = i
+	}
+	for i := range len(a) {
+		previous := row[0]
+		row[0] = i + 1
+		for k := range len(b) {
+			cost := previous
+			if a[i] != b[k] {
+				cost = 1 + min(previous, row[k], row[k+1])
+			}
+			previous, row[k+1] = row[k+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+func (j *judgement) endpoints() {
+	s := j.settings
+	if s.PublicEndpoint != nil && s.Endpoint == nil {
+		j.say(Failure, "endpoint", []string{"AWS_S3_ENDPOINT_URL", "AWS_S3_PUBLIC_ENDPOINT_URL"}, "AWS_S3_PUBLIC_ENDPOINT_URL is set without AWS_S3_ENDPOINT_URL.",
+			"The server would go to AWS and browsers to another store.", "Set AWS_S3_ENDPOINT_URL to how the server reaches the store, too.")
+	}
+	if s.Endpoint == nil {
+		for _, name := range []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"} {
+			if _, set := s.Elsewhere[name]; set {
+				j.say(Warning, "endpoint", []string{"AWS_S3_ENDPOINT_URL"}, name+" is set in the environment, and AWS_S3_ENDPOINT_URL is not.",
+					"The AWS SDK obeys it, so requests go there although nothing in the settings says so.", "Set AWS_S3_ENDPOINT_URL to that address, or take "+name+" away.")
+				break
+			}
+		}
+	}
+	for name, u := range map[string]*url.URL{"AWS_S3_ENDPOINT_URL": s.Endpoint, "AWS_S3_PUBLIC_ENDPOINT_URL": s.PublicEndpoint} {
+		if u == nil {
+			continue
+		}
+		if first, rest, _ := strings.Cut(u.Hostname(), "."); s.Bucket != "" && first == s.Bucket && rest != "" {
+			j.say(Failure, "endpoint", []string{name, "AWS_STORAGE_BUCKET_NAME"}, name+" begins with the bucket's name.",
+				"The bucket would be named twice, and keys would lie in the wrong place.", "Set "+name+"="+u.Scheme+"://"+strings.TrimPrefix(u.Host, first+".")+".")
+		}
+		j.plainHTTP(name, u)
+	}
+}
+
+// plainHTTP warns of a store that is asked without TLS. On this machine, and between containers and machines of a private
+// network, nothing outside listens; that is worth knowing, and no more.
+func (j *judgement) plainHTTP(name string, u *url.URL) {
+	s := j.settings
+	if u.Scheme != "http" || nearby(u.Hostname()) {
+		return
+	}
+	public := name == "AWS_S3_PUBLIC_ENDPOINT_URL" || s.PublicEndpoint == nil
+	switch {
+	case public && s.PublicURL != nil && s.PublicURL.Scheme == "https":
+		j.say(Warning, "endpoint", []string{name, "CASELOAD_PUBLIC_URL"}, name+" begins with http, and CASELOAD_PUBLIC_URL with https.",
+			"Browsers do not let an https page speak to an http store: every large file takes the way through this server.",
+			"Give the store a certificate and set "+name+" to its https address.")
+	case aws(u):
+		j.say(Warning, "endpoint", []string{name}, name+" begins with http.", "Patients' files and signed links travel readable over the internet.",
+			"Set "+name+" to the https address; AWS has one everywhere.")
+	case public || !private(u.Hostname()):
+		j.say(Warning, "endpoint", []string{name}, name+" begins with http.", "Patients' files and signed links travel readable.",
+			"Give the store a certificate and set "+name+" to its https address.")
+	default:
+		j.say(Note, "endpoint", []string{name}, name+" begins with http, within a private network.", "Whoever can listen in that network can read patients' files.", "")
+	}
+}
+
+// private tells whether a host is of a private network: an address of one, or a name without a dot (a container, a host of
+// the same network).
+func private(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return !strings.Contains(host, ".") || strings.HasSuffix(host, ".internal") || strings.HasSuffix(host, ".local")
+	}
+	return ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast()
+}
+
+// aws tells whether an address is one of AWS itself.
+func aws(u *url.URL) bool {
+	host := u.Hostname()
+	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
+}
+
+// The lengths of AWS's own keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+const secretLength = 40
+
+func (j *judgement) keys() {
+	s, names := j.settings, []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+	both := "Set both, or neither to use the instance role or the shared profile."
+	switch {
+	case s.AccessKey != "" && s.SecretKey == "":
+		j.say(Failure, "credentials", names, "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY."+j.perhaps("AWS_SECRET_ACCESS_KEY"), "Nothing can be signed.", both)
+	case s.AccessKey == "" && s.SecretKey != "":
+		j.say(Failure, "credentials", names, "AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID."+j.perhaps("AWS_ACCESS_KEY_ID"), "Nothing can be signed.", both)
+	}
+	atAWS := s.Endpoint == nil || aws(s.Endpoint)
+	switch {
+	case s.SessionToken != "" && s.AccessKey == "":
+		j.say(Failure, "credentials", names, "AWS_SESSION_TOKEN is set without AWS_ACCESS_KEY_ID.", "A session token is one third of temporary credentials.", "Set the temporary credentials' key and secret, too.")
+	case atAWS && strings.HasPrefix(s.AccessKey, "ASIA") && s.SessionToken == "":
+		j.say(Failure, "credentials", names, "AWS_ACCESS_KEY_ID is a temporary key (ASIA…), and AWS_SESSION_TOKEN is empty.", "AWS refuses a temporary key without its token.", "Set AWS_SESSION_TOKEN, or use a long-lived key (AKIA…) or a role.")
+	case atAWS && strings.HasPrefix(s.AccessKey, "AKIA") && s.SessionToken != "":
+		j.say(Failure, "credentials", names, "AWS_ACCESS_KEY_ID is a long-lived key (AKIA…), and AWS_SESSION_TOKEN is set.", "The token belongs to another key; AWS refuses the two together.", "Take AWS_SESSION_TOKEN away, or set the temporary key that it belongs to.")
+	}
+	if atAWS && strings.HasPrefix(s.AccessKey, "A") && len(s.AccessKey) == 20 && s.SecretKey != "" && len(s.SecretKey) != secretLength {
+		j.say(Warning, "credentials", names, fmt.Sprintf("AWS_SECRET_ACCESS_KEY has %d characters.", len(s.SecretKey)), "Secrets of AWS have 40; perhaps it was cut off or has something added.", "Copy AWS_SECRET_ACCESS_KEY again, without quotes or spaces.")
+	}
+}
+
+// origins looks at what the bucket's CORS rule is made of.
+func (j *judgement) origins() {
+	s := j.settings
+	if s.PublicURL == nil && len(s.CORSOrigins) == 0 {
+		j.say(Note, "public_url", []string{"CASELOAD_PUBLIC_URL"}, "CASELOAD_PUBLIC_URL is empty.",
+			"The bucket's CORS rule needs the exact address that people's browsers use; without it the rule can be neither printed nor checked.",
+			"Set CASELOAD_PUBLIC_URL, or give `caseload doctor` the address with --origin.")
+	}
+	if s.PublicURL == nil || s.PublicURL.Scheme != "https" {
+		return
+	}
+	for _, origin := range s.CORSOrigins {
+		if u, err := url.Parse(origin); err == nil && u.Scheme == "http" && !nearby(u.Hostname()) {
+			j.say(Warning, "cors_origins", []string{"CASELOAD_CORS_ORIGINS"}, "CASELOAD_CORS_ORIGINS holds "+origin+", which begins with http.",
+				"A page that anybody on the way can change may send to the store.", "Use the https address of that application.")
+		}
+	}
+}
+
+// perhaps names another program's setting that was perhaps meant, as a sentence that follows another.
+func (j *judgement) perhaps(setting string) string {
+	var near []string
+	for name, meant := range j.settings.Elsewhere {
+		if meant == setting {
+			near = append(near, name)
+		}
+	}
+	if len(near) == 0 {
+		return ""
+	}
+	slices.Sort(near)
+	return " " + near[0] + " is set, which Caseload does not read."
+}
+
+// plainCause is the innermost reason of a failed file operation, without the path.
+func plainCause(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
