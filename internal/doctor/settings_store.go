@@ -11,9 +11,6 @@ import (
 	"strings"
 )
 
-// Bucket names by the rules of S3 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
 func (j *judgement) bucket() {
 	s, names := j.settings, []string{"AWS_STORAGE_BUCKET_NAME"}
 	switch {
@@ -23,7 +20,7 @@ func (j *judgement) bucket() {
 	case strings.Contains(s.Bucket, "/") || strings.Contains(s.Bucket, ":"):
 		j.say(Failure, "bucket", names, "AWS_STORAGE_BUCKET_NAME is an address, an ARN or holds a folder.", "Only the name itself can be signed for.",
 			"Set AWS_STORAGE_BUCKET_NAME to the name alone: no s3://, no arn:aws:s3:::, nothing after a slash.")
-	case !bucketName.MatchString(s.Bucket) && s.Endpoint == nil:
+	case !bucketName(s.Bucket) && s.Endpoint == nil:
 		j.say(Failure, "bucket", names, "AWS_STORAGE_BUCKET_NAME is no name that S3 takes.", "Such a bucket cannot exist.",
 			"Bucket names have 3 to 63 lower-case letters, digits, hyphens and dots; copy the name from the console.")
 	case strings.Contains(s.Bucket, ".") && !s.PathStyle:
@@ -47,7 +44,7 @@ var knownRegions = strings.Fields(`us-east-1 us-east-2 us-west-1 us-west-2 af-so
 
 func (j *judgement) region() {
 	s, names := j.settings, []string{"AWS_S3_REGION_NAME"}
-	if s.Endpoint != nil && !aws(s.Endpoint) {
+	if s.Endpoint != nil && !ofAWS(s.Endpoint) {
 		return // a compatible store names its regions as it likes, or takes any
 	}
 	switch zone := zoneName.FindStringSubmatch(s.Region); {
@@ -144,7 +141,7 @@ func (j *judgement) plainHTTP(name string, u *url.URL) {
 		j.say(Warning, "endpoint", []string{name, "CASELOAD_PUBLIC_URL"}, name+" begins with http, and CASELOAD_PUBLIC_URL with https.",
 			"Browsers do not let an https page speak to an http store: every large file takes the way through this server.",
 			"Give the store a certificate and set "+name+" to its https address.")
-	case aws(u):
+	case ofAWS(u):
 		j.say(Warning, "endpoint", []string{name}, name+" begins with http.", "Patients' files and signed links travel readable over the internet.",
 			"Set "+name+" to the https address; AWS has one everywhere.")
 	case public || !private(u.Hostname()):
@@ -165,8 +162,8 @@ func private(host string) bool {
 	return ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast()
 }
 
-// aws tells whether an address is one of AWS itself.
-func aws(u *url.URL) bool {
+// ofAWS tells whether an address is one of AWS itself.
+func ofAWS(u *url.URL) bool {
 	host := u.Hostname()
 	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
@@ -183,7 +180,7 @@ func (j *judgement) keys() {
 	case s.AccessKey == "" && s.SecretKey != "":
 		j.say(Failure, "credentials", names, "AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID."+j.perhaps("AWS_ACCESS_KEY_ID"), "Nothing can be signed.", both)
 	}
-	atAWS := s.Endpoint == nil || aws(s.Endpoint)
+	atAWS := s.Endpoint == nil || ofAWS(s.Endpoint)
 	switch {
 	case s.SessionToken != "" && s.AccessKey == "":
 		j.say(Failure, "credentials", names, "AWS_SESSION_TOKEN is set without AWS_ACCESS_KEY_ID.", "A session token is one third of temporary credentials.", "Set the temporary credentials' key and secret, too.")

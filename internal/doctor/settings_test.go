@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// sound returns settings with nothing wrong: AWS, PostgreSQL, a public address.
-func sound() Settings {
+// soundSettings returns settings with nothing wrong: AWS, PostgreSQL, a public address.
+func soundSettings() Settings {
 	return Settings{
-		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9090", Data: "/var/lib/caseload", Database: "postgres", PublicURL: address("https://caseload.example"),
+		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9090", Data: "/var/lib/caseload", Database: "postgres", PublicURL: parsedURL("https://caseload.example"),
 		UseS3: true, AccessKey: "AKIAIOSFODNN7EXAMPLE", SecretKey: strings.Repeat("s", 40), Bucket: "hanbit-cases", Region: "ap-northeast-2",
 		SessionIdle: 15 * time.Minute, SessionAbsolute: 12 * time.Hour,
 	}
 }
 
-func address(raw string) *url.URL {
+func parsedURL(raw string) *url.URL {
 	u, err := url.Parse(raw)
 	if err != nil {
 		panic(err)
@@ -32,23 +32,23 @@ func TestSoundSettingsRaiseNoAlarm(t *testing.T) {
 	embedded := Settings{Addr: "127.0.0.1:8080", Data: "/d", Database: "embedded", SessionAbsolute: time.Hour}
 	for name, s := range map[string]Settings{
 		"all embedded":                     embedded,
-		"embedded store with PostgreSQL":   changed(embedded, func(s *Settings) { s.Database = "postgres" }),
-		"all embedded, started as one":     changed(embedded, func(s *Settings) { s.Role = "all" }),
-		"an AWS region for other programs": changed(embedded, func(s *Settings) { s.Region = "ap-northeast-2"; s.AccessKey = "AKIA" }),
-		"AWS and PostgreSQL":               sound(),
-		"the SDK's own credentials":        changed(sound(), func(s *Settings) { s.AccessKey, s.SecretKey = "", "" }),
-		"temporary credentials":            changed(sound(), func(s *Settings) { s.AccessKey, s.SessionToken = "ASIAIOSFODNN7EXAMPLE", "t" }),
-		"a worker of several":              changed(sound(), func(s *Settings) { s.Role = "worker" }),
-		"MinIO on this machine": changed(sound(), func(s *Settings) {
-			s.Endpoint, s.PublicEndpoint, s.Region, s.AccessKey, s.SecretKey = address("http://127.0.0.1:9000"), address("https://files.example"), "", "minioadmin", "minioadmin"
+		"embedded store with PostgreSQL":   changedSettings(embedded, func(s *Settings) { s.Database = "postgres" }),
+		"all embedded, started as one":     changedSettings(embedded, func(s *Settings) { s.Role = "all" }),
+		"an AWS region for other programs": changedSettings(embedded, func(s *Settings) { s.Region = "ap-northeast-2"; s.AccessKey = "AKIA" }),
+		"AWS and PostgreSQL":               soundSettings(),
+		"the SDK's own credentials":        changedSettings(soundSettings(), func(s *Settings) { s.AccessKey, s.SecretKey = "", "" }),
+		"temporary credentials":            changedSettings(soundSettings(), func(s *Settings) { s.AccessKey, s.SessionToken = "ASIAIOSFODNN7EXAMPLE", "t" }),
+		"a worker of several":              changedSettings(soundSettings(), func(s *Settings) { s.Role = "worker" }),
+		"MinIO on this machine": changedSettings(soundSettings(), func(s *Settings) {
+			s.Endpoint, s.PublicEndpoint, s.Region, s.AccessKey, s.SecretKey = parsedURL("http://127.0.0.1:9000"), parsedURL("https://files.example"), "", "minioadmin", "minioadmin"
 		}),
-		"a store beside it in the network": changed(sound(), func(s *Settings) {
-			s.Endpoint, s.PublicEndpoint = address("http://minio:9000"), address("https://files.example")
+		"a store beside it in the network": changedSettings(soundSettings(), func(s *Settings) {
+			s.Endpoint, s.PublicEndpoint = parsedURL("http://minio:9000"), parsedURL("https://files.example")
 		}),
-		"R2":                        changed(sound(), func(s *Settings) { s.Endpoint, s.Region = address("https://acc.r2.cloudflarestorage.com"), "auto" }),
-		"a region of no known name": changed(sound(), func(s *Settings) { s.Endpoint, s.Region = address("https://s3.garage.example"), "Garage" }),
-		"GovCloud":                  changed(sound(), func(s *Settings) { s.Region = "us-gov-west-1" }),
-		"a bucket with dots, path style": changed(sound(), func(s *Settings) {
+		"R2":                        changedSettings(soundSettings(), func(s *Settings) { s.Endpoint, s.Region = parsedURL("https://acc.r2.cloudflarestorage.com"), "auto" }),
+		"a region of no known name": changedSettings(soundSettings(), func(s *Settings) { s.Endpoint, s.Region = parsedURL("https://s3.garage.example"), "Garage" }),
+		"GovCloud":                  changedSettings(soundSettings(), func(s *Settings) { s.Region = "us-gov-west-1" }),
+		"a bucket with dots, path style": changedSettings(soundSettings(), func(s *Settings) {
 			s.Bucket, s.PathStyle = "cases.hanbit.example", true
 		}),
 	} {
@@ -63,7 +63,7 @@ func TestSoundSettingsRaiseNoAlarm(t *testing.T) {
 	}
 }
 
-func changed(s Settings, change func(*Settings)) Settings {
+func changedSettings(s Settings, change func(*Settings)) Settings {
 	change(&s)
 	return s
 }
@@ -92,12 +92,12 @@ func TestWrongSettingsAreNamedWithTheirFix(t *testing.T) {
 		"a region with _":         {func(s *Settings) { s.Region = "AP_NORTHEAST_2" }, "config.region", Failure, "AWS_S3_REGION_NAME=ap-northeast-2."},
 		"a region's display name": {func(s *Settings) { s.Region = "Seoul" }, "config.region", Failure, "console"},
 		"a letter is missing":     {func(s *Settings) { s.Region = "ap-northest-2" }, "config.region", Warning, "ap-northeast-2"},
-		"the bucket in the endpoint": {func(s *Settings) { s.Endpoint = address("https://hanbit-cases.s3.ap-northeast-2.amazonaws.com") }, "config.endpoint", Failure,
+		"the bucket in the endpoint": {func(s *Settings) { s.Endpoint = parsedURL("https://hanbit-cases.s3.ap-northeast-2.amazonaws.com") }, "config.endpoint", Failure,
 			"AWS_S3_ENDPOINT_URL=https://s3.ap-northeast-2.amazonaws.com"},
-		"http over the internet":    {func(s *Settings) { s.Endpoint, s.PublicURL = address("http://s3.example.com"), nil }, "config.endpoint", Warning, "readable"},
-		"http to AWS":               {func(s *Settings) { s.Endpoint = address("http://s3.us-east-1.amazonaws.com"); s.PublicURL = nil }, "config.endpoint", Warning, "AWS has one"},
-		"an https page, http store": {func(s *Settings) { s.Endpoint = address("http://10.0.0.5:9000") }, "config.endpoint", Warning, "Browsers do not let"},
-		"a public endpoint alone":   {func(s *Settings) { s.PublicEndpoint = address("https://f.example") }, "config.endpoint", Failure, "AWS_S3_ENDPOINT_URL"},
+		"http over the internet":    {func(s *Settings) { s.Endpoint, s.PublicURL = parsedURL("http://s3.example.com"), nil }, "config.endpoint", Warning, "readable"},
+		"http to AWS":               {func(s *Settings) { s.Endpoint = parsedURL("http://s3.us-east-1.amazonaws.com"); s.PublicURL = nil }, "config.endpoint", Warning, "AWS has one"},
+		"an https page, http store": {func(s *Settings) { s.Endpoint = parsedURL("http://10.0.0.5:9000") }, "config.endpoint", Warning, "Browsers do not let"},
+		"a public endpoint alone":   {func(s *Settings) { s.PublicEndpoint = parsedURL("https://f.example") }, "config.endpoint", Failure, "AWS_S3_ENDPOINT_URL"},
 		"the SDK's endpoint":        {func(s *Settings) { s.Elsewhere = map[string]string{"AWS_ENDPOINT_URL_S3": "AWS_S3_ENDPOINT_URL"} }, "config.endpoint", Warning, "AWS_ENDPOINT_URL_S3"},
 		"half credentials":          {func(s *Settings) { s.SecretKey = "" }, "config.credentials", Failure, "AWS_SECRET_ACCESS_KEY"},
 		"the other half":            {func(s *Settings) { s.AccessKey = "" }, "config.credentials", Failure, "AWS_ACCESS_KEY_ID"},
@@ -114,7 +114,7 @@ func TestWrongSettingsAreNamedWithTheirFix(t *testing.T) {
 		"keys without their domain":  {func(s *Settings) { s.CloudFrontKeyID, s.CloudFrontKeyFile = "K", key }, "config.custom_domain", Warning, "AWS_S3_CUSTOM_DOMAIN"},
 		"http origins":               {func(s *Settings) { s.CORSOrigins = []string{"http://app.example"} }, "config.cors_origins", Warning, "http://app.example"},
 		"no public address":          {func(s *Settings) { s.PublicURL = nil }, "config.public_url", Note, "--origin"},
-		"a public address in http":   {func(s *Settings) { s.PublicURL = address("http://caseload.example") }, "config.public_url", Warning, "https"},
+		"a public address in http":   {func(s *Settings) { s.PublicURL = parsedURL("http://caseload.example") }, "config.public_url", Warning, "https"},
 		"another database":           {func(s *Settings) { s.Database = "other" }, "config.database", Failure, "postgres://"},
 		"a split without PostgreSQL": {func(s *Settings) { s.Database, s.Role = "embedded", "web" }, "config.role", Failure, "CASELOAD_DATABASE_URL"},
 		"a split without a store":    {func(s *Settings) { s.UseS3, s.Role = false, "worker" }, "config.role", Failure, "USE_S3"},
@@ -126,7 +126,7 @@ func TestWrongSettingsAreNamedWithTheirFix(t *testing.T) {
 		"no folder":                  {func(s *Settings) { s.Data = "" }, "config.data", Failure, "CASELOAD_DATA"},
 		"no address":                 {func(s *Settings) { s.Addr = "" }, "config.addr", Failure, "CASELOAD_ADDR"},
 	} {
-		found := changed(sound(), test.change).Judge()
+		found := changedSettings(soundSettings(), test.change).Judge()
 		at := slices.IndexFunc(found, func(f Finding) bool { return f.Check == test.check && f.Level == test.level })
 		if at < 0 {
 			t.Errorf("%s: no %s %s in %+v", name, test.level, test.check, found)
@@ -149,7 +149,7 @@ func TestWrongSettingsAreNamedWithTheirFix(t *testing.T) {
 
 // A setting that cannot be read gets no second sentence that would mislead.
 func TestNothingMoreIsSaidOfASettingThatIsWrongByItself(t *testing.T) {
-	s := sound()
+	s := soundSettings()
 	s.UseS3, s.Wrong = false, []string{"USE_S3"}
 	s.Faulty = []Finding{{Check: "config.setting", Level: Failure, Got: `USE_S3 is "ture"; use True or False.`}}
 	for _, f := range s.Judge() {
