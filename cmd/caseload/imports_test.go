@@ -49,7 +49,7 @@ var homes = map[string][]string{
 }
 
 // testOnly are packages that exist for tests; nothing that ships may import them.
-var testOnly = []string{"internal/pgtest", "internal/mustrun", "internal/corpus", "internal/objectstore/s3test", "e2e", "bench"}
+var testOnly = []string{"internal/pgtest", "internal/mustrun", "internal/corpus", "internal/objectstore/s3test", "internal/objectstore/miniotest", "e2e", "bench"}
 
 type listed struct {
 	ImportPath string

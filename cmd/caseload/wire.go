@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/doctor"
 	"dcdentals.com/caseload/internal/ingest"
 	"dcdentals.com/caseload/internal/jobs"
 	"dcdentals.com/caseload/internal/objectstore"
@@ -122,7 +123,8 @@ func (a *application) openObjects(ctx context.Context, c *config) (*objectstore.
 	if a.embedded, err = objectstore.StartEmbedded(ctx, filepath.Join(c.Data, "store"), a.log); err != nil {
 		return nil, fmt.Errorf("start the embedded store: %w", err)
 	}
-	if err = a.embedded.Store().EnsureCORS(ctx, c.CORSOrigins); err != nil {
+	rules := doctor.CORS(c.CORSOrigins, doctor.CLIForm)
+	if err = a.embedded.Store().SetSetting(ctx, caseload.BucketCORS, rules); err != nil {
 		return nil, fmt.Errorf("let other origins send to the embedded store: %w", err)
 	}
 	return a.embedded.Store(), nil

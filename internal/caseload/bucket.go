@@ -20,3 +20,21 @@ func BucketSettings() []BucketSetting {
 		BucketPublicAccess, BucketOwnership, BucketEncryption, BucketVersioning, BucketPolicy, BucketLifecycle, BucketCORS,
 	}
 }
+
+// StoreKind is the software that keeps a bucket, as far as its answers tell.
+type StoreKind string
+
+const (
+	StoreAWS     StoreKind = "AWS S3"
+	StoreMinIO   StoreKind = "MinIO"
+	StoreVersity StoreKind = "versitygw"
+	StoreR2      StoreKind = "Cloudflare R2"
+	StoreOther   StoreKind = "" // it does not say
+)
+
+// BucketLook is what a first look at a bucket tells.
+type BucketLook struct {
+	Exists bool
+	Region string // where it lies; "" when the store does not say
+	Store  StoreKind
+}

@@ -16,6 +16,7 @@ type Bucket struct {
 	Versioned    bool          // the bucket keeps the versions of an object
 	Origins      []string      // that browsers use: "https://caseload.example", exactly as they send them
 	AbandonAfter time.Duration // an upload is resumed until this long after its last sign of life
+	Plain        bool          // the store is reached by http: a policy that asks for TLS would shut us out
 }
 
 // Partition returns the part of AWS the region belongs to, as ARNs name it.

@@ -3,9 +3,8 @@
 // is configured. It implements the Objects interfaces of the verbs and knows nothing of users, cases, SQL or pages.
 //
 // For the operator. One bucket is used and only objects with keys of our own making are written: flat, random, 33
-// characters. The credentials need s3:PutObject, s3:GetObject (and s3:GetObjectVersion), s3:DeleteObject (and
-// s3:DeleteObjectVersion), s3:AbortMultipartUpload and s3:ListMultipartUploadParts on the bucket's objects and
-// s3:ListBucket on the bucket; `EnsureCORS` also s3:PutBucketCORS. Every object is written once (If-None-Match), with a
+// characters. Which permissions the credentials need, and for what, is said by package doctor (`caseload bucket policy
+// print`); setting up a bucket needs others (`--principal setup`). Every object is written once (If-None-Match), with a
 // CRC-64/NVME checksum that the store verifies. No ACL, tag or user metadata is ever sent. A direct upload of n parts
 // costs n + 4 requests, a small one 2.
 //

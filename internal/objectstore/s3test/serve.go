@@ -13,6 +13,8 @@ import (
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
 
+	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/doctor"
 	"dcdentals.com/caseload/internal/objectstore"
 )
 
@@ -51,7 +53,7 @@ func Serve(ctx context.Context, o Options, until io.Reader, out io.Writer) error
 	return <-served
 }
 
-// prepare makes the bucket, if it is not there, and its CORS rules by the product's own function.
+// prepare makes the bucket, if it is not there, and its CORS rules as the product would set them.
 func prepare(ctx context.Context, o Options) error {
 	client := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String("http://" + o.Addr), UsePathStyle: true,
@@ -71,5 +73,5 @@ func prepare(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return store.EnsureCORS(ctx, o.Origins)
+	return store.SetSetting(ctx, caseload.BucketCORS, doctor.CORS(o.Origins, doctor.CLIForm))
 }
