@@ -25,6 +25,8 @@ var known = map[string][]string{
 	"internal/objectstore": {"internal/caseload"},
 	"internal/store":       {"internal/caseload"},
 	"internal/pixels":      {},
+	"internal/fsck":        {"internal/caseload"},
+	"internal/backup":      {"internal/caseload"},
 	"internal/preview":     {"internal/caseload", "internal/dicom", "internal/archive", "internal/pixels"},
 	"internal/jobs":        {"internal/caseload", "internal/transfer", "internal/ingest"},
 	"internal/api":         {"internal/caseload"},

@@ -20,7 +20,7 @@ const (
 	exitFailed      = 1   // refused or failed, or some of the files were; the message says why
 	exitUsage       = 2   // the command line is wrong
 	exitWarned      = 3   // doctor: it works, and something is to be mended
-	exitDamaged     = 65  // audit verify: the chain is broken
+	exitDamaged     = 65  // audit verify: the chain is broken; fsck, check, backup: an acknowledged file is lost or damaged
 	exitUnavailable = 69  // the database, the store or the server cannot be reached now
 	exitForbidden   = 77  // the token is not valid, or its role does not allow it
 	exitConfig      = 78  // the settings are wrong; nothing was started
@@ -43,6 +43,9 @@ func (e *usageError) Unwrap() error { return e.err }
 
 // errDamaged marks an audit chain that does not hold; the command has printed where.
 var errDamaged = errors.New("the audit log is damaged")
+
+// errLost marks files that cannot be given back as they came; the command has named them.
+var errLost = errors.New("files are lost or damaged")
 
 // errInterrupted marks work that a signal ended; the command has said how to go on.
 var errInterrupted = errors.New("interrupted")
@@ -90,7 +93,7 @@ func report(w io.Writer, err error) int {
 	default:
 		fmt.Fprintln(w, "caseload: error: "+err.Error())
 	}
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, errDamaged) || errors.Is(err, errLost) {
 		return exitDamaged
 	}
 	return exitFailed

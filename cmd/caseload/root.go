@@ -19,8 +19,8 @@ func rootCommand() *cobra.Command {
 environment and from the file .env of the working directory; "caseload config" shows them.
 
 Exit codes: 0 done · 1 refused or failed, or some of the files were · 2 wrong command line ·
-3 doctor: only warnings · 65 damaged audit log · 69 database, store or server not reachable · 77 token not valid or not
-allowed · 78 wrong settings, nothing was started · 130 interrupted.`,
+3 doctor: only warnings · 65 damaged audit log, files lost or damaged · 69 database, store or server not
+reachable · 77 token not valid or not allowed · 78 wrong settings, nothing was started · 130 interrupted.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -30,7 +30,7 @@ allowed · 78 wrong settings, nothing was started · 130 interrupted.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), inspectCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(), doctorCommand(),
-		auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
+		fsckCommand(), checkCommand(), auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
 	)
 	markUsage(root)
 	return root

@@ -421,6 +421,9 @@ const (
 	FileQuarantined     Action = "file.quarantined"
 	ObjectErased        Action = "object.erased"
 	StoreUnreached      Action = "store.unreached" // a browser or program could not reach the store by itself
+	FileRepinned        Action = "file.repinned"   // its object was copied: the row names the copy, whose bytes were read and are the same
+	ObjectLeftover      Action = "object.leftover" // what a dead file left in the store is going to be erased
+	OddityMended        Action = "oddity.mended"   // fsck put a row in order; the detail says which
 )
 
 // SystemActor is the Actor of what no person did.

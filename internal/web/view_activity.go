@@ -20,9 +20,10 @@ const (
 	activityLines = 30
 )
 
-// quietActions are steps on the way that people see elsewhere.
+// quietActions are steps on the way that people see elsewhere, or that are of no use to them.
 var quietActions = map[caseload.Action]bool{
 	caseload.FileSending: true, caseload.FileReading: true, caseload.FileMetadata: true, caseload.ObjectErased: true,
+	caseload.FileRepinned: true, caseload.ObjectLeftover: true, caseload.OddityMended: true, // of fsck, which tells the administrator
 }
 
 // sameWithin is how far apart the same thing done by the same person is still one line.
