@@ -92,7 +92,7 @@ func verdict(r fsck.Report) error {
 }
 
 // openFsck opens the database and the store of the settings, beside a server that may be running, and changes nothing.
-func openFsck(ctx context.Context, cmd *cobra.Command) (*fsck.Service, *findings, func(), error) {
+func openFsck(ctx context.Context, cmd *cobra.Command) (*fsck.Service, *fsckLog, func(), error) {
 	c, err := loadFor(cmd)
 	if err != nil {
 		return nil, nil, nil, err
@@ -109,7 +109,7 @@ func openFsck(ctx context.Context, cmd *cobra.Command) (*fsck.Service, *findings
 		_ = db.Close()
 		return nil, nil, nil, err
 	}
-	out := &findings{out: cmd.OutOrStdout(), progressTo: cmd.ErrOrStderr()}
+	out := &fsckLog{out: cmd.OutOrStdout(), progressTo: cmd.ErrOrStderr()}
 	out.asJSON, _ = cmd.Flags().GetBool("json")
 	out.names, _ = cmd.Flags().GetBool("names")
 	return &fsck.Service{Rows: db, Objects: objects, Now: time.Now, Said: out.found}, out, func() { _ = db.Close() }, nil
@@ -142,8 +142,8 @@ func besideServer(ctx context.Context, c *config) (fsck.Objects, error) {
 	return objectstore.OpenFolder(filepath.Join(c.Data, "store"))
 }
 
-// findings writes what fsck and check find, plain or as JSON lines, and on a terminal how far they are.
-type findings struct {
+// fsckLog writes what fsck and check find, plain or as JSON lines, and on a terminal how far they are.
+type fsckLog struct {
 	out        io.Writer
 	progressTo io.Writer
 	asJSON     bool
@@ -152,7 +152,7 @@ type findings struct {
 	drawn      bool      // a line of progress stands on the terminal
 }
 
-func (w *findings) found(f fsck.Finding) {
+func (w *fsckLog) found(f fsck.Finding) {
 	w.clear()
 	name := ""
 	if w.names {
@@ -187,7 +187,7 @@ func (w *findings) found(f fsck.Finding) {
 }
 
 // line writes value as one line of JSON, or the text.
-func (w *findings) line(value any, format string, args ...any) {
+func (w *fsckLog) line(value any, format string, args ...any) {
 	if w.asJSON {
 		_ = json.NewEncoder(w.out).Encode(value)
 		return
@@ -199,7 +199,7 @@ func (w *findings) line(value any, format string, args ...any) {
 const toldEvery = time.Second
 
 // progress tells how far a run is: on a terminal in one line that changes, with --json as a line, else not at all.
-func (w *findings) progress(p fsck.Progress, format string, args ...any) {
+func (w *fsckLog) progress(p fsck.Progress, format string, args ...any) {
 	if time.Since(w.told) < toldEvery {
 		return
 	}
@@ -216,7 +216,7 @@ func (w *findings) progress(p fsck.Progress, format string, args ...any) {
 	}
 }
 
-func (w *findings) clear() {
+func (w *fsckLog) clear() {
 	if w.drawn {
 		fmt.Fprint(w.progressTo, "\r\x1b[K")
 		w.drawn = false
