@@ -1,5 +1,5 @@
-// Bundles src into dist: app.js (pages and tray), worker.js (checksums), reader.js (pre-flight) and style.css. The server serves dist under a
-// checksum of its content, so file names stay plain.
+// Bundles src into dist: app.js (pages and tray), worker.js (checksums), reader.js (pre-flight), the workers of the codecs with their
+// WebAssembly, and style.css. The server serves dist under a checksum of its content, so file names stay plain.
 import { context } from "esbuild";
 import { readdir, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,9 @@ const build = await context({
     app: "src/app.ts",
     worker: "src/worker.ts",
     reader: "src/preflight/reader.ts",
+    openjpeg: "src/decode/openjpeg.ts",
+    charls: "src/decode/charls.ts",
+    openjph: "src/decode/openjph.ts",
     style: "src/style.css",
     mark: "src/mark.svg",
   },
@@ -26,7 +29,9 @@ const build = await context({
   target: ["es2022"],
   minify: true,
   legalComments: "none",
-  loader: { ".svg": "copy" },
+  loader: { ".svg": "copy", ".wasm": "file" },
+  assetNames: "[name]",
+  external: ["fs", "path"], // what the codecs would ask Node for
   logLevel: "warning",
 });
 if (process.argv.includes("--watch")) {

@@ -167,7 +167,7 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 // startWeb opens the door to people. Before it answers anything, everything behind it is there.
 func (a *application) startWeb(c *config, moving *transfer.Service, reading *ingest.Service, objects *objectstore.Store) error {
 	cfg := web.Config{
-		Store: a.store, Transfer: moving, Reading: reading, Limits: moving.Limits,
+		Store: a.store, Transfer: moving, Reading: reading, Frames: a.previews(objects), Limits: moving.Limits,
 		StoreOrigins: objects.Origins(), AllowedHosts: append(c.AllowedHosts, a.listener.Addr().String()), TrustProxy: len(c.TrustedProxies) > 0,
 		SessionIdle: c.SessionIdle, SessionAbsolute: c.SessionAbsolute,
 		Ready: func(ctx context.Context) []web.Check { return a.checks(ctx, objects) }, Collectors: []prometheus.Collector{queueMetrics{a.jobs}}, Version: version(),

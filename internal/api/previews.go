@@ -1,6 +1,10 @@
 package api
 
-import "dcdentals.com/caseload/internal/caseload"
+import (
+	"math"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
 
 // Previews is what there is to look at in a case.
 type Previews struct {
@@ -45,4 +49,43 @@ func FromPreview(p caseload.Preview) Preview {
 // PictureAddress is the path of a picture's bytes on the server.
 func PictureAddress(id caseload.PreviewID, p caseload.Picture) string {
 	return "/api/v1/previews/" + string(id) + "/" + p.View + "/" + p.SHA256
+}
+
+// Frame describes the compressed frame that a browser is to decode for a preview (PS3.3 C.7.6.3, C.11.1, C.11.2).
+type Frame struct {
+	TransferSyntax string  `json:"transfer_syntax"`
+	Rows           int     `json:"rows"`
+	Columns        int     `json:"columns"`
+	Samples        int     `json:"samples"` // per pixel
+	Photometric    string  `json:"photometric"`
+	BitsAllocated  int     `json:"bits_allocated"`
+	BitsStored     int     `json:"bits_stored"`
+	Signed         bool    `json:"signed"`
+	Slope          float64 `json:"slope"` // 0 stands for 1
+	Intercept      float64 `json:"intercept"`
+	Center         float64 `json:"center"`
+	Width          float64 `json:"width"`          // below 1: the header names no window
+	RowSpacing     float64 `json:"row_spacing"`    // mm; 0: unknown
+	ColumnSpacing  float64 `json:"column_spacing"` // mm; 0: unknown
+	Palette        []byte  `json:"palette,omitempty"`
+	First          int     `json:"first"` // stored value of the palette's first entry
+	Size           int64   `json:"size"`  // bytes
+}
+
+// FromFrame writes a frame's description.
+func FromFrame(f caseload.CodedFrame) Frame {
+	return Frame{
+		TransferSyntax: f.TransferSyntax, Rows: f.Rows, Columns: f.Columns, Samples: f.Samples, Photometric: f.Photometric,
+		BitsAllocated: f.BitsAllocated, BitsStored: f.BitsStored, Signed: f.Signed, Slope: finite(f.Slope), Intercept: finite(f.Intercept),
+		Center: finite(f.Center), Width: finite(f.Width), RowSpacing: finite(f.RowSpacing), ColumnSpacing: finite(f.ColumnSpacing),
+		Palette: f.Palette, First: f.First, Size: f.Size,
+	}
+}
+
+// finite replaces what JSON cannot say by 0.
+func finite(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return v
 }

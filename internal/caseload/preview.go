@@ -1,5 +1,10 @@
 package caseload
 
+import (
+	"io"
+	"time"
+)
+
 // PreviewState says what there is to look at of a series or file.
 type PreviewState string
 
@@ -63,4 +68,30 @@ type PreviewOrder struct {
 	Files    map[FileID]File   // those that Members lie in, or the one File
 	Offers   map[string][]byte // what a browser handed in, by view, as it came
 	Scan     Series            // of Members
+}
+
+// OfferClaim is how long one browser has a preview to itself after it said that it draws it.
+const OfferClaim = 45 * time.Second
+
+// CodedFrame is one frame that the server does not decode, described by what its header claims (PS3.3 C.7.6.3), for a
+// browser that does.
+type CodedFrame struct {
+	TransferSyntax string
+	Rows, Columns  int
+	Samples        int    // per pixel: 1 or 3
+	Photometric    string // "MONOCHROME2", "RGB", "YBR_RCT", …
+	BitsAllocated  int
+	BitsStored     int
+	Signed         bool
+
+	Slope, Intercept float64 // (0028,1053), 0 stands for 1; (0028,1052)
+	Center, Width    float64 // (0028,1050); (0028,1051), below 1: none
+
+	RowSpacing, ColumnSpacing float64 // mm; 0: unknown
+
+	Palette []byte // PALETTE COLOR: red, green, blue of each entry, 8 bits each
+	First   int    // the stored value of the palette's first entry
+
+	Size  int64                    // bytes of the compressed frame
+	Write func(to io.Writer) error // sends them, read out of the store by range
 }

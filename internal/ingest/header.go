@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -19,6 +20,7 @@ const (
 	headerValue    = 64 << 10 // bytes kept of one value
 	headerKept     = 4 << 20  // bytes kept of all values
 	headerElements = 100_000
+	headerJSON     = 16 << 20 // bytes of the header as JSON
 	headerInflated = 32 << 20 // bytes of a compressed entry
 	headerSkipped  = 1 << 30  // bytes inflated to come to an entry of a ZIP in a ZIP
 )
@@ -55,17 +57,8 @@ func (s *Service) Header(ctx context.Context, f caseload.File, m caseload.Instan
 
 // ReadHeader is Header of an object of size bytes that lies anywhere.
 func ReadHeader(ctx context.Context, object io.ReaderAt, size int64, e caseload.EntryRef, q HeaderQuery) (HeaderView, error) {
-	r, size, err := entryOf(object, size, e)
+	h, err := headerOf(ctx, object, size, e)
 	if err != nil {
-		return HeaderView{}, err
-	}
-	h, err := dicom.Read(ctx, r, size, dicom.Options{MaxValue: headerValue, MaxKept: headerKept, MaxElements: headerElements})
-	switch {
-	case ctx.Err() != nil:
-		return HeaderView{}, ctx.Err()
-	case h == nil && errors.Is(err, dicom.ErrNotDICOM):
-		return HeaderView{}, caseload.Errorf(caseload.Invalid, "This is not a DICOM object.")
-	case h == nil:
 		return HeaderView{}, err
 	}
 	var view HeaderView
@@ -83,6 +76,44 @@ func ReadHeader(ctx context.Context, object io.ReaderAt, size int64, e caseload.
 		view.Warnings = append(view.Warnings, clean(w.Text, 200))
 	}
 	return view, nil
+}
+
+// HeaderJSON returns the header of an instance of the file as one object of the DICOM JSON Model (PS3.18 F.2), without pixels
+// and values longer than 64 KiB. Errors are those of Header; TooLarge when it has more than 16 MiB of JSON.
+func (s *Service) HeaderJSON(ctx context.Context, f caseload.File, m caseload.Instance) ([]byte, error) {
+	src := newSource(ctx, s.Objects, f)
+	h, err := headerOf(ctx, src, f.Size, m.Entry)
+	if failed := src.failed(); failed != nil {
+		return nil, failed
+	}
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := h.WriteJSON(&b, dicom.JSONOptions{MaxBytes: headerJSON}); errors.Is(err, dicom.ErrJSONCut) {
+		return nil, caseload.Errorf(caseload.TooLarge, "The header is too large to be written as JSON.").WithHint("Download the file.")
+	} else if err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// headerOf reads a header within the bounds of this file.
+func headerOf(ctx context.Context, object io.ReaderAt, size int64, e caseload.EntryRef) (*dicom.Header, error) {
+	r, size, err := entryOf(object, size, e)
+	if err != nil {
+		return nil, err
+	}
+	h, err := dicom.Read(ctx, r, size, dicom.Options{MaxValue: headerValue, MaxKept: headerKept, MaxElements: headerElements})
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case h == nil && errors.Is(err, dicom.ErrNotDICOM):
+		return nil, caseload.Errorf(caseload.Invalid, "This is not a DICOM object.")
+	case h == nil:
+		return nil, err
+	}
+	return h, nil
 }
 
 // wordsOf folds what a person searches for. A tag may be written (0010,0020), 0010,0020 or 00100020.

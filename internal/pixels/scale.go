@@ -97,18 +97,34 @@ func (f *Frame) reduce(r io.Reader) (sheet, bool, error) {
 // upright returns the sheet with pixels as wide as they are high. The distances are those between columns and rows; 0
 // and what cannot be meant leaves it as it is.
 func (s sheet) upright(column, row float64) sheet {
-	ratio := row / column
-	if !(ratio > 0.02 && ratio < 50) || math.Abs(ratio-1) < 0.02 {
+	w, h := uprightSize(s.w, s.h, column, row)
+	if w == s.w && h == s.h {
 		return s
 	}
-	w, h := float64(s.w), float64(s.h)
+	return s.resample(w, h)
+}
+
+// uprightSize is the size of upright's sheet.
+func uprightSize(columns, rows int, column, row float64) (int, int) {
+	ratio := row / column
+	if !(ratio > 0.02 && ratio < 50) || math.Abs(ratio-1) < 0.02 {
+		return columns, rows
+	}
+	w, h := float64(columns), float64(rows)
 	if ratio > 1 {
 		h *= ratio
 	} else {
 		w /= ratio
 	}
 	scale := min(1, MaxSide/max(w, h))
-	return s.resample(max(1, int(w*scale+0.5)), max(1, int(h*scale+0.5)))
+	return max(1, int(w*scale+0.5)), max(1, int(h*scale+0.5))
+}
+
+// PictureSize is the size in pixels of the picture that Run makes of an image of so many columns and rows, whose
+// distances are given in mm; 0: unknown.
+func PictureSize(columns, rows int, column, row float64) (width, height int) {
+	width, height = fit(columns, rows)
+	return uprightSize(width, height, column, row)
 }
 
 // resample returns the sheet in another size, linearly between the pixels' centres.

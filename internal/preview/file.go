@@ -56,33 +56,6 @@ func objectOf(f caseload.File) caseload.Object {
 	return caseload.Object{Key: f.Object, Size: f.Size, CRC64NVME: f.CRC64NVME, ETag: f.ETag, VersionID: f.VersionID}
 }
 
-// drawOffers draws anew what a browser handed in: nothing of it is kept but the pixels. What cannot be drawn leaves the
-// preview to the next browser.
-func (w *work) drawOffers() (caseload.Preview, error) {
-	all := caseload.Preview{State: caseload.PreviewBrowser, Reason: leftToBrowser}
-	for _, view := range caseload.Views() {
-		offer, ok := w.order.Offers[view]
-		if !ok {
-			continue
-		}
-		made, err := w.decode(pixels.Job{Photo: &pixels.Photo{Size: int64(len(offer))}}, func(to io.Writer) error {
-			_, err := to.Write(offer)
-			return err
-		})
-		if err != nil {
-			return all, err
-		}
-		for _, p := range made.Pictures {
-			p.View = view
-			all.Pictures = append(all.Pictures, p)
-		}
-	}
-	if len(all.Pictures) > 0 {
-		all.State, all.Reason = caseload.PreviewMade, ""
-	}
-	return all, nil
-}
-
 // kept checks a picture that comes out of a decoder, which has read a stranger's bytes, and takes its checksum.
 func kept(p pixels.Picture) (caseload.Picture, error) {
 	switch {

@@ -46,13 +46,13 @@ var leftToBrowsers = map[string]bool{
 	"1.2.840.10008.1.2.4.201": true, "1.2.840.10008.1.2.4.202": true, "1.2.840.10008.1.2.4.203": true,
 }
 
-const leftToBrowser = "The server does not decode this kind of image; a browser does when the scan is opened."
+const leftToBrowser = "The server does not decode this kind of image; a browser draws it when the case is opened."
 
 // image is one instance, its header read and its pixels located.
 type image struct {
 	content
 	dicom.Instance
-	frame  pixels.Frame // without Size
+	frame  pixels.Frame // without Size, and without Coding while that is not known
 	pixels *dicom.PixelData
 	items  []item // of encapsulated pixel data, read so far
 	next   int64  // where the item after them begins
@@ -62,8 +62,22 @@ type image struct {
 // item is one fragment (PS3.5 A.4).
 type item struct{ at, length int64 }
 
-// openImage reads the header of an instance.
+// openImage reads the header of an instance whose pixels are decoded here.
 func (w *work) openImage(m caseload.Instance) (*image, error) {
+	i, err := w.locate(m)
+	if err != nil {
+		return nil, err
+	}
+	coding, known := codings[i.TransferSyntax]
+	if !known {
+		return nil, &unreadable{"Images of this transfer syntax have no preview."}
+	}
+	i.frame.Coding = coding
+	return i, nil
+}
+
+// locate reads the header of an instance, whoever decodes its pixels.
+func (w *work) locate(m caseload.Instance) (*image, error) {
 	ahead := int64(64 << 10)
 	if frame := int64(m.Rows) * int64(m.Columns) * int64(m.BitsAllocated) / 8; m.Frames <= 1 && frame < 1<<20 {
 		ahead += frame // a slice by itself comes in one read
@@ -80,24 +94,20 @@ func (w *work) openImage(m caseload.Instance) (*image, error) {
 		return nil, err
 	}
 	in := dicom.Describe(h)
-	switch coding, known := codings[in.TransferSyntax]; {
+	switch {
 	case in.Pixel == nil:
 		return nil, &unreadable{"There are no pixels to show."}
 	case in.Pixel.Tag != dicom.TagPixelData:
 		return nil, &unreadable{"Images of floating-point numbers have no preview."}
 	case in.Pixel.Inflated:
 		return nil, &unreadable{"Images that are compressed as a whole have no preview."}
-	case !known:
-		return nil, &unreadable{"Images of this transfer syntax have no preview."}
 	default:
-		i := &image{content: c, Instance: in, pixels: in.Pixel}
-		i.frame = frameOf(h, in, coding)
-		return i, nil
+		return &image{content: c, Instance: in, frame: frameOf(h, in), pixels: in.Pixel}, nil
 	}
 }
 
-// frameOf describes a frame by its header.
-func frameOf(h *dicom.Header, in dicom.Instance, coding pixels.Coding) pixels.Frame {
+// frameOf describes a frame by its header; its coding is another's to say.
+func frameOf(h *dicom.Header, in dicom.Instance) pixels.Frame {
 	number := func(tag dicom.Tag, otherwise int) int {
 		if n, ok := h.Int(tag); ok {
 			return n
@@ -106,7 +116,7 @@ func frameOf(h *dicom.Header, in dicom.Instance, coding pixels.Coding) pixels.Fr
 	}
 	decimal := func(tag dicom.Tag) float64 { f, _ := h.Float(tag); return f }
 	f := pixels.Frame{
-		Coding: coding, Rows: in.Rows, Columns: in.Columns, Samples: max(in.SamplesPerPixel, 1), Photometric: in.Photometric,
+		Rows: in.Rows, Columns: in.Columns, Samples: max(in.SamplesPerPixel, 1), Photometric: in.Photometric,
 		BitsAllocated: in.BitsAllocated, BitsStored: in.BitsStored, BigEndian: in.Pixel.BigEndian,
 		Signed: number(tagSigned, 0) == 1, Planar: number(tagPlanar, 0) == 1,
 		Slope: decimal(tagSlope), Intercept: decimal(tagIntercept), Center: decimal(tagWindowCenter), Width: decimal(tagWindowWidth),

@@ -143,7 +143,7 @@ func (s *Service) make(ctx context.Context, o caseload.PreviewOrder) (made casel
 	w := &work{Service: s, ctx: ctx, order: o}
 	switch {
 	case len(o.Offers) > 0:
-		made, err = w.drawOffers()
+		made, err = w.drawOffer()
 	case o.Series != "":
 		made, err = w.drawSeries()
 	default:

@@ -43,11 +43,7 @@ func (w *work) drawSeries() (caseload.Preview, error) {
 		return caseload.Preview{}, err
 	}
 	frame := image.describe(pieces)
-	made, err := w.decode(pixels.Job{Frame: &frame}, func(to io.Writer) error { return image.write(to, pieces) })
-	if err == nil && made.State == caseload.PreviewNone && frame.Coding == pixels.Lossy && image.BitsStored > 8 {
-		made.State, made.Reason = caseload.PreviewBrowser, leftToBrowser // extended JPEG of 12 bits
-	}
-	return made, err
+	return w.decode(pixels.Job{Frame: &frame}, func(to io.Writer) error { return image.write(to, pieces) })
 }
 
 // place is one image of the series: a frame of an instance.

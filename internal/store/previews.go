@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -53,6 +52,7 @@ func (t *tx) orderPreview(ctx context.Context, org caseload.OrganizationID, c ca
 	_, err := t.ExecContext(ctx, `INSERT INTO previews (id, organization_id, case_id, `+column+`, state, revision, due_at)
 		VALUES ($1, $2, $3, $4, 'waiting', 1, $5)
 		ON CONFLICT (`+column+`) WHERE `+column+` <> '' DO UPDATE SET revision = previews.revision + 1, tries = 0,
+			working_until = CASE WHEN previews.owner = '`+byBrowser+`' THEN 0 ELSE previews.working_until END,
 			due_at = CASE WHEN previews.due_at > 0 THEN previews.due_at ELSE $6 END`,
 		string(caseload.NewID[caseload.PreviewID](t.now)), string(org), string(c), id, toMS(t.now.Add(previewSoon)), toMS(t.now.Add(previewAgain)))
 	return err
@@ -97,7 +97,7 @@ func (s *Store) ClaimPreview(ctx context.Context, owner string, now, until time.
 		if err != nil {
 			return err
 		}
-		return t.previewSources(ctx, &o)
+		return previewSources(ctx, t, &o)
 	})
 	if err != nil {
 		return caseload.PreviewOrder{}, false, err
@@ -106,7 +106,7 @@ func (s *Store) ClaimPreview(ctx context.Context, owner string, now, until time.
 }
 
 // previewSources reads what the preview is made of.
-func (t *tx) previewSources(ctx context.Context, o *caseload.PreviewOrder) error {
+func previewSources(ctx context.Context, t querier, o *caseload.PreviewOrder) error {
 	where, about := `f.id = $1`, string(o.File)
 	if o.Series != "" {
 		var err error
@@ -239,29 +239,4 @@ func (s *Store) Picture(ctx context.Context, user caseload.User, id caseload.Pre
 		JOIN previews v ON v.id = p.preview_id WHERE v.id = $1 AND v.organization_id = $2 AND p.view = $3 AND p.sha256 = $4`,
 		string(id), string(user.Organization), view, sum).Scan(&p.View, &p.Media, &p.Width, &p.Height, &p.SHA256, &p.Bytes)
 	return p, noRow(err, "preview")
-}
-
-// OfferPicture keeps what a browser handed in for a view until it has been drawn anew. NotFound when the preview is not
-// of the user's organization, Conflict when it is not left to browsers.
-func (s *Store) OfferPicture(ctx context.Context, user caseload.User, id caseload.PreviewID, view string, b []byte) (err error) {
-	defer explain("keep an offered preview", &err)
-	if len(b) < 1 || len(b) > caseload.MaxOffer || !slices.Contains(caseload.Views(), view) {
-		return fmt.Errorf("an offer of %d bytes for %q", len(b), view)
-	}
-	return s.write(ctx, func(t *tx) error {
-		var state caseload.PreviewState
-		err := t.QueryRowContext(ctx, t.locked(`SELECT state FROM previews WHERE id = $1 AND organization_id = $2`), string(id), string(user.Organization)).Scan(&state)
-		if err != nil {
-			return noRow(err, "preview")
-		}
-		if state != caseload.PreviewBrowser {
-			return conflict("This preview is made by the server.")
-		}
-		if _, err := t.ExecContext(ctx, `INSERT INTO preview_offers (preview_id, view, bytes) VALUES ($1, $2, $3)
-			ON CONFLICT (preview_id, view) DO UPDATE SET bytes = excluded.bytes`, string(id), view, b); err != nil {
-			return err
-		}
-		_, err = t.ExecContext(ctx, `UPDATE previews SET due_at = $2, tries = 0 WHERE id = $1 AND due_at = 0`, string(id), toMS(t.now))
-		return err
-	})
 }

@@ -96,9 +96,55 @@ func TestPreviewsAreOfOneOrganization(t *testing.T) {
 		_, err := b.s.Picture(ctx, stranger, o.ID, "image", strings.Repeat("a", 64))
 		wantKind(t, err, caseload.NotFound)
 		wantKind(t, b.s.OfferPicture(ctx, stranger, o.ID, "image", []byte("x")), caseload.NotFound)
+		wantKind(t, b.s.ClaimOffer(ctx, stranger, o.ID, b.now().Add(time.Minute)), caseload.NotFound)
+		_, err = b.s.OfferSource(ctx, stranger, o.ID)
+		wantKind(t, err, caseload.NotFound)
 		must(t, b.s.OfferPicture(ctx, b.admin, o.ID, "image", []byte("x")))
 		if again := b.claimPreview(t); string(again.Offers["image"]) != "x" {
 			t.Errorf("the offer is %+v", again.Offers)
+		}
+	})
+}
+
+// One browser at a time draws a preview; the first picture is kept and ends the claim, and so does what changes in the
+// series: that is the server's turn at once.
+func TestABrowsersClaimEndsWithItsPictureOrWithAChange(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ctx := t.Context()
+		c := b.newCase("1", "")
+		f := b.as(c.ID, caseload.Reading)
+		must(t, b.s.SaveMetadata(ctx, f.ID, 1, slicesOf(2)))
+		o := b.claimPreview(t)
+		wantKind(t, b.s.ClaimOffer(ctx, b.admin, o.ID, b.now().Add(time.Minute)), caseload.Conflict) // not left to browsers
+		o.State, o.Reason = caseload.PreviewBrowser, "A browser does."
+		must(t, b.s.SavePreview(ctx, o, o.Preview))
+		source, err := b.s.OfferSource(ctx, b.admin, o.ID)
+		if must(t, err); len(source.Members) != 2 || len(source.Files) != 1 {
+			t.Errorf("it is made of %+v", source)
+		}
+		claim := func() error { return b.s.ClaimOffer(ctx, b.admin, o.ID, b.now().Add(time.Minute)) }
+		must(t, claim())
+		wantKind(t, claim(), caseload.Conflict)
+		b.pass(61 * time.Second)
+		must(t, claim()) // it lapsed
+
+		more := slicesOf(4)
+		more.Found = more.Found[2:]
+		g := b.as(c.ID, caseload.Reading)
+		must(t, b.s.SaveMetadata(ctx, g.ID, 1, more))
+		wantKind(t, b.s.OfferPicture(ctx, b.admin, o.ID, "image", []byte("of two slices")), caseload.Conflict)
+		b.pass(previewAgain)
+		again := b.claimPreview(t)
+		if again.ID != o.ID || len(again.Offers) > 0 {
+			t.Fatalf("what changed waits for the browser's claim: %+v", again)
+		}
+		again.State, again.Reason = caseload.PreviewBrowser, "A browser does."
+		must(t, b.s.SavePreview(ctx, again, again.Preview))
+		must(t, claim())
+		must(t, b.s.OfferPicture(ctx, b.admin, o.ID, "image", []byte("of four slices")))
+		wantKind(t, b.s.OfferPicture(ctx, b.admin, o.ID, "image", []byte("another")), caseload.Conflict)
+		if last := b.claimPreview(t); string(last.Offers["image"]) != "of four slices" {
+			t.Errorf("the offer is %q", last.Offers["image"])
 		}
 	})
 }

@@ -109,7 +109,7 @@ var scoped = []struct {
 var free = []string{
 	"Cases", "ProposeCaseNumber", "CreateCase", "ReportProgress", "Users", "ChangeUser", "CreateToken", "Tokens", "RevokeToken",
 	"SignInSucceeded", "Unreached", "CreateFirstAdmin", "CreateUser",
-	"CasePreviews", "Picture", "OfferPicture", "Instance", "OlderVersions", "RereadingsLeft",
+	"CasePreviews", "Picture", "OfferPicture", "OfferSource", "ClaimOffer", "Instance", "OlderVersions", "RereadingsLeft",
 }
 
 // A method that takes a user and is in neither list above has no test of its rights.

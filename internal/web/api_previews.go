@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"dcdentals.com/caseload/internal/api"
@@ -63,8 +62,8 @@ func (s *Server) apiOfferPicture(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := r.PathValue("view")
-	if !slices.Contains(caseload.Views(), view) {
-		return caseload.Errorf(caseload.NotFound, "There is no such view.")
+	if view != caseload.Views()[0] {
+		return caseload.Errorf(caseload.NotFound, "There is no such view to hand in.").WithHint("A browser draws the view image.")
 	}
 	if err := s.streamBody(w, r, caseload.MaxOffer); err != nil {
 		return err

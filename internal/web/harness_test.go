@@ -21,6 +21,7 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/ingest"
 	"dcdentals.com/caseload/internal/objectstore"
+	"dcdentals.com/caseload/internal/preview"
 	"dcdentals.com/caseload/internal/store"
 	"dcdentals.com/caseload/internal/transfer"
 	"dcdentals.com/caseload/internal/web"
@@ -101,7 +102,8 @@ func (h *house) serve(s *store.Store, change ...func(*web.Config)) (*web.Server,
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	verbs := &transfer.Service{Records: s, Objects: embedded.Store(), Limits: limits, Now: h.clock.now, Log: log}
 	cfg := web.Config{
-		Store: s, Transfer: verbs, Reading: &ingest.Service{Objects: embedded.Store(), Now: h.clock.now, Log: log}, Limits: limits, Gateway: embedded.Handler(), Bucket: embedded.Bucket(),
+		Store: s, Transfer: verbs, Reading: &ingest.Service{Objects: embedded.Store(), Now: h.clock.now, Log: log},
+		Frames: &preview.Service{Objects: embedded.Store(), Now: h.clock.now, Log: log}, Limits: limits, Gateway: embedded.Handler(), Bucket: embedded.Bucket(),
 		Log: log, Now: h.clock.now, Version: "test",
 	}
 	for _, c := range change {

@@ -205,7 +205,10 @@ func (m *matrix) address(pattern string) string {
 	}
 	if strings.Contains(out, "{preview}") {
 		p := h.preview(caseload.PreviewMade)
-		if strings.HasPrefix(pattern, "PUT ") {
+		switch {
+		case strings.Contains(pattern, "/frame"):
+			p = h.left(canary, false)
+		case !strings.HasPrefix(pattern, "GET "):
 			p = h.preview(caseload.PreviewBrowser)
 		}
 		out = strings.NewReplacer("{preview}", string(p.ID), "{view}", "image", "{sum}", p.Pictures[0].SHA256).Replace(out)

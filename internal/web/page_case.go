@@ -76,7 +76,7 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 	if err != nil {
 		return err
 	}
-	l.addPreviews(page.Studies, studies, page.Groups, previews)
+	l.addPreviews(page.Studies, studies, page.Groups, previews, page.CanWrite)
 	older, err := s.Store.OlderVersions(ctx, user, id)
 	if err != nil {
 		return err

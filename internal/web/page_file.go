@@ -96,10 +96,11 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	l.addPreviews(page.Studies, studies, nil, previews)
+	l.addPreviews(page.Studies, studies, nil, previews, page.CanWrite)
 	for _, p := range previews {
+		page.Live = page.Live || p.State == caseload.PreviewWaiting || p.State == caseload.PreviewBrowser // somebody's browser may draw it
 		if p.File == f.ID {
-			page.Preview = l.preview(p)
+			page.Preview = l.preview(p, page.CanWrite)
 		}
 	}
 	for _, study := range page.Studies {

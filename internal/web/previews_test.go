@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/dicom/dicomtest"
 )
 
 // smallPNG is a picture of one pixel.
@@ -85,6 +86,7 @@ func TestAPictureIsTakenOnlyWhereItIsLeftToBrowsers(t *testing.T) {
 	}{
 		"one of ours":      {made, "image", smallPNG(t), 409},
 		"another view":     {left, "upside-down", smallPNG(t), 404},
+		"a plane":          {left, "axial", smallPNG(t), 404},
 		"no picture":       {left, "image", []byte("<svg onload=alert(1)>"), 400},
 		"too many bytes":   {left, "image", append(smallPNG(t), make([]byte, caseload.MaxOffer)...), 413},
 		"nothing":          {left, "image", nil, 400},
@@ -101,5 +103,94 @@ func TestAPictureIsTakenOnlyWhereItIsLeftToBrowsers(t *testing.T) {
 	must(t, err)
 	if !ok || o.ID != left.ID || !bytes.Equal(o.Offers["image"], smallPNG(t)) {
 		t.Fatalf("the offer does not wait to be drawn anew: %v %+v", ok, o)
+	}
+}
+
+// left makes the preview of a scan that only browsers decode, in a file of its own or in a ZIP.
+func (h *house) left(patient string, zipped bool) caseload.Preview {
+	h.t.Helper()
+	ctx := h.t.Context()
+	c, err := h.store.CreateCase(ctx, h.users["member"], caseload.Case{Number: fmt.Sprintf("%s-%d", canary, time.Now().UnixNano()), Patient: canary})
+	must(h.t, err)
+	content := dicomtest.CT(dicomtest.CTOptions{
+		Syntax: "1.2.840.10008.1.2.4.90", Patient: []byte(patient), Rows: 8, Cols: 6, Fragments: [][]byte{[]byte("coded "), []byte("frame ")},
+		Instance: fmt.Sprintf("1.2.3.%d", time.Now().UnixNano()), Series: fmt.Sprintf("1.2.4.%d", time.Now().UnixNano()),
+	})
+	name := "IM0001"
+	if zipped {
+		name, content = "scan.zip", dicomtest.ZIP(true, dicomtest.Named{Name: "scan/IM0001", Body: content})
+	}
+	h.read(string(c.ID), name, content)
+	var o caseload.PreviewOrder
+	for o.Case != c.ID { // others may wait to be drawn anew
+		var ok bool
+		o, ok, err = h.store.ClaimPreview(ctx, "test", time.Now().Add(time.Minute), time.Now().Add(2*time.Minute))
+		must(h.t, err)
+		if !ok {
+			h.t.Fatal("the preview is not due")
+		}
+	}
+	o.State, o.Reason = caseload.PreviewBrowser, "A browser does."
+	must(h.t, h.store.SavePreview(ctx, o, o.Preview))
+	o.Pictures = []caseload.Picture{{SHA256: "0"}} // for addresses that name one
+	return o.Preview
+}
+
+// Whoever may see the case gets the frame that his browser is to decode, and nobody else.
+func TestAFrameIsSentToItsOrganizationOnly(t *testing.T) {
+	h := open(t)
+	for name, zipped := range map[string]bool{"a file": false, "a ZIP": true} {
+		t.Run(name, func(t *testing.T) {
+			address := "/api/v1/previews/" + string(h.left("Frame^Test", zipped).ID) + "/frame"
+			resp, body := h.ask("viewer", "GET", address, "", "")
+			if resp.StatusCode != 200 || !strings.Contains(body, `"rows":8,"columns":6`) || !strings.Contains(body, `"size":12,`) && !strings.Contains(body, `"size":12}`) {
+				t.Fatalf("answered %d %s", resp.StatusCode, body)
+			}
+			resp, body = h.ask("viewer", "GET", address+"/content", "", "")
+			if resp.StatusCode != 200 || body != "coded frame " || resp.Header.Get("Content-Type") != "application/octet-stream" || resp.Header.Get("Content-Security-Policy") != "default-src 'none'; sandbox" {
+				t.Fatalf("answered %d %q %v", resp.StatusCode, body, resp.Header)
+			}
+			for _, of := range []string{address, address + "/content"} {
+				if resp, body := h.ask("foreign-admin", "GET", of, "", ""); resp.StatusCode != 404 || strings.Contains(body, "coded") {
+					t.Errorf("a stranger was answered %d %s", resp.StatusCode, body)
+				}
+			}
+			if resp, _ := h.ask("foreign-admin", "POST", strings.TrimSuffix(address, "/frame")+"/claim", "", ""); resp.StatusCode != 404 {
+				t.Errorf("a stranger's claim was answered %d", resp.StatusCode)
+			}
+		})
+	}
+	made := h.preview(caseload.PreviewMade)
+	for method, of := range map[string]string{"GET": "/frame", "POST": "/claim"} {
+		if resp, _ := h.ask("member", method, "/api/v1/previews/"+string(made.ID)+of, "", ""); resp.StatusCode != 409 {
+			t.Errorf("%s of one that the server made: %d", of, resp.StatusCode)
+		}
+	}
+}
+
+// One browser at a time draws a preview, and the first picture is the one that counts.
+func TestOneBrowserDrawsAPreviewAndTheFirstPictureCounts(t *testing.T) {
+	h := open(t)
+	p := h.left("Claim^Test", false)
+	address := "/api/v1/previews/" + string(p.ID)
+	for i, want := range []int{204, 409} {
+		if resp, body := h.ask("member", "POST", address+"/claim", "", ""); resp.StatusCode != want {
+			t.Fatalf("claim %d was answered %d %s", i+1, resp.StatusCode, body)
+		}
+	}
+	h.clock.advance(caseload.OfferClaim + time.Second)
+	if resp, _ := h.ask("admin", "POST", address+"/claim", "", ""); resp.StatusCode != 204 {
+		t.Fatalf("a claim after the first lapsed was answered %d", resp.StatusCode)
+	}
+	for i, want := range []int{202, 409} {
+		if resp, body := h.ask("member", "PUT", address+"/image", "image/png", string(smallPNG(t))); resp.StatusCode != want {
+			t.Fatalf("picture %d was answered %d %s", i+1, resp.StatusCode, body)
+		}
+	}
+	if resp, _ := h.ask("viewer", "PUT", address+"/image", "image/png", string(smallPNG(t))); resp.StatusCode != 403 {
+		t.Errorf("a viewer's picture was answered %d", resp.StatusCode)
+	}
+	if _, ok, err := h.store.ClaimPreview(t.Context(), "test", h.clock.now(), h.clock.now().Add(time.Minute)); !ok || err != nil {
+		t.Errorf("the picture is not drawn anew at once: %v", err)
 	}
 }

@@ -19,11 +19,12 @@ import (
 	"dcdentals.com/caseload/internal/transfer"
 )
 
-// Config is what a Server needs. Store, Transfer, Reading, Limits, Log and Now are required.
+// Config is what a Server needs. Store, Transfer, Reading, Frames, Limits, Log and Now are required.
 type Config struct {
 	Store    *store.Store
 	Transfer *transfer.Service
 	Reading  *ingest.Service // reads headers by range for people who look
+	Frames   Frames          // finds what browsers are to decode
 	Limits   caseload.Limits
 
 	Gateway      http.Handler // the embedded store's S3 handler, mounted at /{Bucket}/; nil with an external store
@@ -44,6 +45,11 @@ type Config struct {
 
 	Log *slog.Logger
 	Now func() time.Time
+}
+
+// Frames finds the one frame that a preview left to browsers is to be drawn from; preview.Service says which errors.
+type Frames interface {
+	Frame(ctx context.Context, o caseload.PreviewOrder) (caseload.CodedFrame, error)
 }
 
 // Check is one line of /readyz. Err nil means well; of an error people read the caseload.Error's Message, the rest goes to the log.

@@ -12,12 +12,14 @@ import (
 type previewView struct {
 	Pictures []pictureView
 	Waiting  bool   // it is being made
+	Draw     string // id of the preview that a browser is to draw; "" when none is
+	Give     bool   // what it draws, it may hand in
 	None     string // why there is none; "" while that is not known, or there is one
 	Facts    string // of a mesh or a document
 }
 
 // Shown tells whether there is anything to show, a place kept free included.
-func (p previewView) Shown() bool { return len(p.Pictures) > 0 || p.Waiting }
+func (p previewView) Shown() bool { return len(p.Pictures) > 0 || p.Waiting || p.Draw != "" }
 
 // pictureView is one picture.
 type pictureView struct {
@@ -25,11 +27,12 @@ type pictureView struct {
 	Width, Height int
 }
 
-// addPreviews puts the previews beside what they show. The views stand in the order of the studies.
-func (l locale) addPreviews(views []studyView, studies []caseload.Study, groups []groupView, previews []caseload.Preview) {
+// addPreviews puts the previews beside what they show. The views stand in the order of the studies. writer tells whether who
+// looks may hand in what his browser draws.
+func (l locale) addPreviews(views []studyView, studies []caseload.Study, groups []groupView, previews []caseload.Preview, writer bool) {
 	of := make(map[string]previewView, len(previews))
 	for _, p := range previews {
-		of[string(p.Series)+string(p.File)] = l.preview(p)
+		of[string(p.Series)+string(p.File)] = l.preview(p, writer)
 	}
 	for i := range views {
 		for j := range views[i].Series {
@@ -43,10 +46,13 @@ func (l locale) addPreviews(views []studyView, studies []caseload.Study, groups 
 	}
 }
 
-func (l locale) preview(p caseload.Preview) previewView {
+func (l locale) preview(p caseload.Preview, writer bool) previewView {
 	v := previewView{Waiting: p.State == caseload.PreviewWaiting, Facts: l.previewFacts(p.Facts)}
 	if p.State == caseload.PreviewNone || p.State == caseload.PreviewBrowser {
 		v.None = l.said(p.Reason)
+	}
+	if p.State == caseload.PreviewBrowser && p.Series != "" {
+		v.Draw, v.Give = string(p.ID), writer
 	}
 	for _, x := range p.Pictures {
 		v.Pictures = append(v.Pictures, pictureView{

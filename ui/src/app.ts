@@ -7,6 +7,7 @@ import { HeaderSearch } from "./header-search.js";
 import { listenToKeys } from "./keys.js";
 import { make, pageWords, say } from "./page.js";
 import { CasePreflight } from "./preflight/panel.js";
+import { PreviewDraw } from "./preview-draw.js";
 import { CaseUploader } from "./tray.js";
 import { tellZone } from "./zone.js";
 
@@ -16,6 +17,7 @@ customElements.define("case-live", CaseLive);
 customElements.define("case-preflight", CasePreflight);
 customElements.define("file-replace", FileReplace);
 customElements.define("header-search", HeaderSearch);
+customElements.define("preview-draw", PreviewDraw);
 
 interface Context {
   target?: Element | string;

@@ -1,0 +1,72 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"dcdentals.com/caseload/internal/api"
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// frameWithin is how long finding and reading one frame may take.
+const frameWithin = 30 * time.Second
+
+// apiClaimPreview lets one browser of all that look at the case draw a preview.
+func (s *Server) apiClaimPreview(w http.ResponseWriter, r *http.Request) error {
+	id, err := previewID(r)
+	if err != nil {
+		return err
+	}
+	if err := noBody(r); err != nil {
+		return err
+	}
+	if err := s.Store.ClaimOffer(r.Context(), s.user(r), id, s.Now().Add(caseload.OfferClaim)); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// apiShowFrame describes the frame that a browser is to decode.
+func (s *Server) apiShowFrame(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), frameWithin)
+	defer cancel()
+	f, err := s.codedFrame(ctx, r)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, api.FromFrame(f))
+}
+
+// apiSendFrame sends the frame's bytes as they lie in the file, which may lie in a ZIP.
+func (s *Server) apiSendFrame(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), frameWithin)
+	defer cancel()
+	f, err := s.codedFrame(ctx, r)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Length", strconv.FormatInt(f.Size, 10))
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	if err := f.Write(w); err != nil {
+		s.Log.WarnContext(ctx, "a frame was not sent to its end", "error", err) // its length was announced: the client sees it
+	}
+	return nil
+}
+
+// codedFrame finds the frame of the preview that the address names.
+func (s *Server) codedFrame(ctx context.Context, r *http.Request) (caseload.CodedFrame, error) {
+	id, err := previewID(r)
+	if err != nil {
+		return caseload.CodedFrame{}, err
+	}
+	o, err := s.Store.OfferSource(ctx, s.user(r), id)
+	if err != nil {
+		return caseload.CodedFrame{}, err
+	}
+	return s.Frames.Frame(ctx, o)
+}

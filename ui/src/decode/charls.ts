@@ -1,0 +1,6 @@
+// The worker of JPEG-LS: CharLS.
+import charls from "@cornerstonejs/codec-charls/decodewasmjs";
+import wasm from "@cornerstonejs/codec-charls/decodewasm";
+import { options, serve } from "./serve.js";
+
+serve(async () => new (await charls(await options(wasm))).JpegLSDecoder());

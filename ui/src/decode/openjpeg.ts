@@ -1,0 +1,6 @@
+// The worker of JPEG 2000: OpenJPEG.
+import openjpeg from "@cornerstonejs/codec-openjpeg/decodewasmjs";
+import wasm from "@cornerstonejs/codec-openjpeg/decodewasm";
+import { options, serve } from "./serve.js";
+
+serve(async () => new (await openjpeg(await options(wasm))).J2KDecoder());

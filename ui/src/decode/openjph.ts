@@ -1,0 +1,6 @@
+// The worker of HTJ2K: OpenJPH.
+import openjph from "@cornerstonejs/codec-openjph/wasmjs";
+import wasm from "@cornerstonejs/codec-openjph/wasm";
+import { options, serve } from "./serve.js";
+
+serve(async () => new (await openjph(await options(wasm))).HTJ2KDecoder());
