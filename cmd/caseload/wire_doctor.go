@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"log/slog"
 
 	"dcdentals.com/caseload/internal/doctor"
+	"dcdentals.com/caseload/internal/objectstore"
 )
 
 // examination is what `caseload doctor` and a serving process try.
@@ -21,6 +23,11 @@ func (e examination) run(ctx context.Context, said func(doctor.Finding)) doctor.
 func (c *config) examination(judged []doctor.Finding) examination {
 	e := examination{secrets: c.secrets()}
 	e.checks = append(e.checks, doctor.ConfigChecks(judged)...)
+	if c.UseS3 && c.S3Bucket != "" {
+		if objects, err := objectstore.New(context.Background(), c.s3(slog.New(slog.DiscardHandler))); err == nil { // else the settings' checks say why
+			e.checks = append(e.checks, c.bucketChecks(objects)...)
+		}
+	}
 	return e
 }
 

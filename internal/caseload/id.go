@@ -62,3 +62,8 @@ func NewObjectKey() ObjectKey {
 	}
 	return ObjectKey("f" + idEncoding.EncodeToString(b[:]))
 }
+
+// KeyMayBegin tells whether the keys of files can begin with the prefix.
+func KeyMayBegin(prefix string) bool {
+	return prefix == "" || (prefix[0] == 'f' && strings.Trim(prefix[1:], "0123456789abcdefghijklmnopqrstuv") == "" && len(prefix) <= 33)
+}

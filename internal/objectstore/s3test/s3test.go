@@ -34,6 +34,10 @@ type Options struct {
 	AccessKey string
 	SecretKey string
 	Origins   []string // that CORS allows; none: no CORS rules
+
+	Users    map[string]string // further accounts, which may do what a bucket's policy says: secrets by access key
+	Accounts string            // folder of the accounts; "": there are none but the first
+	Versions string            // folder of the versions that buckets keep; "": none can
 }
 
 // Server is a running server and how to reach it.
@@ -66,9 +70,24 @@ func init() {
 // Start runs a server with a bucket and fresh credentials until the test ends. CORS allows the origins.
 func Start(t testing.TB, origins ...string) *Server {
 	t.Helper()
-	s := &Server{Region: "us-east-1", Options: Options{
-		Dir: t.TempDir(), Bucket: "separate-bucket", AccessKey: "TEST" + rand.Text()[:12], SecretKey: rand.Text(), Origins: origins,
-	}}
+	return StartWith(t, Options{Origins: origins})
+}
+
+// StartWithUsers runs a server that knows so many further accounts and can keep versions.
+func StartWithUsers(t testing.TB, users int) *Server {
+	t.Helper()
+	o := Options{Users: map[string]string{}, Accounts: t.TempDir(), Versions: t.TempDir()}
+	for range users {
+		o.Users["USER"+rand.Text()[:12]] = rand.Text()
+	}
+	return StartWith(t, o)
+}
+
+// StartWith runs a server as the options say; where it lies and its credentials are made up.
+func StartWith(t testing.TB, o Options) *Server {
+	t.Helper()
+	o.Dir, o.Bucket, o.AccessKey, o.SecretKey = t.TempDir(), "separate-bucket", "TEST"+rand.Text()[:12], rand.Text()
+	s := &Server{Region: "us-east-1", Options: o}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

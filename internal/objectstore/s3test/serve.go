@@ -2,12 +2,14 @@ package s3test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -21,7 +23,11 @@ import (
 // Serve runs a stock versitygw until until is read to its end (the parent's pipe) or ctx ends, and writes one line with
 // its address when it can be used. It changes the process's working directory.
 func Serve(ctx context.Context, o Options, until io.Reader, out io.Writer) error {
-	backend, err := posix.New(o.Dir, meta.XattrMeta{}, posix.PosixOpts{CopyObjectThreshold: 5 << 30})
+	backend, err := posix.New(o.Dir, meta.XattrMeta{}, posix.PosixOpts{CopyObjectThreshold: 5 << 30, VersioningDir: o.Versions})
+	if err != nil {
+		return err
+	}
+	accounts, err := accounts(o)
 	if err != nil {
 		return err
 	}
@@ -37,7 +43,7 @@ func Serve(ctx context.Context, o Options, until io.Reader, out io.Writer) error
 		served <- embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
 			RootUserAccess: o.AccessKey, RootUserSecret: o.SecretKey,
 			Ports: []string{o.Addr}, MaxConnections: 8192, MaxRequests: 8192, MultipartMaxParts: 10_000,
-			Quiet: true, KeepAlive: true,
+			Quiet: true, KeepAlive: true, IAMService: accounts,
 			S3Options: []s3api.Option{s3api.WithOnListen(func() { close(listening) })},
 		})
 	}()
@@ -51,6 +57,24 @@ func Serve(ctx context.Context, o Options, until io.Reader, out io.Writer) error
 	}
 	fmt.Fprintln(out, ready, "http://"+o.Addr)
 	return <-served
+}
+
+// accounts returns who may ask besides the first account; nil when nobody does.
+func accounts(o Options) (auth.IAMService, error) {
+	if o.Accounts == "" {
+		return nil, nil
+	}
+	known, err := auth.NewInternal(auth.Account{Access: o.AccessKey, Secret: o.SecretKey, Role: auth.RoleAdmin}, o.Accounts)
+	if err != nil {
+		return nil, err
+	}
+	for access, secret := range o.Users {
+		err := known.CreateAccount(auth.Account{Access: access, Secret: secret, Role: auth.RoleUser})
+		if err != nil && !errors.Is(err, auth.ErrUserExists) { // the server was killed and runs again
+			return nil, err
+		}
+	}
+	return known, nil
 }
 
 // prepare makes the bucket, if it is not there, and its CORS rules as the product would set them.

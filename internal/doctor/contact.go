@@ -1,0 +1,218 @@
+package doctor
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// contact lists the bucket, as the first call whose refusal says why, and finds out what stands in the way of every other.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func (t *trials) contact(ctx context.Context) []Finding {
+	const tried = "Listing the bucket's first object of ours, signed with the configured credentials."
+	got := t.list(ctx, asServer)
+	f := Finding{Check: "bucket.contact", Level: Failure, Tried: tried, Got: got.saidWhole()}
+	switch name := "bucket.contact."; {
+	case got.ok():
+		f.Level = Fine
+	case got.err != nil:
+		f.Means = "Nothing answers at the store's address."
+		f.Fix = &Fix{Say: "Look at AWS_S3_ENDPOINT_URL and AWS_S3_REGION_NAME, at the name service and the firewall between this server and the store."}
+	case got.strange:
+		f.Check = name + "intercepted"
+		f.Means = "Something between this server and the store answers in its place: a proxy, a virus scanner, or a sign-in page of the network."
+		f.Fix = &Fix{Say: "Whoever runs the network exempts the store's host from inspection; or NO_PROXY names it, or AWS_S3_ENDPOINT_URL is the address of something else."}
+	case got.code == "RequestTimeTooSkewed":
+		f.Check = name + "clock"
+		f.Means = "This server's clock is more than 15 minutes off the store's, so every signature is refused."
+		f.Fix = &Fix{Say: "Set this machine's clock by time synchronization.", Command: "timedatectl set-ntp true && timedatectl timesync-status"}
+	case got.code == "ExpiredToken" || got.code == "TokenRefreshRequired" || got.code == "RequestExpired":
+		f.Check = name + "expired"
+		f.Means = "The temporary credentials have ended."
+		f.Fix = &Fix{Say: "Get new ones and set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN together; better, give the machine a role and set none of them."}
+	case got.code == "InvalidToken":
+		f.Check = name + "token"
+		f.Means = "AWS_SESSION_TOKEN does not belong to this access key."
+		f.Fix = &Fix{Say: "Set the access key, its secret and its token together, or unset AWS_SESSION_TOKEN for a key that has none."}
+	case got.code == "InvalidAccessKeyId":
+		f.Check = name + "key"
+		f.Means = "The store does not know the access key: it was deleted, mistyped, or is of another store."
+		f.Fix = &Fix{Say: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that exists at this store; `caseload config` shows where the present one came from."}
+	case got.code == "SignatureDoesNotMatch":
+		f.Check = name + "signature"
+		f.Means = "The store knows the access key but not this secret; or a proxy on the way changes the Host header or the path, which are signed."
+		f.Fix = &Fix{Say: "Set AWS_SECRET_ACCESS_KEY anew, without quotes or spaces around it; behind a proxy, have it pass Host and path unchanged."}
+	case got.code == "SlowDown" || got.code == "ServiceUnavailable" || got.status == http.StatusServiceUnavailable || got.status == http.StatusTooManyRequests:
+		f.Check = name + "busy"
+		f.Means = "The store has no time for us: too many requests, or it is under maintenance."
+		f.Fix = &Fix{Say: "Wait and run this again; if it stays, ask the store's operator. Caseload goes on by itself when the store does."}
+	case got.code == "NoSuchBucket":
+		f.Check = "bucket.exists"
+		f.Means = "There is no bucket of this name at this store."
+		f.Fix = &Fix{Say: "Mend AWS_STORAGE_BUCKET_NAME, or make the bucket with credentials that may.", Command: "caseload bucket create"}
+	case t.otherRegion(got) != "":
+		f = t.wrongRegion(got, tried)
+	case got.status == http.StatusMovedPermanently || got.status == http.StatusTemporaryRedirect:
+		f.Check = "bucket.region"
+		f.Means = "The bucket lies in another region than AWS_S3_REGION_NAME, and the answer does not say in which; or the address leads to something that only redirects."
+		f.Fix = &Fix{Say: "Look at the bucket's region in the console and set AWS_S3_REGION_NAME; look whether AWS_S3_ENDPOINT_URL is the store's own address."}
+	case got.isDenied():
+		return t.refusedWhole(ctx, f)
+	case got.status/100 == 4:
+		f.Means = "The store refuses the simplest request. Its own words say why."
+		f.Fix = &Fix{Say: "Look up the code in the store's documentation; at AWS: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html."}
+	default:
+		f.Check = name + "busy"
+		f.Means = "The store is there but has a fault of its own."
+		f.Fix = &Fix{Say: "Wait and run this again; if it stays, ask the store's operator."}
+	}
+	if f.Level == Fine {
+		return append([]Finding{f, t.permission(PermissionNamed("s3:ListBucket"), got, "Listing the bucket.")}, t.location(ctx)...)
+	}
+	return []Finding{f}
+}
+
+// list asks for one key of the trials.
+func (t *trials) list(ctx context.Context, as way) answer {
+	return t.send(ctx, ask{as: as, method: http.MethodGet, query: "list-type=2&max-keys=1&prefix=" + trialPrefix})
+}
+
+// otherRegion returns the region that a refusal names and that is not ours; "" when it names none.
+func (t *trials) otherRegion(got answer) string {
+	named := got.region
+	if named == "" && got.code == "AuthorizationHeaderMalformed" {
+		if _, after, found := strings.Cut(got.message, "expecting '"); found {
+			named, _, _ = strings.Cut(after, "'")
+		}
+	}
+	switch got.code {
+	case "PermanentRedirect", "AuthorizationHeaderMalformed", "TemporaryRedirect", "IllegalLocationConstraintException", "Redirect", "":
+	default:
+		return ""
+	}
+	if got.code == "" && got.status != http.StatusMovedPermanently && got.status != http.StatusTemporaryRedirect && got.status != http.StatusBadRequest {
+		return ""
+	}
+	if got.code == "IllegalLocationConstraintException" && named == "" {
+		if _, after, found := strings.Cut(got.message, "The "); found {
+			named, _, _ = strings.Cut(after, " ")
+		}
+	}
+	if named == t.o.Store.Region() {
+		return ""
+	}
+	return named
+}
+
+func (t *trials) wrongRegion(got answer, tried string) Finding {
+	region := t.otherRegion(got)
+	how := "the store signs for " + region
+	if got.status == http.StatusMovedPermanently || got.status == http.StatusTemporaryRedirect {
+		how = "the bucket lies in " + region + ", and this region's endpoint sends everybody there"
+	}
+	return Finding{
+		Check: "bucket.region", Level: Failure, Tried: tried, Got: got.saidWhole(),
+		Means: fmt.Sprintf("AWS_S3_REGION_NAME is %s, but %s.", t.o.Store.Region(), how),
+		Fix:   &Fix{Say: "Set the region where Caseload's settings are, and start it again.", Command: "AWS_S3_REGION_NAME=" + region},
+	}
+}
+
+// refusedWhole tells a missing s3:ListBucket from credentials that may do nothing here at all: of another's bucket, or
+// with no policy attached.
+func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
+	list := answer{}
+	for _, a := range []ask{
+		{as: asServer, method: http.MethodGet, query: "location"},
+		{as: asServer, method: http.MethodPut, key: t.key("contact"), body: trialBody, header: putHeader(trialBody)},
+		{as: asServer, method: http.MethodGet, query: "uploads&max-uploads=1&prefix=" + trialPrefix},
+	} {
+		got := t.send(ctx, a)
+		if got.isDenied() {
+			list = got
+			continue
+		}
+		// The bucket is ours, and something is allowed: the permission alone lacks.
+		denied := t.send(ctx, ask{as: asServer, method: http.MethodGet, query: "list-type=2&max-keys=1&prefix=" + trialPrefix})
+		fine := Finding{Check: "bucket.contact", Level: Fine, Tried: f.Tried, Got: "The listing is refused, but other calls are answered: the bucket is there."}
+		return append([]Finding{fine, t.permission(PermissionNamed("s3:ListBucket"), denied, "Listing the bucket.")}, t.location(ctx)...)
+	}
+	said := list.denied()
+	f.Fix = &Fix{
+		Say:      "Whoever manages the credentials attaches this policy to them; if the bucket is not yours, choose another name in AWS_STORAGE_BUCKET_NAME.",
+		Command:  "caseload bucket policy print --principal server",
+		Document: string(t.o.Bucket.Policy(ServerPrincipal).JSON()),
+	}
+	switch {
+	case said.by != "":
+		f.Check = "bucket.access"
+		f.Means = "An explicit deny in a " + said.by + " shuts these credentials out of the whole bucket; no other policy can outdo it."
+		f.Fix.Say = "Whoever manages the bucket looks for the Deny in its " + said.by + ": often it knows only some networks (aws:SourceIp, aws:SourceVpce), and this server is not in them."
+		f.Fix.Document = ""
+		f.Fix.Command = "aws s3api get-bucket-policy --bucket " + t.o.Store.Bucket() + " --query Policy --output text"
+	case said.missing != "" || !t.o.AWS:
+		f.Check = "bucket.access"
+		f.Means = "The bucket is there, but these credentials may do nothing with it: no policy gives them a right on it."
+	default:
+		f.Check = "bucket.owner"
+		f.Means = "The bucket is there, but it is closed to these credentials and says nothing more: it belongs to another AWS account (names of buckets are shared by all the world), or no policy is attached to them."
+	}
+	return []Finding{f}
+}
+
+// location compares the bucket's own word on where it lies with what is signed for.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
+func (t *trials) location(ctx context.Context) []Finding {
+	got := t.send(ctx, ask{as: asServer, method: http.MethodGet, query: "location"})
+	found := []Finding{t.permission(PermissionNamed("s3:GetBucketLocation"), got, "Asking where the bucket lies.")}
+	if !got.ok() {
+		return found
+	}
+	var said struct {
+		Region string `xml:",chardata"`
+	}
+	_ = xml.Unmarshal(got.body, &said)
+	region := strings.TrimSpace(said.Region)
+	switch region {
+	case "":
+		region = "us-east-1"
+	case "EU":
+		region = "eu-west-1"
+	}
+	f := Finding{Check: "bucket.region", Level: Fine, Tried: "Asking where the bucket lies.", Got: region}
+	if region != t.o.Store.Region() {
+		f.Level = Note
+		f.Means = "The store names another region than AWS_S3_REGION_NAME, and takes the signatures all the same."
+		if t.o.AWS {
+			f.Level = Failure
+			f.Means = "AWS_S3_REGION_NAME is " + t.o.Store.Region() + ", but the bucket lies in " + region + "."
+			f.Fix = &Fix{Say: "Set the region where Caseload's settings are, and start it again.", Command: "AWS_S3_REGION_NAME=" + region}
+		}
+	}
+	return append(found, f)
+}
+
+// owner asks for the bucket on the condition that it belongs to the account of our credentials. A name that somebody else
+// has taken before us would carry patients' files to them.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+func (t *trials) owner(ctx context.Context) []Finding {
+	if t.o.Account == nil {
+		return nil
+	}
+	account := t.o.Account(ctx)
+	if account == "" {
+		return nil
+	}
+	a := ask{as: asServer, method: http.MethodGet, query: "list-type=2&max-keys=1&prefix=" + trialPrefix}
+	plain := t.send(ctx, a)
+	a.header = map[string]string{"x-amz-expected-bucket-owner": account}
+	got := t.send(ctx, a)
+	f := Finding{Check: "bucket.owner", Level: Fine, Tried: "Listing the bucket on the condition that it belongs to the account of these credentials.", Got: got.said()}
+	if plain.ok() && got.isDenied() {
+		f.Level = Failure
+		f.Means = "The bucket can be used, but it belongs to another AWS account than the credentials: whoever owns it can read every file."
+		f.Fix = &Fix{Say: "If that account is yours too, nothing is to be mended but a decision to be written down; else choose a bucket of your own in AWS_STORAGE_BUCKET_NAME."}
+	}
+	return []Finding{f}
+}

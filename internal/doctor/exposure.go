@@ -1,0 +1,294 @@
+package doctor
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// strangersTry tries the bucket as somebody without credentials, at the address browsers use: reading an object that was
+// put for the purpose, listing, and writing. All must fail.
+func (t *trials) strangersTry(ctx context.Context) []Finding {
+	var found []Finding
+	if t.kept != "" {
+		got := t.send(ctx, ask{as: asNobody, method: http.MethodGet, key: t.kept})
+		found = append(found, t.stranger("read", "Reading an object without credentials.", got, "Anybody who knows or guesses a key can read patients' files."))
+	}
+	list := t.send(ctx, ask{as: asNobody, method: http.MethodGet, query: "list-type=2&max-keys=1&prefix=" + trialPrefix})
+	found = append(found, t.stranger("list", "Listing the bucket without credentials.", list, "Anybody can list every key in the bucket."))
+	write := t.send(ctx, ask{as: asNobody, method: http.MethodPut, key: t.key("stranger"), body: trialBody})
+	return append(found, t.stranger("write", "Writing an object without credentials.", write, "Anybody can put objects into the bucket, and overwrite files."))
+}
+
+func (t *trials) stranger(name, tried string, got answer, means string) Finding {
+	f := Finding{Check: "exposure." + name, Level: Fine, Tried: tried, Got: got.said()}
+	switch {
+	case got.ok():
+		f.Level, f.Means = Failure, means
+		f.Fix = &Fix{
+			Say: "Close the bucket now: whoever may set it up switches Block Public Access on and takes the public statement out of its policy, or its ACL away; " +
+				"Caseload never needs a public bucket. A store without Block Public Access: take the anonymous access away by its own tool (MinIO: `mc anonymous set none`).",
+			Command:  "caseload bucket create",
+			Document: string(PublicAccessBlock()),
+			Apply:    t.apply(caseload.BucketPublicAccess),
+		}
+	case got.err != nil || got.strange || got.status >= http.StatusInternalServerError:
+		f.Level, f.Means = Note, "The store gave no clear answer to a stranger."
+	}
+	return f
+}
+
+// plain tries the store without TLS, when its address has it.
+func (t *trials) plain(ctx context.Context) []Finding {
+	address, err := t.o.Store.Address(ctx, false, t.key("plain"))
+	if err != nil || address.Scheme != "https" {
+		return nil // config.endpoint speaks of an http address
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	address.Scheme = "http"
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
+	if err != nil {
+		return nil
+	}
+	if err := t.o.Store.Sign(ctx, r); err != nil {
+		return nil
+	}
+	got := t.do(r)
+	f := Finding{Check: "exposure.tls", Level: Fine, Tried: "Asking for an object by http, which must be refused.", Got: got.said()}
+	if got.ok() || got.code == "NoSuchKey" {
+		policy := t.o.Bucket.TLSOnly().JSON()
+		f.Level = Warning
+		f.Means = "The bucket can be used without TLS: a client set up wrongly would send patients' files readable, and nobody would notice."
+		f.Fix = &Fix{
+			Say:      "Whoever may set the bucket up adds this statement to its policy.",
+			Command:  "caseload bucket create",
+			Document: string(policy),
+			Apply:    t.apply(caseload.BucketPolicy),
+		}
+	}
+	return []Finding{f}
+}
+
+// setting reads one setting of the bucket. When it cannot be read, the finding says why; it is then nothing to worry about:
+// what strangers may do was tried, not read.
+func (t *trials) setting(ctx context.Context, check string, which caseload.BucketSetting, tried string) ([]byte, *Finding) {
+	f := &Finding{Check: check, Level: Note, Tried: tried}
+	document, err := t.o.Setup.Setting(ctx, which)
+	var known *caseload.Error
+	switch {
+	case err == nil:
+		f.Level = Fine
+		return document, f
+	case errors.Is(err, errors.ErrUnsupported):
+		f.Got, f.Means = "The store has no such setting.", "There is nothing to be set; what it stands for is the store's own way."
+	case errors.As(err, &known) && known.Kind == caseload.Forbidden:
+		f.Got, f.Means = "These credentials may not look.", "The server does not need to. To have it looked at, run this once with credentials that may set the bucket up."
+		f.Fix = &Fix{Say: "Whoever may set the bucket up runs this with their own credentials.", Command: "caseload doctor"}
+	default:
+		f.Level, f.Got = Warning, errorText(err)
+		f.Means = "The setting could not be read."
+	}
+	return nil, f
+}
+
+// errorText is what an error says to people; other errors only that they are there.
+func errorText(err error) string {
+	var known *caseload.Error
+	if errors.As(err, &known) {
+		return known.Message
+	}
+	return "The call failed."
+}
+
+// closed looks at Block Public Access, the bucket's policy and its ownership.
+func (t *trials) closed(ctx context.Context) []Finding {
+	return []Finding{t.publicBlock(ctx), t.publicPolicy(ctx), t.ownership(ctx)}
+}
+
+// publicBlock: https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
+func (t *trials) publicBlock(ctx context.Context) Finding {
+	document, f := t.setting(ctx, "exposure.block", caseload.BucketPublicAccess, "Reading whether Block Public Access is on.")
+	if f.Level != Fine {
+		return *f
+	}
+	var off []string
+	var set map[string]bool
+	if len(document) == 0 {
+		f.Got = "It is not set."
+		off = []string{"all"}
+	} else if json.Unmarshal(document, &set) == nil {
+		for _, name := range []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"} {
+			if !set[name] {
+				off = append(off, name)
+			}
+		}
+		f.Got = "Off: " + strings.Join(off, ", ") + "."
+	}
+	if len(off) == 0 {
+		f.Got = "It is on."
+		return *f
+	}
+	f.Level = Warning
+	f.Means = "Nothing keeps a careless policy or ACL from opening the bucket to the world; Caseload never needs that."
+	f.Fix = &Fix{
+		Say: "Whoever may set the bucket up switches it on; it changes nothing for Caseload.",
+		Command: "aws s3api put-public-access-block --bucket " + t.o.Store.Bucket() +
+			" --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
+		Document: string(PublicAccessBlock()),
+		Apply:    t.apply(caseload.BucketPublicAccess),
+	}
+	return *f
+}
+
+// publicPolicy looks for a statement that lets everybody in.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status
+func (t *trials) publicPolicy(ctx context.Context) Finding {
+	document, f := t.setting(ctx, "exposure.policy", caseload.BucketPolicy, "Reading the bucket's policy.")
+	if f.Level != Fine {
+		return *f
+	}
+	f.Got = "No statement lets everybody in."
+	public := publicStatements(document)
+	if len(public) == 0 {
+		return *f
+	}
+	f.Level, f.Got = Failure, "Everybody may "+strings.Join(public, ", ")+"."
+	f.Means = "The bucket's policy opens it to the world. Caseload never needs that: browsers come with signed addresses."
+	f.Fix = &Fix{
+		Say:      "Whoever may set the bucket up takes the statements with Principal * and Effect Allow out of its policy; this is all that it needs to say.",
+		Command:  "caseload bucket create",
+		Document: string(t.o.Bucket.TLSOnly().JSON()),
+	}
+	return *f
+}
+
+// publicStatements returns what a policy allows to everybody without a condition. A condition may be as wide as none, but
+// what strangers may do is tried besides.
+func publicStatements(document []byte) (actions []string) {
+	var policy struct{ Statement json.RawMessage }
+	if json.Unmarshal(document, &policy) != nil {
+		return nil
+	}
+	type statement struct {
+		Effect    string
+		Principal any
+		Action    any
+		Condition map[string]any
+	}
+	var statements []statement
+	if json.Unmarshal(policy.Statement, &statements) != nil {
+		var one statement
+		if json.Unmarshal(policy.Statement, &one) != nil {
+			return nil
+		}
+		statements = []statement{one}
+	}
+	for _, s := range statements {
+		if s.Effect == "Allow" && len(s.Condition) == 0 && everybody(s.Principal) {
+			actions = append(actions, texts(s.Action)...)
+		}
+	}
+	return actions
+}
+
+func everybody(principal any) bool {
+	if of, ok := principal.(map[string]any); ok {
+		principal = of["AWS"]
+	}
+	return slices.Contains(texts(principal), "*")
+}
+
+// texts returns a JSON value that is one text or a list of them.
+func texts(value any) (out []string) {
+	switch v := value.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		for _, each := range v {
+			if s, ok := each.(string); ok {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// ownership: https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
+func (t *trials) ownership(ctx context.Context) Finding {
+	document, f := t.setting(ctx, "exposure.acl", caseload.BucketOwnership, "Reading whether ACLs are off.")
+	if f.Level != Fine {
+		return *f
+	}
+	if strings.Contains(string(document), "BucketOwnerEnforced") {
+		f.Got = "They are."
+		return *f
+	}
+	f.Level, f.Got = Warning, "They are on."
+	f.Means = "An ACL on the bucket or on one object could open it, past every policy; Caseload never sends one."
+	f.Fix = &Fix{
+		Say: "Whoever may set the bucket up switches ACLs off.",
+		Command: "aws s3api put-bucket-ownership-controls --bucket " + t.o.Store.Bucket() +
+			" --ownership-controls Rules=[{ObjectOwnership=BucketOwnerEnforced}]",
+		Document: string(Ownership()),
+		Apply:    t.apply(caseload.BucketOwnership),
+	}
+	return *f
+}
+
+// noDocument is neither JSON nor XML: no store can set anything by it.
+var noDocument = []byte("caseload doctor tries whether this would be looked at at all")
+
+// wide tries rights that the server does not need and that could do harm in a thief's hands. Nothing is tried that a store
+// could carry out: what is sent to be set is no document at all. Deleting the bucket is never tried; some stores empty it
+// first.
+func (t *trials) wide(ctx context.Context) []Finding {
+	f := Finding{Check: "store.wide", Level: Fine, Tried: "Trying rights that the server does not need: to change the bucket's policy and lifecycle, to see other buckets.", Got: "All were refused."}
+	var held []string
+	for _, each := range []struct{ action, query string }{{"s3:PutBucketPolicy", "policy"}, {"s3:PutLifecycleConfiguration", "lifecycle"}} {
+		sum := md5.Sum(noDocument) // S3 wants it with these calls; it protects nothing here
+		got := t.send(ctx, ask{as: asServer, method: http.MethodPut, query: each.query, body: noDocument, header: map[string]string{
+			"Content-Type": opaque, "Content-Md5": base64.StdEncoding.EncodeToString(sum[:]),
+		}})
+		if got.ok() || strings.HasPrefix(got.code, "Malformed") {
+			held = append(held, each.action)
+		}
+	}
+	if others := t.otherBuckets(ctx); others {
+		held = append(held, "s3:ListAllMyBuckets")
+	}
+	if len(held) == 0 {
+		return []Finding{f}
+	}
+	f.Level, f.Got = Warning, "Allowed: "+strings.Join(held, ", ")+"."
+	f.Means = "The server's credentials may do more than Caseload needs: whoever steals them could open the bucket, or have it emptied, and not only read it."
+	f.Fix = &Fix{
+		Say:      "Whoever manages the credentials replaces their policy by this one, or makes a user of its own for Caseload; the administrator's credentials stay with the administrator.",
+		Command:  "caseload bucket policy print --principal server",
+		Document: string(t.o.Bucket.Policy(ServerPrincipal).JSON()),
+	}
+	return []Finding{f}
+}
+
+// otherBuckets tells whether the credentials see buckets besides ours.
+func (t *trials) otherBuckets(ctx context.Context) bool {
+	address, err := t.o.Store.Service(ctx)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
+	if err != nil || t.o.Store.Sign(ctx, r) != nil {
+		return false
+	}
+	got := t.do(r)
+	return got.ok() && strings.Count(string(got.body), "<Bucket>") > 1
+}

@@ -1,0 +1,175 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// keeping looks at what the bucket does with what lies in it: encryption, versions, and what its lifecycle rules end.
+func (t *trials) keeping(ctx context.Context) []Finding {
+	return append([]Finding{t.encryption(ctx), t.versions(ctx)}, t.lifecycle(ctx)...)
+}
+
+// encryption: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-encryption.html
+func (t *trials) encryption(ctx context.Context) Finding {
+	document, f := t.setting(ctx, "bucket.encryption", caseload.BucketEncryption, "Reading the bucket's default encryption.")
+	if f.Level != Fine {
+		return *f
+	}
+	if len(document) > 0 {
+		f.Got = "It is set."
+		if strings.Contains(string(document), "aws:kms") {
+			f.Got = "It is set, with a key of KMS."
+		}
+		return *f
+	}
+	f.Level, f.Got = Warning, "None is set."
+	f.Means = "What is stored may lie readable on the store's disks."
+	f.Fix = &Fix{
+		Say: "Whoever may set the bucket up switches it on.", Command: "caseload bucket create",
+		Document: string(t.o.Bucket.Encryption()), Apply: t.apply(caseload.BucketEncryption),
+	}
+	return *f
+}
+
+func (t *trials) versions(ctx context.Context) Finding {
+	document, f := t.setting(ctx, "bucket.versioning", caseload.BucketVersioning, "Reading whether the bucket keeps versions.")
+	if f.Level != Fine {
+		return *f
+	}
+	switch text := string(document); {
+	case strings.Contains(text, "Enabled"):
+		f.Got = "It does: what is overwritten or deleted by mistake can be had back."
+	case strings.Contains(text, "Suspended"):
+		f.Level, f.Got, f.Means = Note, "It did once, and does no longer.", "Old versions go on being stored and billed, and new ones are not kept."
+	default:
+		f.Level, f.Got, f.Means = Note, "It does not.", "What is erased is gone; Caseload's own trash is what there is. That is a choice, not a fault."
+	}
+	return *f
+}
+
+// lifecycleRule is one rule, in the form of the store's command line.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
+type lifecycleRule struct {
+	ID     string
+	Status string
+	Prefix string
+	Filter struct {
+		Prefix string
+		Tag    *struct{ Key, Value string }
+		And    *struct {
+			Prefix string
+			Tags   []struct{ Key, Value string }
+		}
+	}
+	Expiration *struct {
+		Days                      int
+		Date                      string
+		ExpiredObjectDeleteMarker bool
+	}
+	Transitions []struct {
+		Days               int
+		Date, StorageClass string
+	}
+	AbortIncompleteMultipartUpload *struct{ DaysAfterInitiation int }
+}
+
+// meets tells whether the rule can be about a file's object: keys are random behind one letter, and carry no tags.
+func (r lifecycleRule) meets() bool {
+	prefix := r.Prefix + r.Filter.Prefix
+	if r.Filter.And != nil {
+		prefix += r.Filter.And.Prefix
+		if len(r.Filter.And.Tags) > 0 {
+			return false
+		}
+	}
+	return r.Status == "Enabled" && r.Filter.Tag == nil && caseload.KeyMayBegin(prefix)
+}
+
+// lifecycle looks for the rule that aborts incomplete uploads, and for rules that would end or lock away live files.
+func (t *trials) lifecycle(ctx context.Context) []Finding {
+	document, f := t.setting(ctx, "bucket.abort-rule", caseload.BucketLifecycle, "Reading the bucket's lifecycle rules.")
+	if f.Level != Fine {
+		return []Finding{*f}
+	}
+	var set struct{ Rules []lifecycleRule }
+	if len(document) > 0 {
+		if err := json.Unmarshal(document, &set); err != nil {
+			f.Level, f.Got, f.Means = Warning, "They are not in a form that is known.", "Look at them by hand: none may expire objects."
+			return []Finding{*f}
+		}
+	}
+	return []Finding{t.abortRule(*f, set.Rules), t.expiryRule(*f, set.Rules), t.archiveRule(*f, set.Rules)}
+}
+
+func (t *trials) abortRule(f Finding, rules []lifecycleRule) Finding {
+	document := t.o.Bucket.Lifecycle()
+	f.Fix = &Fix{
+		Say: "Whoever may set the bucket up applies this rule.", Command: "caseload bucket lifecycle apply",
+		Document: string(document), Apply: t.apply(caseload.BucketLifecycle),
+	}
+	soonest := 0
+	for _, r := range rules {
+		if a := r.AbortIncompleteMultipartUpload; a != nil && r.meets() && (soonest == 0 || a.DaysAfterInitiation < soonest) {
+			soonest = a.DaysAfterInitiation
+		}
+	}
+	f.Got = fmt.Sprintf("Incomplete uploads are aborted after %d days.", soonest)
+	switch least := t.o.Bucket.AbandonAfter; {
+	case soonest == 0:
+		f.Level, f.Got = Warning, "None aborts incomplete uploads."
+		f.Means = "Parts of uploads that were never finished and that Caseload lost sight of stay for ever: no listing shows them, and every bill counts them."
+	case time.Duration(soonest)*24*time.Hour <= least:
+		f.Level = Failure
+		f.Means = fmt.Sprintf("The store throws uploads away that people may still resume: CASELOAD_ABANDON_AFTER is %s.", least)
+	default:
+		f.Fix = nil
+	}
+	return f
+}
+
+func (t *trials) expiryRule(f Finding, rules []lifecycleRule) Finding {
+	f = Finding{Check: "bucket.expiry-rule", Level: Fine, Tried: f.Tried, Got: "None ends a file."}
+	for _, r := range rules {
+		if e := r.Expiration; e != nil && (e.Days > 0 || e.Date != "") && r.meets() {
+			f.Level, f.Got = Failure, fmt.Sprintf("The rule %q deletes objects %s.", r.ID, when(e.Days, e.Date))
+			f.Means = "The store itself deletes patients' files, behind Caseload's back and without a trace in its audit."
+			f.Fix = &Fix{
+				Say:      "Whoever may set the bucket up takes the rule away, today; Caseload deletes what is to be deleted (`caseload cleanup`). This is all that the bucket needs.",
+				Command:  "caseload bucket lifecycle print",
+				Document: string(t.o.Bucket.Lifecycle()),
+			}
+			return f
+		}
+	}
+	return f
+}
+
+func when(days int, date string) string {
+	if date != "" {
+		return "on " + date
+	}
+	return fmt.Sprintf("after %d days", days)
+}
+
+// archiveRule looks for rules that move files where they cannot be read without being restored first.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html
+func (t *trials) archiveRule(f Finding, rules []lifecycleRule) Finding {
+	f = Finding{Check: "bucket.archive-rule", Level: Fine, Tried: f.Tried, Got: "None locks a file away."}
+	for _, r := range rules {
+		for _, to := range r.Transitions {
+			if (to.StorageClass == "GLACIER" || to.StorageClass == "DEEP_ARCHIVE") && r.meets() {
+				f.Level, f.Got = Warning, fmt.Sprintf("The rule %q moves objects to %s %s.", r.ID, to.StorageClass, when(to.Days, to.Date))
+				f.Means = "Files in there cannot be read or downloaded until somebody restores them by hand, which takes hours."
+				f.Fix = &Fix{Say: "Whoever may set the bucket up uses GLACIER_IR or STANDARD_IA instead, which are read at once, or takes the rule away."}
+				return f
+			}
+		}
+	}
+	return f
+}

@@ -1,0 +1,178 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// foreign is an origin that nobody configures (RFC 6761: .invalid never exists).
+const foreign = "https://stranger.invalid"
+
+// crossOrigin asks the store what a browser asks before it sends from a page of another origin, for every origin, method
+// and header that is needed, and then reads what a page may read of a real answer.
+// https://fetch.spec.whatwg.org/#http-cors-protocol
+func (t *trials) crossOrigin(ctx context.Context) []Finding {
+	if len(t.o.Bucket.Origins) == 0 {
+		return []Finding{{
+			Check: "cors.origin", Level: Note, Tried: "Asking the store which pages may send to it.", Got: "No origin is configured.",
+			Means: "Without an address of your pages it cannot be tried whether browsers may send to the store.",
+			Fix:   &Fix{Say: "Set CASELOAD_PUBLIC_URL, or name the address of your pages here.", Command: "caseload doctor --origin https://caseload.example"},
+		}}
+	}
+	rule := CORSRules(t.o.Bucket.Origins)[0]
+	var shut, methods, headers []string
+	said := "every origin, method and header is allowed"
+	for _, origin := range t.o.Bucket.Origins {
+		noMethod, got := t.without(ctx, origin, rule.AllowedMethods)
+		if len(noMethod) == len(rule.AllowedMethods) {
+			shut = append(shut, origin)
+			said = got.saidWhole()
+			continue
+		}
+		methods = append(methods, noMethod...)
+		with := slices.DeleteFunc(slices.Clone(rule.AllowedMethods), func(m string) bool { return slices.Contains(noMethod, m) })[0]
+		for _, header := range rule.AllowedHeaders {
+			if !t.preflight(ctx, origin, with, header).allows(origin, with, header) {
+				headers = append(headers, header)
+			}
+		}
+	}
+	found := []Finding{t.corsLacks("cors.origin", "origin", shut, said), t.corsLacks("cors.method", "method", unique(methods), said), t.corsLacks("cors.header", "header", unique(headers), said)}
+	found = append(found, t.strangers(ctx)...)
+	if len(shut) < len(t.o.Bucket.Origins) && !slices.Contains(methods, http.MethodPut) {
+		open := slices.DeleteFunc(slices.Clone(t.o.Bucket.Origins), func(o string) bool { return slices.Contains(shut, o) })[0]
+		found = append(found, t.exposed(ctx, open, rule.ExposeHeaders))
+	}
+	return found
+}
+
+func unique(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// without returns the methods that a page of the origin may not use, and the last refusal.
+func (t *trials) without(ctx context.Context, origin string, methods []string) (lacking []string, refusal answer) {
+	for _, method := range methods {
+		if got := t.preflight(ctx, origin, method, ""); !got.allows(origin, method, "") {
+			lacking, refusal = append(lacking, method), got
+		}
+	}
+	return lacking, refusal
+}
+
+// preflight is what a browser sends first: a question without credentials. header may be "".
+func (t *trials) preflight(ctx context.Context, origin, method, header string) answer {
+	sent := map[string]string{"Access-Control-Request-Method": method}
+	if header != "" {
+		sent["Access-Control-Request-Headers"] = header
+	}
+	return t.send(ctx, ask{as: asNobody, method: http.MethodOptions, key: t.key("page"), header: sent, origin: origin})
+}
+
+// allows tells whether a browser would take the answer for leave.
+func (a answer) allows(origin, method, header string) bool {
+	if a.err != nil || a.status/100 != 2 || !a.letsRead(origin) {
+		return false
+	}
+	return listed(a.header, "Access-Control-Allow-Methods", method) && (header == "" || listed(a.header, "Access-Control-Allow-Headers", header))
+}
+
+// letsRead tells whether a page of the origin may read the answer.
+func (a answer) letsRead(origin string) bool {
+	allowed := a.header.Get("Access-Control-Allow-Origin")
+	return allowed == "*" || allowed == origin
+}
+
+// listed tells whether a header that is a list has the name in it, or the star that stands for all.
+func listed(h http.Header, list, name string) bool {
+	for _, each := range strings.Split(strings.Join(h.Values(list), ","), ",") {
+		if each = strings.TrimSpace(each); each == "*" || strings.EqualFold(each, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// corsLacks is the finding about what pages lack: origins, methods or headers.
+func (t *trials) corsLacks(check, what string, lacking []string, said string) Finding {
+	f := Finding{Check: check, Level: Fine, Tried: "Asking the store, as a browser does, for every " + what + " that is needed.", Got: "All are allowed."}
+	if len(lacking) == 0 {
+		return f
+	}
+	f.Level, f.Got = Failure, "Not allowed: "+strings.Join(lacking, ", ")+"."
+	switch check {
+	case "cors.origin":
+		f.Got += " The store says: " + said + "."
+		f.Means = "Browsers on these addresses may not send to the store: large files take the slower way through this server, and stock Uppy fails. The bucket has no CORS rule, or one for another address; every letter counts, also http or https and the port."
+	case "cors.method":
+		f.Means = "Browsers may not use " + strings.Join(lacking, ", ") + " with the store: " + methodUse(lacking)
+	default:
+		f.Means = "Browsers may not send " + strings.Join(lacking, ", ") + " to the store: every part that carries it is held back."
+	}
+	f.Fix = t.corsFix()
+	return f
+}
+
+// methodUse says what does not work without the first of the methods.
+func methodUse(methods []string) string {
+	return map[string]string{
+		http.MethodPut: "parts of large files cannot be sent.", http.MethodPost: "stock Uppy cannot send single files.", http.MethodGet: "pages cannot read files by signed links.",
+	}[methods[0]]
+}
+
+// corsFix is the rule for exactly the configured origins.
+func (t *trials) corsFix() *Fix {
+	return &Fix{
+		Say: "Whoever may set the bucket up applies this rule; MinIO knows no CORS of a bucket, there it is set for the whole server: MINIO_API_CORS_ALLOW_ORIGIN=" +
+			strings.Join(t.o.Bucket.Origins, ",") + ".",
+		Command:  "caseload bucket cors apply",
+		Document: string(CORS(t.o.Bucket.Origins, CLIForm)),
+		Apply:    t.apply(caseload.BucketCORS),
+	}
+}
+
+// strangers tells whether pages of any origin may use the store.
+func (t *trials) strangers(ctx context.Context) []Finding {
+	got := t.preflight(ctx, foreign, http.MethodPut, "")
+	f := Finding{Check: "cors.foreign", Level: Fine, Tried: "Asking the store for a page of a foreign origin, which it must refuse.", Got: got.said()}
+	if got.err != nil || !got.letsRead(foreign) {
+		return []Finding{f}
+	}
+	f.Level, f.Got = Warning, "Access-Control-Allow-Origin: "+got.header.Get("Access-Control-Allow-Origin")
+	f.Means = "Pages of every origin may talk to the store in their visitors' browsers; only yours need to."
+	f.Fix = t.corsFix()
+	if got.header.Get("Access-Control-Allow-Credentials") == "true" {
+		f.Check, f.Level = "cors.credentials", Failure
+		f.Got += ", Access-Control-Allow-Credentials: true"
+		f.Means = "Pages of every origin may talk to the store, and with their visitors' credentials for it."
+	}
+	return []Finding{f}
+}
+
+// exposed reads, as a page does, the answer to a real request, and looks which of its headers the page may see.
+func (t *trials) exposed(ctx context.Context, origin string, needed []string) Finding {
+	f := Finding{Check: "cors.exposed", Level: Fine, Tried: "Sending an object from a page of " + origin + " and reading the answer's headers.", Got: "The page may read all it needs."}
+	got := t.send(ctx, ask{as: asBrowser, method: http.MethodPut, key: t.key("exposed"), body: trialBody, header: putHeader(trialBody), origin: origin})
+	if !got.ok() {
+		f.Level, f.Got, f.Means = Untried, got.said(), "Mend store.signed first."
+		return f
+	}
+	var hidden []string
+	for _, name := range needed {
+		if !got.letsRead(origin) || !listed(got.header, "Access-Control-Expose-Headers", name) {
+			hidden = append(hidden, name)
+		}
+	}
+	if len(hidden) > 0 {
+		f.Level, f.Got = Failure, "Hidden from the page: "+strings.Join(hidden, ", ")+"."
+		f.Means = fmt.Sprintf("Pages may not read %s of the store's answers: stock Uppy cannot complete an upload in parts without ETag.", strings.Join(hidden, ", "))
+		f.Fix = t.corsFix()
+	}
+	return f
+}

@@ -1,0 +1,136 @@
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// Store is the bare way to one bucket: it makes and signs requests as the rest of the program does, and gives every
+// answer back as it came.
+type Store interface {
+	Bucket() string
+	Region() string
+	// Address returns the address of an object, or of the bucket with the key "", as the server reaches it or as browsers do.
+	Address(ctx context.Context, public bool, key caseload.ObjectKey) (*url.URL, error)
+	// Service returns the address of the store above the bucket.
+	Service(ctx context.Context) (*url.URL, error)
+	Sign(ctx context.Context, r *http.Request) error
+	Presign(ctx context.Context, r *http.Request, at time.Time, lifetime time.Duration) error
+	// Form signs a form that posts one object of size bytes; its method is PUT when the store takes none.
+	Form(ctx context.Context, key caseload.ObjectKey, size int64) (caseload.SignedForm, error)
+	Do(r *http.Request) (*http.Response, error)
+}
+
+// Setup reads and writes what is set on the bucket as a whole, as JSON in the form of the store's command line: nil when
+// nothing is set. It answers Forbidden without the rights, and errors.ErrUnsupported when the store has no such setting.
+type Setup interface {
+	Setting(ctx context.Context, which caseload.BucketSetting) ([]byte, error)
+	SetSetting(ctx context.Context, which caseload.BucketSetting, document []byte) error
+}
+
+// StoreOptions says which store is tried and what is expected of it.
+type StoreOptions struct {
+	Store     Store
+	Setup     Setup
+	Bucket    Bucket                           // what the documents that mend it are made from; its Origins are those whose pages send
+	AWS       bool                             // the store is AWS S3 itself
+	Embedded  bool                             // it is the store inside this program: nobody but us has an account or settings there
+	Account   func(ctx context.Context) string // the AWS account of our credentials, 12 digits, or ""; nil: not known
+	LeftAfter time.Duration                    // what an earlier run left is removed when it is older; 0: 15 minutes
+}
+
+// trials is one run of the store's checks: what is tried, and what was learned on the way.
+type trials struct {
+	o         StoreOptions
+	run       string             // what this run's keys begin with
+	inside    bool               // the address of browsers is not reached from here: the server's own is taken
+	kept      caseload.ObjectKey // an object that was put; "" when none could be
+	version   string             // its version, when the bucket keeps them
+	versioned bool
+	denied    map[string]bool // actions that were refused
+	made      []made          // what is to be removed again
+}
+
+// trialPrefix is what every key of a trial begins with. No other key does: those of files begin with "f"
+// (caseload.NewObjectKey). What a killed run leaves behind is found by it and removed by the next.
+const trialPrefix = "caseload-doctor-"
+
+// key returns a key of this run: nothing lies under it.
+func (t *trials) key(name string) caseload.ObjectKey { return caseload.ObjectKey(t.run + name) }
+
+// StoreChecks returns the checks of the store, in the order in which they stand on each other. They put, read and delete
+// objects of a few bytes under keys of their own, about a hundred requests in all.
+func StoreChecks(o StoreOptions) []Check {
+	t := &trials{o: o, run: trialPrefix + strings.ToLower(rand.Text()[:12]) + "-", denied: map[string]bool{}}
+	reached := []string{"bucket.contact", "bucket.exists", "bucket.region", "bucket.access", "bucket.owner"}
+	after := func(names ...string) []string { return append(names, reached...) }
+	writes := after("store.permission.s3:PutObject", "store.permission.kms:GenerateDataKey", "store.key")
+	whole := append(after("store.permission.s3:GetObject", "store.permission.s3:DeleteObject", "store.permission.kms:Decrypt"), writes...)
+	parts := append(after("store.permission.s3:ListMultipartUploadParts", "store.permission.s3:AbortMultipartUpload"), whole...)
+	checks := []Check{
+		{Name: "bucket.contact", Needs: []string{"config.settings", "network", "clock.skew", "credentials"}, Run: t.contact},
+		{Name: "bucket.owner", Needs: reached, Run: t.owner},
+		{Name: "store.leftovers", Needs: reached, Run: t.leftovers},
+		{Name: "store.permission", Needs: reached, Run: t.objects},
+		{Name: "store.permission", Needs: reached, Run: t.uploads},
+		{Name: "store.public", Needs: reached, Run: t.public},
+		{Name: "store.signed", Needs: append(after("store.public"), whole...), Run: t.signed},
+		{Name: "store.form", Needs: append(after("store.public"), whole...), Run: t.form},
+		{Name: "store.multipart", Needs: append(after("store.public"), parts...), Run: t.parts},
+	}
+	if len(o.Bucket.Origins) > 0 || !o.Embedded {
+		checks = append(checks, Check{Name: "cors", Needs: after("store.public"), Run: t.crossOrigin})
+	}
+	if !o.Embedded {
+		checks = append(checks,
+			Check{Name: "exposure", Needs: reached, Run: t.strangersTry},
+			Check{Name: "exposure.tls", Needs: reached, Run: t.plain},
+			Check{Name: "exposure.closed", Needs: reached, Run: t.closed},
+			Check{Name: "store.wide", Needs: reached, Run: t.wide},
+			Check{Name: "bucket.keeping", Needs: reached, Run: t.keeping},
+		)
+	}
+	return append(checks, Check{Name: "store.tidy", Needs: reached, Run: t.tidy})
+}
+
+// public tells whether browsers' address of the store is reached from here. When it is not, the server's own is tried in its
+// place: only a browser can tell about the other.
+func (t *trials) public(ctx context.Context) []Finding {
+	f := Finding{Check: "store.public", Level: Fine, Tried: "Asking the store at the address that browsers use."}
+	got := t.send(ctx, ask{as: asBrowser, method: http.MethodGet, query: "list-type=2&max-keys=1&prefix=" + trialPrefix})
+	f.Got = got.said()
+	switch {
+	case got.err != nil:
+		t.inside = true
+		f.Level, f.Means = Note, "From this server that address does not answer, so the server's own was tried instead; the page Doctor tries it from a browser."
+	case got.strange:
+		f.Level, f.Means = Failure, "At the address that browsers use something else answers in the store's place."
+		f.Fix = &Fix{Say: "Look at AWS_S3_PUBLIC_ENDPOINT_URL; a proxy before the store must pass every request on unchanged."}
+	case got.code == "SignatureDoesNotMatch":
+		f.Level, f.Got = Failure, got.saidWhole()
+		f.Means = "The store's own address takes our signatures, the one that browsers use does not: something between changes the Host header or the path, which are signed."
+		f.Fix = &Fix{Say: "Have the proxy before the store pass Host, path and query unchanged, or mend AWS_S3_PUBLIC_ENDPOINT_URL."}
+	}
+	return []Finding{f}
+}
+
+// apply sets one setting as setting up does: what is there and not ours stays.
+func (t *trials) apply(which caseload.BucketSetting) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		have, err := t.o.Setup.Setting(ctx, which)
+		if err != nil {
+			return err
+		}
+		change, err := t.o.Bucket.Change(which, have)
+		if err != nil || !change.Needed() {
+			return err
+		}
+		return t.o.Setup.SetSetting(ctx, which, change.Want)
+	}
+}
