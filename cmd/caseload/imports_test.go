@@ -18,6 +18,7 @@ const module = "dcdentals.com/caseload/"
 var known = map[string][]string{
 	"internal/caseload":    {},
 	"internal/transfer":    {"internal/caseload"},
+	"internal/ledger":      {"internal/caseload"},
 	"internal/ingest":      {"internal/caseload", "internal/dicom", "internal/archive"},
 	"internal/doctor":      {"internal/caseload"},
 	"internal/dicom":       {"internal/caseload"},
@@ -75,6 +76,7 @@ func TestImportsKeepTheRule(t *testing.T) {
 func TestTheRuleOfImportsBites(t *testing.T) {
 	for name, p := range map[string]listed{
 		"a verb knows an edge":           {module + "internal/transfer", []string{module + "internal/store"}},
+		"the ledger knows the store":     {module + "internal/ledger", []string{module + "internal/objectstore"}},
 		"a noun knows a library":         {module + "internal/caseload", []string{"golang.org/x/text/unicode/norm"}},
 		"web speaks S3":                  {module + "internal/web", []string{"github.com/aws/aws-sdk-go-v2/aws"}},
 		"web enqueues":                   {module + "internal/web", []string{module + "internal/jobs"}},

@@ -21,6 +21,7 @@ import (
 	"dcdentals.com/caseload/internal/doctor"
 	"dcdentals.com/caseload/internal/ingest"
 	"dcdentals.com/caseload/internal/jobs"
+	"dcdentals.com/caseload/internal/ledger"
 	"dcdentals.com/caseload/internal/objectstore"
 	"dcdentals.com/caseload/internal/pixels/child"
 	"dcdentals.com/caseload/internal/preview"
@@ -96,7 +97,7 @@ func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *applica
 		Records: a.store, Objects: objects, Owner: ownerName(), Now: time.Now, Log: log,
 		Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills, Held: ingest.DefaultHeld,
 	}
-	if err = a.startJobs(ctx, c, r, moving, reading); err != nil {
+	if err = a.startJobs(ctx, c, r, moving, reading, objects); err != nil {
 		return a, err
 	}
 	if r.worker() {
@@ -130,7 +131,7 @@ func (a *application) openObjects(ctx context.Context, c *config) (*objectstore.
 	return a.embedded.Store(), nil
 }
 
-func (a *application) startJobs(ctx context.Context, c *config, r role, moving *transfer.Service, reading *ingest.Service) error {
+func (a *application) startJobs(ctx context.Context, c *config, r role, moving *transfer.Service, reading *ingest.Service, objects *objectstore.Store) error {
 	cfg := jobs.Config{
 		Engine: a.store.Engine(), Workers: c.Workers, Log: a.log,
 		Sweep: func(ctx context.Context) error {
@@ -139,6 +140,9 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 		},
 	}
 	if r.worker() {
+		keeping := a.ledger(objects)
+		keeping.Rest = ledgerRest
+		cfg.Ledger = func(ctx context.Context) error { return keeping.Keep(ctx, ledgerEvery) }
 		cfg.Read = reading
 		cfg.Reread = func(ctx context.Context) (bool, error) { return reading.Reread(ctx, a.store) }
 	}
@@ -162,6 +166,17 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 	}
 	a.working = true
 	return nil
+}
+
+// ledgerEvery is how often a worker compares the database with the bucket.
+const ledgerEvery = 24 * time.Hour
+
+// ledgerRest is the pause between two pages of a worker's ledger: at most 20,000 keys a second, beside people's work.
+const ledgerRest = 50 * time.Millisecond
+
+// ledger compares the database with the bucket.
+func (a *application) ledger(objects *objectstore.Store) *ledger.Service {
+	return &ledger.Service{Records: a.store, Objects: objects, Now: time.Now, Log: a.log}
 }
 
 // startWeb opens the door to people. Before it answers anything, everything behind it is there.

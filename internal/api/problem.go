@@ -10,7 +10,8 @@ import (
 // ProblemType is the content type of every error answer (RFC 9457).
 const ProblemType = "application/problem+json"
 
-// Problem is an error answer. Kind is stable and meant for programs; Detail and Hint are meant for people. An internal
+// Problem is an error answer. Kind is stable and meant for programs, as is Code, which a few
+// errors have besides; Detail and Hint are meant for people. An internal
 // error carries nothing but the request id under which the log tells the cause.
 type Problem struct {
 	Type      string `json:"type"`
@@ -20,6 +21,7 @@ type Problem struct {
 	Kind      string `json:"kind"`
 	Hint      string `json:"hint,omitempty"`
 	Field     string `json:"field,omitempty"`
+	Code      string `json:"code,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
 
 	RetryAfter time.Duration `json:"-"` // from the Retry-After header, when the client was told to wait
@@ -37,7 +39,7 @@ func (p *Problem) Error() string {
 func (p *Problem) Unwrap() error {
 	for _, kind := range caseload.Kinds() {
 		if kind.String() == p.Kind {
-			return &caseload.Error{Kind: kind, Message: p.Detail, Hint: p.Hint, Field: p.Field}
+			return &caseload.Error{Kind: kind, Message: p.Detail, Hint: p.Hint, Field: p.Field, Code: p.Code}
 		}
 	}
 	return &caseload.Error{Kind: caseload.Internal, Message: p.Detail}

@@ -53,6 +53,7 @@ type Error struct {
 	Message string
 	Hint    string
 	Field   string // the offending field of the request, when there is one
+	Code    string // stable, for programs that must tell this error from others of its kind; "" for most
 	Err     error
 }
 
@@ -81,6 +82,16 @@ func (e *Error) WithHint(hint string) *Error {
 func (e *Error) WithField(field string) *Error {
 	c := *e
 	c.Field = field
+	return &c
+}
+
+// CodeQuota is the Code of what an organization's quota has no room for.
+const CodeQuota = "quota_exceeded"
+
+// WithCode returns a copy of the error that carries the code.
+func (e *Error) WithCode(code string) *Error {
+	c := *e
+	c.Code = code
 	return &c
 }
 

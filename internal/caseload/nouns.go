@@ -7,6 +7,7 @@ type Organization struct {
 	ID        OrganizationID
 	Name      string
 	CreatedAt time.Time
+	Quota     int64 // the most it may keep, in bytes; 0: no limit
 }
 
 // Role is what a user may do within the organization.
@@ -391,6 +392,7 @@ type Action string
 
 const (
 	OrganizationCreated Action = "organization.created"
+	QuotaChanged        Action = "organization.quota_changed"
 	UserCreated         Action = "user.created"
 	UserChanged         Action = "user.changed"
 	UserDisabled        Action = "user.disabled"

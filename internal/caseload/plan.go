@@ -23,6 +23,7 @@ func (p Proposal) KnownAlive(row File) bool {
 type Placed struct {
 	File
 	Match Match
+	Err   error // why no row was made, an *Error; the others of the plan are not affected
 }
 
 // Match tells whether the case had a proposed file already.

@@ -33,6 +33,8 @@ const (
 	SweepTimeout = 10 * time.Minute                     // a sweep that hangs must not hold up the next
 	RescueAfter  = ReadTimeout + time.Hour/6            // River wants it above every timeout; the row's lease is what brings a file back
 	ReadAttempts = 12                                   // deliveries of one job; the row's own count of tries decides about the file
+	LedgerEvery  = time.Minute                          // how often is asked whether the ledger is due or goes on; most times it does not
+	LedgerWithin = 10 * time.Minute                     // one round of the ledger; the next goes on where it was
 	SweepEvery   = 20 * time.Second                     // and at every start: a lease that lapses unseen is found within ingest.DefaultLease + SweepEvery of the kill
 	DefaultGrace = 10 * time.Second                     // how long Stop lets running jobs finish before it cancels them
 	fetchPause   = 5 * time.Millisecond                 // least time between two fetches: 100 ms would cap the queue at 100 jobs/s
@@ -49,6 +51,7 @@ const (
 	readQueue   = "read"
 	rereadQueue = "reread"
 	sweepQueue  = "sweep"
+	ledgerQueue = "ledger"
 )
 
 // Config says what New is to connect. Engine and the engine's own field are required.
@@ -64,6 +67,10 @@ type Config struct {
 	// Reread reads again one file that somebody asked for, and tells whether there was one. Called one at a time, and only
 	// while no new file waits to be read. May be nil.
 	Reread func(ctx context.Context) (did bool, err error)
+
+	// Ledger goes on with the ledger that is under way or due, and returns at once otherwise. Safe to be cut off anywhere and
+	// to run in several processes. May be nil.
+	Ledger func(ctx context.Context) error
 
 	// EndLeases is called on SQLite before the workers start, to end the reading leases that a killed process left: it
 	// was the only one. May be nil; then such a file waits for its lease to lapse and the sweep to see it.
@@ -155,10 +162,12 @@ func (j *Jobs) riverConfig() *river.Config {
 	river.AddWorker(c.Workers, &reader{jobs: j})
 	river.AddWorker(c.Workers, &sweeper{jobs: j})
 	river.AddWorker(c.Workers, &rereader{jobs: j})
+	river.AddWorker(c.Workers, &ledgerKeeper{jobs: j})
 	c.Queues = map[string]river.QueueConfig{
 		readQueue:   {MaxWorkers: j.cfg.Workers},
 		rereadQueue: {MaxWorkers: 1},
 		sweepQueue:  {MaxWorkers: 1},
+		ledgerQueue: {MaxWorkers: 1},
 	}
 	c.PeriodicJobs = []*river.PeriodicJob{
 		river.NewPeriodicJob(
@@ -170,6 +179,11 @@ func (j *Jobs) riverConfig() *river.Config {
 			river.PeriodicInterval(j.cfg.Pause),
 			func() (river.JobArgs, *river.InsertOpts) { return rereadArgs{}, nil },
 			&river.PeriodicJobOpts{ID: "reread"},
+		),
+		river.NewPeriodicJob(
+			river.PeriodicInterval(LedgerEvery),
+			func() (river.JobArgs, *river.InsertOpts) { return ledgerArgs{}, nil },
+			&river.PeriodicJobOpts{ID: "ledger", RunOnStart: true},
 		),
 	}
 	return c

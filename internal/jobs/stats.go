@@ -13,6 +13,7 @@ type counters struct {
 	sweepsDone, sweepsFailed                                 atomic.Int64
 	lastSweep                                                atomic.Int64 // when the last one that succeeded began, Unix ns
 	lastReread                                               atomic.Int64 // when the last round of reading again ended, Unix ns
+	lastLedger                                               atomic.Int64 // when the last round of the ledger ended, Unix ns
 }
 
 // Stats counts what this process did since it started, for metrics.

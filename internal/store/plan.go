@@ -15,6 +15,7 @@ import (
 // as a sign of life and is written down unless the row can stay as it is (Proposal.KnownAlive); one that was received is told
 // so; any other is inserted (state planned, made by the user, in the drop). Each needs an ID, an Object and a Deadline. A row is given to one file of the batch only. When drop is "" it is
 // that of the first unfinished file found, else a new one; it is returned. The events are FilesPlanned and FilesResumed.
+// New files that the organization's quota has no room for carry TooLarge with CodeQuota, all of them, and no row is made.
 // NotFound or Gone when the case is not there or deleted, Invalid when the drop is another case's.
 func (s *Store) PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, drop caseload.DropID, files []caseload.Proposal) (
 	placed []caseload.Placed, in caseload.DropID, err error,
@@ -29,6 +30,9 @@ func (s *Store) PlanFiles(ctx context.Context, user caseload.User, c caseload.Ca
 			return err
 		}
 		if placed, err = t.findProposed(ctx, live, files); err != nil {
+			return err
+		}
+		if err := t.refuseOverQuota(ctx, live.Organization, placed); err != nil {
 			return err
 		}
 		if in = dropOf(drop, placed); in == "" {
@@ -163,14 +167,15 @@ func (t *tx) settle(ctx context.Context, user caseload.User, c caseload.Case, dr
 	var planned, resumed, alive []*caseload.File
 	for i := range placed {
 		f := &placed[i].File
-		switch placed[i].Match {
-		case caseload.MatchNone:
+		switch match := placed[i].Match; {
+		case placed[i].Err != nil:
+		case match == caseload.MatchNone:
 			f.Drop, f.CreatedBy, f.ChangedAt = drop, user.ID, t.now
 			if f.CreatedAt.IsZero() {
 				f.CreatedAt = t.now
 			}
 			planned = append(planned, f)
-		case caseload.MatchUnfinished:
+		case match == caseload.MatchUnfinished:
 			resumed = append(resumed, f)
 			if !files[i].KnownAlive(*f) {
 				f.ChangedAt, f.Resumed = t.now, f.Parts() > 1

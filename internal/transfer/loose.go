@@ -51,7 +51,7 @@ func (s *Service) planLoose(ctx context.Context, user caseload.User, c caseload.
 	if err != nil {
 		return caseload.File{}, fmt.Errorf("plan a loose file: %w", err)
 	}
-	return placed[0].File, nil
+	return placed[0].File, placed[0].Err
 }
 
 // loose returns the loose file in parts of that case: NotFound for any other.

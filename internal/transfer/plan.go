@@ -58,7 +58,7 @@ func (s *Service) Plan(ctx context.Context, user caseload.User, c caseload.CaseI
 		return nil, "", fmt.Errorf("plan %d files: %w", len(proposals), err)
 	}
 	for i, p := range placed {
-		planned[taken[i]].Placed = p
+		planned[taken[i]] = Planned{Placed: p, Err: p.Err}
 	}
 	return planned, drop, nil
 }

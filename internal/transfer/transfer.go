@@ -71,7 +71,7 @@ type Records interface {
 	// PlanFiles finds the files among those of the case (caseload.Match) and inserts the others (state planned), under
 	// the case's lock, so that of two at once the second finds the first one's row. Unfinished ones get the deadline,
 	// ChangedAt and, when in parts, Resumed, unless they can stay as they are (Proposal.KnownAlive). A drop of "" is that of the first unfinished one, else a new one; it is returned. Invalid when the drop
-	// is another case's. The case must be live.
+	// is another case's. The case must be live. New files beyond the organization's quota carry an error instead of a row.
 	PlanFiles(ctx context.Context, user caseload.User, c caseload.CaseID, drop caseload.DropID, files []caseload.Proposal) (
 		[]caseload.Placed, caseload.DropID, error)
 	// File returns one file of the user's organization.

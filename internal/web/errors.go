@@ -63,7 +63,7 @@ func problemOf(err error) api.Problem {
 		p.Detail, p.Hint = "The bytes came too slowly.", "Try again over a better line."
 	case errors.As(err, &known) && known.Kind != caseload.Internal:
 		p.Status, p.Kind = statuses[known.Kind], known.Kind.String()
-		p.Detail, p.Hint, p.Field = known.Message, known.Hint, known.Field
+		p.Detail, p.Hint, p.Field, p.Code = known.Message, known.Hint, known.Field, known.Code
 	case errors.Is(err, context.DeadlineExceeded):
 		p.Status, p.Kind = http.StatusServiceUnavailable, caseload.Unavailable.String()
 		p.Detail, p.Hint = "The answer took too long.", "Try again in a moment."
