@@ -50,9 +50,11 @@ func (s *site) reindexed() int {
 // TestReindexGoesOnAfterKills kills the command while it reads and calls it again until nothing is left: every file is read
 // again exactly once, none is lost and the chain holds.
 func TestReindexGoesOnAfterKills(t *testing.T) {
+	t.Parallel() // it waits for leases and rounds most of the time
 	const files = 60
 	for _, e := range engines() {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			s := reindexSite(t, e, files)
 			s.run("", "reindex", "--stale=false", "--no-wait")
 			for kill := range 4 {
@@ -101,8 +103,10 @@ func TestReindexGoesOnAfterKills(t *testing.T) {
 
 // TestARunningServerReadsAgain asks beside a running server, which does the work.
 func TestARunningServerReadsAgain(t *testing.T) {
+	t.Parallel() // it waits for leases and rounds most of the time
 	for _, e := range engines() {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			s := reindexSite(t, e, 5)
 			p := s.serve([]string{"serve"})
 			if out := s.run("", "reindex", "--case", "2026-0001", "--stale=false"); !strings.Contains(out, "its workers read") || !strings.Contains(out, "done: 5 read again, 0 could not be") {

@@ -214,7 +214,7 @@ var settings = []setting{
 	},
 	{
 		Name: "CASELOAD_PART_SIZE", Default: "0", Kind: size, Max: 5 << 30,
-		Help: "Size of the parts of a direct upload, at least 5MiB. 0: 8 MiB, 16 MiB for files above 192 MiB, 32 MiB above 512 MiB.",
+		Help: "Size of the parts of a direct upload, at least 5MiB. 0: 8 MiB, 16 MiB for files above 192 MiB, 32 MiB above 1 GiB.",
 		into: func(c *config) any { return &c.PartSize },
 	},
 	{

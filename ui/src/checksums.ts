@@ -9,7 +9,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** start: loads the first worker, so that it is there when something is to be read. */
+/** start: loads the workers, so that they are there when something is to be read. */
 export function workerChecksum(address: URL): { checksum: Checksum; start(): void } {
   const workers: { worker: Worker; waiting: Map<number, Waiting> }[] = [];
   let id = 0;
@@ -40,5 +40,10 @@ export function workerChecksum(address: URL): { checksum: Checksum; start(): voi
       entry.waiting.set(++id, { resolve, reject });
       entry.worker.postMessage({ id, blob } satisfies Question);
     });
-  return { checksum, start: () => void (workers.length > 0 || another()) };
+  return {
+    checksum,
+    start: () => {
+      while (workers.length < WORKERS) another();
+    },
+  };
 }

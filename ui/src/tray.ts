@@ -31,10 +31,13 @@ declare global {
 const TICK = 500;
 /** Milliseconds between two drawings at least: figures that change faster cannot be read. */
 const DRAW = 500;
+/** Milliseconds that a page has for itself before the workers are loaded. */
+const READY = 200;
 /** Up to this width the tray is a bar at the bottom of the window that opens to a sheet. */
 const PHONE = "(max-width: 44rem)";
 
 const checksums = workerChecksum(new URL("worker.js", import.meta.url));
+const readers = workerReader(new URL("reader.js", import.meta.url));
 
 export class CaseUploader extends HTMLElement {
   readonly engine = new Engine({
@@ -48,7 +51,7 @@ export class CaseUploader extends HTMLElement {
   });
   readonly preflight = new Preflight({
     engine: this.engine,
-    reader: workerReader(new URL("reader.js", import.meta.url)),
+    reader: readers.reader,
     server: browserServer,
     beforeSending: () => this.#running || this.#begin(),
     onChange: () => this.#draw(),
@@ -94,6 +97,7 @@ export class CaseUploader extends HTMLElement {
     this.#unshare = shareSession(this.#organization, this.#heard);
     document.addEventListener("caseload-send", this.#take);
     document.addEventListener("htmx:after:swap", this.#goOn.look);
+    document.addEventListener("htmx:after:swap", this.#ready);
     document.addEventListener("visibilitychange", this.#back);
     document.addEventListener("click", this.#goOn.clicked);
     document.addEventListener("submit", this.#signOut, { capture: true });
@@ -102,11 +106,13 @@ export class CaseUploader extends HTMLElement {
     addEventListener("offline", this.#online);
     this.#online();
     this.#goOn.look();
+    this.#ready();
   }
 
   disconnectedCallback(): void {
     document.removeEventListener("caseload-send", this.#take);
     document.removeEventListener("htmx:after:swap", this.#goOn.look);
+    document.removeEventListener("htmx:after:swap", this.#ready);
     document.removeEventListener("visibilitychange", this.#back);
     document.removeEventListener("click", this.#goOn.clicked);
     document.removeEventListener("submit", this.#signOut, { capture: true });
@@ -128,7 +134,15 @@ export class CaseUploader extends HTMLElement {
   #take = (event: CustomEvent<SendDetail>): void => {
     this.#numbers.set(event.detail.caseId, event.detail.number);
     this.preflight.take(event.detail);
-    checksums.start();
+  };
+
+  /** Where something may be dropped, the workers are there before it is. */
+  #ready = (): void => {
+    if (!document.querySelector("case-drop:not([readonly])")) return;
+    setTimeout(() => {
+      checksums.start();
+      readers.start();
+    }, READY);
   };
 
   #begin(): void {

@@ -24,14 +24,18 @@ interface Place {
   asked: Map<number, Waiting>;
 }
 
-export function workerReader(address: URL, cores = navigator.hardwareConcurrency || 2): Reader {
+/** start: loads the first worker, so that it is there when something is to be looked at. */
+export function workerReader(
+  address: URL,
+  cores = navigator.hardwareConcurrency || 2,
+): { reader: Reader; start(): void } {
   const places: Place[] = [];
   const queue: Waiting[] = [];
   const heard = new WeakSet<AbortSignal>(); // of whole drops: a listener for each of their files would be thousands
   const most = Math.max(1, Math.min(WORKERS_AT_MOST, cores));
   let ids = 0;
 
-  const start = (): Place => {
+  const another = (): Place => {
     const place: Place = { worker: new Worker(address, { type: "module" }), asked: new Map() };
     place.worker.onmessage = ({ data }: MessageEvent<Answer>) => {
       const waiting = place.asked.get(data.id);
@@ -53,7 +57,7 @@ export function workerReader(address: URL, cores = navigator.hardwareConcurrency
   const pump = (): void => {
     while (queue.length > 0) {
       let place = places.find(({ asked }) => asked.size === 0);
-      if (!place && places.length < most) place = start();
+      if (!place && places.length < most) place = another();
       place ??= places.reduce((a, b) => (b.asked.size < a.asked.size ? b : a));
       if (place.asked.size >= TOGETHER) return;
       const waiting = queue.shift()!;
@@ -73,11 +77,12 @@ export function workerReader(address: URL, cores = navigator.hardwareConcurrency
         if (waiting.signal === signal) worker.postMessage({ stop: id } satisfies Question);
   };
 
-  return (blob, signal) =>
+  const reader: Reader = (blob, signal) =>
     new Promise((resolve, reject) => {
       if (!heard.has(signal)) signal.addEventListener("abort", () => stop(signal), { once: true });
       heard.add(signal);
       queue.push({ blob, signal, resolve, reject });
       pump();
     });
+  return { reader, start: () => void (places.length > 0 || another()) };
 }
