@@ -85,6 +85,10 @@ func (a answer) said() string {
 	}
 }
 
+// taken and turned are the answer as a sentence, when it is the one that was wished for.
+func (a answer) taken() string  { return "It was taken (" + a.said() + ")." }
+func (a answer) turned() string { return "It was refused, as it must be (" + a.said() + ")." }
+
 // saidWhole is the answer with the store's own sentence.
 func (a answer) saidWhole() string {
 	if a.message == "" || a.strange || a.err != nil {

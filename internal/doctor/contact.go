@@ -16,7 +16,7 @@ func (t *trials) contact(ctx context.Context) []Finding {
 	f := Finding{Check: "bucket.contact", Level: Failure, Tried: tried, Got: got.saidWhole()}
 	switch name := "bucket.contact."; {
 	case got.ok():
-		f.Level = Fine
+		f.Level, f.Got = Fine, got.taken()
 	case got.err != nil:
 		f.Means = "Nothing answers at the store's address."
 		f.Fix = &Fix{Say: "Look at AWS_S3_ENDPOINT_URL and AWS_S3_REGION_NAME, at the name service and the firewall between this server and the store."}
@@ -69,7 +69,7 @@ func (t *trials) contact(ctx context.Context) []Finding {
 		f.Fix = &Fix{Say: "Wait and run this again; if it stays, ask the store's operator."}
 	}
 	if f.Level == Fine {
-		return append([]Finding{f, t.permission(PermissionNamed("s3:ListBucket"), got, "Listing the bucket.")}, t.location(ctx)...)
+		return append([]Finding{f}, t.location(ctx)...)
 	}
 	return []Finding{f}
 }
@@ -133,10 +133,9 @@ func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
 			list = got
 			continue
 		}
-		// The bucket is ours, and something is allowed: the permission alone lacks.
-		denied := t.send(ctx, ask{as: asServer, method: http.MethodGet, query: "list-type=2&max-keys=1&prefix=" + trialPrefix})
+		// Something is allowed: s3:ListBucket alone lacks, which its own finding says.
 		fine := Finding{Check: "bucket.contact", Level: Fine, Tried: f.Tried, Got: "The listing is refused, but other calls are answered: the bucket is there."}
-		return append([]Finding{fine, t.permission(PermissionNamed("s3:ListBucket"), denied, "Listing the bucket.")}, t.location(ctx)...)
+		return append([]Finding{fine}, t.location(ctx)...)
 	}
 	said := list.denied()
 	f.Fix = &Fix{
@@ -165,9 +164,8 @@ func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
 func (t *trials) location(ctx context.Context) []Finding {
 	got := t.send(ctx, ask{as: asServer, method: http.MethodGet, query: "location"})
-	found := []Finding{t.permission(PermissionNamed("s3:GetBucketLocation"), got, "Asking where the bucket lies.")}
 	if !got.ok() {
-		return found
+		return nil
 	}
 	var said struct {
 		Region string `xml:",chardata"`
@@ -180,7 +178,7 @@ func (t *trials) location(ctx context.Context) []Finding {
 	case "EU":
 		region = "eu-west-1"
 	}
-	f := Finding{Check: "bucket.region", Level: Fine, Tried: "Asking where the bucket lies.", Got: region}
+	f := Finding{Check: "bucket.region", Level: Fine, Tried: "Asking where the bucket lies.", Got: "In " + region + "."}
 	if region != t.o.Store.Region() {
 		f.Level = Note
 		f.Means = "The store names another region than AWS_S3_REGION_NAME, and takes the signatures all the same."
@@ -190,7 +188,7 @@ func (t *trials) location(ctx context.Context) []Finding {
 			f.Fix = &Fix{Say: "Set the region where Caseload's settings are, and start it again.", Command: "AWS_S3_REGION_NAME=" + region}
 		}
 	}
-	return append(found, f)
+	return []Finding{f}
 }
 
 // owner asks for the bucket on the condition that it belongs to the account of our credentials. A name that somebody else
@@ -208,9 +206,9 @@ func (t *trials) owner(ctx context.Context) []Finding {
 	plain := t.send(ctx, a)
 	a.header = map[string]string{"x-amz-expected-bucket-owner": account}
 	got := t.send(ctx, a)
-	f := Finding{Check: "bucket.owner", Level: Fine, Tried: "Listing the bucket on the condition that it belongs to the account of these credentials.", Got: got.said()}
+	f := Finding{Check: "bucket.owner", Level: Fine, Tried: "Listing the bucket on the condition that it belongs to the account of these credentials.", Got: got.taken()}
 	if plain.ok() && got.isDenied() {
-		f.Level = Failure
+		f.Level, f.Got = Failure, got.saidWhole()
 		f.Means = "The bucket can be used, but it belongs to another AWS account than the credentials: whoever owns it can read every file."
 		f.Fix = &Fix{Say: "If that account is yours too, nothing is to be mended but a decision to be written down; else choose a bucket of your own in AWS_STORAGE_BUCKET_NAME."}
 	}

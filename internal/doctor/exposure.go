@@ -28,10 +28,10 @@ func (t *trials) strangersTry(ctx context.Context) []Finding {
 }
 
 func (t *trials) stranger(name, tried string, got answer, means string) Finding {
-	f := Finding{Check: "exposure." + name, Level: Fine, Tried: tried, Got: got.said()}
+	f := Finding{Check: "exposure." + name, Level: Fine, Tried: tried, Got: got.turned()}
 	switch {
 	case got.ok():
-		f.Level, f.Means = Failure, means
+		f.Level, f.Got, f.Means = Failure, got.taken(), means
 		f.Fix = &Fix{
 			Say: "Close the bucket now: whoever may set it up switches Block Public Access on and takes the public statement out of its policy, or its ACL away; " +
 				"Caseload never needs a public bucket. A store without Block Public Access: take the anonymous access away by its own tool (MinIO: `mc anonymous set none`).",
@@ -40,7 +40,7 @@ func (t *trials) stranger(name, tried string, got answer, means string) Finding 
 			Apply:    t.apply(caseload.BucketPublicAccess),
 		}
 	case got.err != nil || got.strange || got.status >= http.StatusInternalServerError:
-		f.Level, f.Means = Note, "The store gave no clear answer to a stranger."
+		f.Level, f.Got, f.Means = Note, got.saidWhole(), "The store gave no clear answer to a stranger."
 	}
 	return f
 }
@@ -62,10 +62,10 @@ func (t *trials) plain(ctx context.Context) []Finding {
 		return nil
 	}
 	got := t.do(r)
-	f := Finding{Check: "exposure.tls", Level: Fine, Tried: "Asking for an object by http, which must be refused.", Got: got.said()}
+	f := Finding{Check: "exposure.tls", Level: Fine, Tried: "Asking for an object by http, which must be refused.", Got: got.turned()}
 	if got.ok() || got.code == "NoSuchKey" {
 		policy := t.o.Bucket.TLSOnly().JSON()
-		f.Level = Warning
+		f.Level, f.Got = Warning, got.taken()
 		f.Means = "The bucket can be used without TLS: a client set up wrongly would send patients' files readable, and nobody would notice."
 		f.Fix = &Fix{
 			Say:      "Whoever may set the bucket up adds this statement to its policy.",

@@ -31,7 +31,7 @@ func (t *trials) signed(ctx context.Context) []Finding {
 	key := t.key("signed")
 	right := ask{as: asBrowser, method: http.MethodPut, key: key, body: trialBody, header: putHeader(trialBody)}
 	got := t.send(ctx, right)
-	f := Finding{Check: "store.signed", Level: Fine, Tried: "Putting an object by a signed address, as browsers do.", Got: got.said()}
+	f := Finding{Check: "store.signed", Level: Fine, Tried: "Putting an object by a signed address, as browsers do.", Got: got.taken()}
 	if !got.ok() {
 		f.Level, f.Got = Failure, got.saidWhole()
 		f.Means = "The store takes the server's own requests, but none by a signed address: nobody can send a large file."
@@ -93,13 +93,13 @@ func (t *trials) refuses(ctx context.Context, of trial) Finding {
 
 func judged(of trial, got answer) Finding {
 	f := Finding{
-		Check: "store.guard." + of.name, Level: Fine, Tried: of.tried, Got: got.said(),
+		Check: "store.guard." + of.name, Level: Fine, Tried: of.tried, Got: got.turned(),
 		Guard: &Guard{Name: of.guard, Holds: got.refused(), Says: got.said()},
 	}
 	switch {
 	case got.refused():
 	case got.ok():
-		f.Level, f.Means = of.level, of.means
+		f.Level, f.Got, f.Means = of.level, got.taken(), of.means
 		if of.level != Note {
 			f.Fix = &Fix{Say: "Ask the store's operator for a version that enforces it, or use another store; a proxy that adds or drops headers between can be the cause too."}
 		}
@@ -115,14 +115,14 @@ func judged(of trial, got answer) Finding {
 func (t *trials) reads(ctx context.Context, key caseload.ObjectKey) []Finding {
 	got := t.send(ctx, ask{as: asServer, method: http.MethodGet, key: key, header: map[string]string{"Range": "bytes=9-14"}})
 	ranged := Finding{
-		Check: "store.guard.range", Level: Fine, Tried: "Reading six bytes out of the middle.", Got: got.said(),
+		Check: "store.guard.range", Level: Fine, Tried: "Reading six bytes out of the middle.", Got: got.taken(),
 		Guard: &Guard{Name: "ranges", Holds: got.status == http.StatusPartialContent && string(got.body) == string(trialBody[9:15]), Says: got.said()},
 	}
 	if !ranged.Guard.Holds && got.isDenied() {
 		return nil // s3:GetObject says why
 	}
 	if !ranged.Guard.Holds {
-		ranged.Level, ranged.Means = Failure, "The store does not give ranges: headers of large scans cannot be read without fetching all of them."
+		ranged.Level, ranged.Got, ranged.Means = Failure, got.saidWhole(), "The store does not give ranges: headers of large scans cannot be read without fetching all of them."
 		ranged.Fix = &Fix{Say: "Ask whoever runs the store, or a proxy or cache before it, to pass the Range header on."}
 	}
 	pinned := t.refuses(ctx, trial{
@@ -139,9 +139,9 @@ func (t *trials) form(ctx context.Context) []Finding {
 	size := int64(len(trialBody))
 	f := Finding{Check: "store.form", Level: Fine, Tried: "Posting a file as an HTML form, as stock Uppy does."}
 	got := t.post(ctx, t.key("form"), size, trialBody)
-	f.Got = got.said()
+	f.Got = got.taken()
 	if !got.ok() {
-		f.Level, f.Means = Note, "The store takes no forms; stock Uppy sends single files by PUT instead."
+		f.Level, f.Got, f.Means = Note, got.said(), "The store takes no forms; stock Uppy sends single files by PUT instead."
 		if !got.absent() {
 			f.Got = got.saidWhole()
 			f.Means = "The store refuses forms, so stock Uppy cannot send single files below its multipart size; Caseload's own pages never post forms. " +
@@ -247,7 +247,7 @@ func (t *trials) completes(ctx context.Context, key caseload.ObjectKey, id strin
 		}
 	}
 	got := t.complete(ctx, key, id, etag, size, crcOf(trialBody))
-	whole := Finding{Check: "store.multipart", Level: Fine, Tried: "Sending an upload in parts and completing it.", Got: got.said()}
+	whole := Finding{Check: "store.multipart", Level: Fine, Tried: "Sending an upload in parts and completing it.", Got: got.taken()}
 	if !got.ok() {
 		whole.Level, whole.Got, whole.Means = Failure, got.saidWhole(), "Large files cannot be completed."
 		whole.Fix = &Fix{Say: "Look up the code in the store's documentation, then run this again."}
@@ -256,7 +256,7 @@ func (t *trials) completes(ctx context.Context, key caseload.ObjectKey, id strin
 	found = append(found, whole)
 	repeated := t.complete(ctx, key, id, etag, size, crcOf(trialBody))
 	found = append(found, Finding{
-		Check: "store.guard.complete-again", Level: Fine, Tried: "Completing it a second time.", Got: repeated.said(),
+		Check: "store.guard.complete-again", Level: Fine, Tried: "Completing it a second time.", Got: "It answers " + repeated.said() + ", and the object stays as it is.",
 		Guard: &Guard{Name: "completing twice is harmless", Holds: repeated.ok() || repeated.refused(), Says: repeated.said()},
 	})
 	if id, etag = t.again(ctx, key); id != "" {

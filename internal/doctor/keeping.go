@@ -28,6 +28,11 @@ func (t *trials) encryption(ctx context.Context) Finding {
 		}
 		return *f
 	}
+	if !t.o.AWS {
+		f.Level, f.Got = Note, "None is set."
+		f.Means = "What is stored is as encrypted as the store's disks are."
+		return *f
+	}
 	f.Level, f.Got = Warning, "None is set."
 	f.Means = "What is stored may lie readable on the store's disks."
 	f.Fix = &Fix{

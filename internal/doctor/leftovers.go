@@ -49,10 +49,9 @@ func (t *trials) remember(got answer, method string, key caseload.ObjectKey, que
 	}
 }
 
-// tidy removes what this run made. What cannot be removed is said, with where it lies.
+// tidy removes what this run made. Only what cannot be removed is said.
 func (t *trials) tidy(ctx context.Context) []Finding {
 	ctx = context.WithoutCancel(ctx) // each call is bounded by itself
-	f := Finding{Check: "store.tidy", Level: Fine, Tried: "Removing what these trials put into the bucket.", Got: "Nothing is left."}
 	left := 0
 	for _, m := range t.made {
 		if !t.remove(ctx, m) {
@@ -60,11 +59,18 @@ func (t *trials) tidy(ctx context.Context) []Finding {
 		}
 	}
 	t.made = nil
-	if left > 0 {
-		f.Level, f.Got = Note, fmt.Sprintf("%d of them could not be removed.", left)
-		f.Means = "They are a few bytes each, under keys that begin with " + trialPrefix + "; the next run that may delete removes them."
+	return leftBehind("store.tidy", "Removing what these trials put into the bucket.", left)
+}
+
+// leftBehind says what is still there, if anything is.
+func leftBehind(check, tried string, left int) []Finding {
+	if left == 0 {
+		return nil
 	}
-	return []Finding{f}
+	return []Finding{{
+		Check: check, Level: Note, Tried: tried, Got: fmt.Sprintf("%d of them could not be removed.", left),
+		Means: "They are a few bytes each, under keys that begin with " + trialPrefix + "; the next run that may delete removes them.",
+	}}
 }
 
 // remove deletes one object or aborts one upload; what is gone already counts as removed.
@@ -86,21 +92,13 @@ func (t *trials) remove(ctx context.Context, m made) bool {
 // leftovers removes what a killed run left behind: objects and uploads under the trials' prefix and no other, and only
 // old ones, since another run may be at work.
 func (t *trials) leftovers(ctx context.Context) []Finding {
-	f := Finding{Check: "store.leftovers", Level: Fine, Tried: "Looking for what an earlier run left behind."}
-	removed, left := 0, 0
+	left := 0
 	for _, m := range append(t.leftObjects(ctx), t.leftUploads(ctx)...) {
-		if t.removeAll(ctx, m) {
-			removed++
-		} else {
+		if !t.removeAll(ctx, m) {
 			left++
 		}
 	}
-	f.Got = fmt.Sprintf("%d removed.", removed)
-	if left > 0 {
-		f.Level, f.Got = Note, fmt.Sprintf("%d removed, %d could not be.", removed, left)
-		f.Means = "They are a few bytes each, under keys that begin with " + trialPrefix + "."
-	}
-	return []Finding{f}
+	return leftBehind("store.leftovers", "Removing what an earlier run left behind.", left)
 }
 
 // removeAll removes an object with the versions it has.

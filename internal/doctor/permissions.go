@@ -34,7 +34,7 @@ func putHeader(body []byte) map[string]string {
 
 // permission tells what an answer says about one permission: the action itself, or a key of KMS behind it.
 func (t *trials) permission(p Permission, got answer, tried string) Finding {
-	f := Finding{Check: "store.permission." + p.Action, Level: Fine, Tried: tried, Got: got.said()}
+	f := Finding{Check: "store.permission." + p.Action, Level: Fine, Tried: tried, Got: got.taken()}
 	said := got.denied()
 	switch {
 	case got.ok() || got.code == "NoSuchUpload":
@@ -44,7 +44,7 @@ func (t *trials) permission(p Permission, got answer, tried string) Finding {
 	case strings.HasPrefix(got.code, "KMS."):
 		return t.keyUnusable(got, tried)
 	case got.absent():
-		f.Level, f.Means = Note, "The store does not have this call."
+		f.Level, f.Got, f.Means = Note, "The store does not have this call ("+got.said()+").", "What it is for cannot be done there."
 		return f
 	}
 	f.Level, f.Got = Failure, got.saidWhole()
@@ -128,6 +128,14 @@ func (t *trials) keyUnusable(got answer, tried string) Finding {
 		f.Fix = &Fix{Say: "Whoever manages the bucket sets its default encryption to a key that exists.", Command: "caseload bucket create"}
 	}
 	return f
+}
+
+// looking tries the permissions to look at the bucket.
+func (t *trials) looking(ctx context.Context) []Finding {
+	return []Finding{
+		t.permission(PermissionNamed("s3:ListBucket"), t.list(ctx, asServer), "Listing the bucket."),
+		t.permission(PermissionNamed("s3:GetBucketLocation"), t.send(ctx, ask{as: asServer, method: http.MethodGet, query: "location"}), "Asking where the bucket lies."),
+	}
 }
 
 // objects puts, reads and deletes one object, and tells each permission it takes.

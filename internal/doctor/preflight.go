@@ -140,7 +140,7 @@ func (t *trials) corsFix() *Fix {
 // strangers tells whether pages of any origin may use the store.
 func (t *trials) strangers(ctx context.Context) []Finding {
 	got := t.preflight(ctx, foreign, http.MethodPut, "")
-	f := Finding{Check: "cors.foreign", Level: Fine, Tried: "Asking the store for a page of a foreign origin, which it must refuse.", Got: got.said()}
+	f := Finding{Check: "cors.foreign", Level: Fine, Tried: "Asking the store for a page of a foreign origin, which it must refuse.", Got: got.turned()}
 	if got.err != nil || !got.letsRead(foreign) {
 		return []Finding{f}
 	}
@@ -148,7 +148,7 @@ func (t *trials) strangers(ctx context.Context) []Finding {
 	f.Means = "Pages of every origin may talk to the store in their visitors' browsers; only yours need to."
 	f.Fix = t.corsFix()
 	if got.header.Get("Access-Control-Allow-Credentials") == "true" {
-		f.Check, f.Level = "cors.credentials", Failure
+		f.Check = "cors.credentials"
 		f.Got += ", Access-Control-Allow-Credentials: true"
 		f.Means = "Pages of every origin may talk to the store, and with their visitors' credentials for it."
 	}

@@ -73,27 +73,37 @@ func StoreChecks(o StoreOptions) []Check {
 	writes := after("store.permission.s3:PutObject", "store.permission.kms:GenerateDataKey", "store.key")
 	whole := append(after("store.permission.s3:GetObject", "store.permission.s3:DeleteObject", "store.permission.kms:Decrypt"), writes...)
 	parts := append(after("store.permission.s3:ListMultipartUploadParts", "store.permission.s3:AbortMultipartUpload"), whole...)
+	own := !o.Embedded // in the embedded store nobody but us has an account, a policy or a setting
 	checks := []Check{
 		{Name: "bucket.contact", Needs: []string{"config.settings", "network", "clock.skew", "credentials"}, Run: t.contact},
 		{Name: "bucket.owner", Needs: reached, Run: t.owner},
-		{Name: "store.leftovers", Needs: reached, Run: t.leftovers},
-		{Name: "store.permission", Needs: reached, Run: t.objects},
-		{Name: "store.permission", Needs: reached, Run: t.uploads},
-		{Name: "store.public", Needs: reached, Run: t.public},
-		{Name: "store.signed", Needs: append(after("store.public"), whole...), Run: t.signed},
-		{Name: "store.form", Needs: append(after("store.public"), whole...), Run: t.form},
-		{Name: "store.multipart", Needs: append(after("store.public"), parts...), Run: t.parts},
 	}
-	if len(o.Bucket.Origins) > 0 || !o.Embedded {
+	if own {
+		checks = append(checks, Check{Name: "bucket.keeping", Needs: reached, Run: t.keeping})
+	}
+	checks = append(checks,
+		Check{Name: "store.leftovers", Needs: reached, Run: t.leftovers},
+		Check{Name: "store.permission", Needs: reached, Run: t.looking},
+		Check{Name: "store.permission", Needs: reached, Run: t.objects},
+		Check{Name: "store.permission", Needs: reached, Run: t.uploads},
+	)
+	if own {
+		checks = append(checks, Check{Name: "store.wide", Needs: reached, Run: t.wide})
+	}
+	checks = append(checks,
+		Check{Name: "store.public", Needs: reached, Run: t.public},
+		Check{Name: "store.signed", Needs: append(after("store.public"), whole...), Run: t.signed},
+		Check{Name: "store.form", Needs: append(after("store.public"), whole...), Run: t.form},
+		Check{Name: "store.multipart", Needs: append(after("store.public"), parts...), Run: t.parts},
+	)
+	if own || len(o.Bucket.Origins) > 0 {
 		checks = append(checks, Check{Name: "cors", Needs: after("store.public"), Run: t.crossOrigin})
 	}
-	if !o.Embedded {
+	if own {
 		checks = append(checks,
 			Check{Name: "exposure", Needs: reached, Run: t.strangersTry},
 			Check{Name: "exposure.tls", Needs: reached, Run: t.plain},
 			Check{Name: "exposure.closed", Needs: reached, Run: t.closed},
-			Check{Name: "store.wide", Needs: reached, Run: t.wide},
-			Check{Name: "bucket.keeping", Needs: reached, Run: t.keeping},
 		)
 	}
 	return append(checks, Check{Name: "store.tidy", Needs: reached, Run: t.tidy})
@@ -104,7 +114,7 @@ func StoreChecks(o StoreOptions) []Check {
 func (t *trials) public(ctx context.Context) []Finding {
 	f := Finding{Check: "store.public", Level: Fine, Tried: "Asking the store at the address that browsers use."}
 	got := t.send(ctx, ask{as: asBrowser, method: http.MethodGet, query: "list-type=2&max-keys=1&prefix=" + trialPrefix})
-	f.Got = got.said()
+	f.Got = got.taken()
 	switch {
 	case got.err != nil:
 		t.inside = true
