@@ -42,7 +42,7 @@ func (s *findings) show(f doctor.Finding) {
 		said = f.Tried
 	}
 	fmt.Fprintf(s.out, "  %s  %s  %s\n", s.paint(mark.colour, fmt.Sprintf("%-4s", mark.word)), f.Check, said)
-	if f.Level == doctor.Fine {
+	if f.Level == doctor.Fine || f.Level == doctor.Untried { // what it stands on has said all there is to do
 		return
 	}
 	if f.Level != doctor.Note {

@@ -11,7 +11,7 @@ import (
 // contact lists the bucket, as the first call whose refusal says why, and finds out what stands in the way of every other.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func (t *trials) contact(ctx context.Context) []Finding {
-	const tried = "Listing the bucket's first object of ours, signed with the configured credentials."
+	const tried = "Listing the bucket, signed with the configured credentials."
 	got := t.list(ctx, asServer)
 	f := Finding{Check: "bucket.contact", Level: Failure, Tried: tried, Got: got.saidWhole()}
 	switch name := "bucket.contact."; {
@@ -68,7 +68,7 @@ func (t *trials) contact(ctx context.Context) []Finding {
 		f.Means = "The store is there but has a fault of its own."
 		f.Fix = &Fix{Say: "Wait and run this again; if it stays, ask the store's operator."}
 	}
-	if f.Level == Fine {
+	if t.reached = f.Level == Fine; t.reached {
 		return append([]Finding{f}, t.location(ctx)...)
 	}
 	return []Finding{f}
@@ -134,6 +134,7 @@ func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
 			continue
 		}
 		// Something is allowed: s3:ListBucket alone lacks, which its own finding says.
+		t.reached = true
 		fine := Finding{Check: "bucket.contact", Level: Fine, Tried: f.Tried, Got: "The listing is refused, but other calls are answered: the bucket is there."}
 		return append([]Finding{fine}, t.location(ctx)...)
 	}
@@ -152,7 +153,7 @@ func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
 		f.Fix.Command = "aws s3api get-bucket-policy --bucket " + t.o.Store.Bucket() + " --query Policy --output text"
 	case said.missing != "" || !t.o.AWS:
 		f.Check = "bucket.access"
-		f.Means = "The bucket is there, but these credentials may do nothing with it: no policy gives them a right on it."
+		f.Means = "The bucket is there, but these credentials may do nothing with it: no policy gives them a right on it, or it is somebody else's."
 	default:
 		f.Check = "bucket.owner"
 		f.Means = "The bucket is there, but it is closed to these credentials and says nothing more: it belongs to another AWS account (names of buckets are shared by all the world), or no policy is attached to them."

@@ -13,6 +13,11 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
+// exposure tries what must fail, and reads what keeps it so.
+func (t *trials) exposure(ctx context.Context) []Finding {
+	return append(append(t.strangersTry(ctx), t.plain(ctx)...), t.closed(ctx)...)
+}
+
 // strangersTry tries the bucket as somebody without credentials, at the address browsers use: reading an object that was
 // put for the purpose, listing, and writing. All must fail.
 func (t *trials) strangersTry(ctx context.Context) []Finding {
@@ -77,26 +82,38 @@ func (t *trials) plain(ctx context.Context) []Finding {
 	return []Finding{f}
 }
 
-// setting reads one setting of the bucket. When it cannot be read, the finding says why; it is then nothing to worry about:
-// what strangers may do was tried, not read.
-func (t *trials) setting(ctx context.Context, check string, which caseload.BucketSetting, tried string) ([]byte, *Finding) {
-	f := &Finding{Check: check, Level: Note, Tried: tried}
+// setting reads one setting of the bucket, called what. When it cannot be read, the finding says why; nil when these
+// credentials may not look at it, which is said of all such settings at once.
+func (t *trials) setting(ctx context.Context, check string, which caseload.BucketSetting, what string) ([]byte, *Finding) {
+	f := &Finding{Check: check, Level: Note, Tried: "Reading " + what + "."}
 	document, err := t.o.Setup.Setting(ctx, which)
-	var known *caseload.Error
 	switch {
 	case err == nil:
 		f.Level = Fine
 		return document, f
 	case errors.Is(err, errors.ErrUnsupported):
 		f.Got, f.Means = "The store has no such setting.", "There is nothing to be set; what it stands for is the store's own way."
-	case errors.As(err, &known) && known.Kind == caseload.Forbidden:
-		f.Got, f.Means = "These credentials may not look.", "The server does not need to. To have it looked at, run this once with credentials that may set the bucket up."
-		f.Fix = &Fix{Say: "Whoever may set the bucket up runs this with their own credentials.", Command: "caseload doctor"}
+	case caseload.KindOf(err) == caseload.Forbidden:
+		t.unseen = append(t.unseen, what)
+		return nil, nil
 	default:
 		f.Level, f.Got = Warning, errorText(err)
 		f.Means = "The setting could not be read."
+		f.Fix = &Fix{Say: "Run this again; if it stays, look at the setting by hand."}
 	}
 	return nil, f
+}
+
+// notSeen says what these credentials may not look at. That is as it should be of a server's: what strangers may do was
+// tried, not read.
+func (t *trials) notSeen() []Finding {
+	if len(t.unseen) == 0 {
+		return nil
+	}
+	return []Finding{{
+		Check: "exposure.settings", Level: Note, Tried: "Reading how the bucket is set up.", Got: "These credentials may not look at " + strings.Join(t.unseen, ", ") + ".",
+		Means: "The server does not need to. To have it looked at, whoever may set the bucket up runs `caseload doctor` once with credentials of their own.",
+	}}
 }
 
 // errorText is what an error says to people; other errors only that they are there.
@@ -110,14 +127,20 @@ func errorText(err error) string {
 
 // closed looks at Block Public Access, the bucket's policy and its ownership.
 func (t *trials) closed(ctx context.Context) []Finding {
-	return []Finding{t.publicBlock(ctx), t.publicPolicy(ctx), t.ownership(ctx)}
+	var found []Finding
+	for _, look := range []func(context.Context) *Finding{t.publicBlock, t.publicPolicy, t.ownership} {
+		if f := look(ctx); f != nil {
+			found = append(found, *f)
+		}
+	}
+	return append(found, t.notSeen()...)
 }
 
 // publicBlock: https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
-func (t *trials) publicBlock(ctx context.Context) Finding {
-	document, f := t.setting(ctx, "exposure.block", caseload.BucketPublicAccess, "Reading whether Block Public Access is on.")
-	if f.Level != Fine {
-		return *f
+func (t *trials) publicBlock(ctx context.Context) *Finding {
+	document, f := t.setting(ctx, "exposure.block", caseload.BucketPublicAccess, "Block Public Access")
+	if f == nil || f.Level != Fine {
+		return f
 	}
 	var off []string
 	var set map[string]bool
@@ -134,7 +157,7 @@ func (t *trials) publicBlock(ctx context.Context) Finding {
 	}
 	if len(off) == 0 {
 		f.Got = "It is on."
-		return *f
+		return f
 	}
 	f.Level = Warning
 	f.Means = "Nothing keeps a careless policy or ACL from opening the bucket to the world; Caseload never needs that."
@@ -145,20 +168,20 @@ func (t *trials) publicBlock(ctx context.Context) Finding {
 		Document: string(PublicAccessBlock()),
 		Apply:    t.apply(caseload.BucketPublicAccess),
 	}
-	return *f
+	return f
 }
 
 // publicPolicy looks for a statement that lets everybody in.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-policy-status
-func (t *trials) publicPolicy(ctx context.Context) Finding {
-	document, f := t.setting(ctx, "exposure.policy", caseload.BucketPolicy, "Reading the bucket's policy.")
-	if f.Level != Fine {
-		return *f
+func (t *trials) publicPolicy(ctx context.Context) *Finding {
+	document, f := t.setting(ctx, "exposure.policy", caseload.BucketPolicy, "its policy")
+	if f == nil || f.Level != Fine {
+		return f
 	}
 	f.Got = "No statement lets everybody in."
 	public := publicStatements(document)
 	if len(public) == 0 {
-		return *f
+		return f
 	}
 	f.Level, f.Got = Failure, "Everybody may "+strings.Join(public, ", ")+"."
 	f.Means = "The bucket's policy opens it to the world. Caseload never needs that: browsers come with signed addresses."
@@ -167,7 +190,7 @@ func (t *trials) publicPolicy(ctx context.Context) Finding {
 		Command:  "caseload bucket create",
 		Document: string(t.o.Bucket.TLSOnly().JSON()),
 	}
-	return *f
+	return f
 }
 
 // publicStatements returns what a policy allows to everybody without a condition. A condition may be as wide as none, but
@@ -222,14 +245,14 @@ func texts(value any) (out []string) {
 }
 
 // ownership: https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
-func (t *trials) ownership(ctx context.Context) Finding {
-	document, f := t.setting(ctx, "exposure.acl", caseload.BucketOwnership, "Reading whether ACLs are off.")
-	if f.Level != Fine {
-		return *f
+func (t *trials) ownership(ctx context.Context) *Finding {
+	document, f := t.setting(ctx, "exposure.acl", caseload.BucketOwnership, "whether ACLs are off")
+	if f == nil || f.Level != Fine {
+		return f
 	}
 	if strings.Contains(string(document), "BucketOwnerEnforced") {
 		f.Got = "They are."
-		return *f
+		return f
 	}
 	f.Level, f.Got = Warning, "They are on."
 	f.Means = "An ACL on the bucket or on one object could open it, past every policy; Caseload never sends one."
@@ -240,7 +263,7 @@ func (t *trials) ownership(ctx context.Context) Finding {
 		Document: string(Ownership()),
 		Apply:    t.apply(caseload.BucketOwnership),
 	}
-	return *f
+	return f
 }
 
 // noDocument is neither JSON nor XML: no store can set anything by it.

@@ -12,26 +12,32 @@ import (
 
 // keeping looks at what the bucket does with what lies in it: encryption, versions, and what its lifecycle rules end.
 func (t *trials) keeping(ctx context.Context) []Finding {
-	return append([]Finding{t.encryption(ctx), t.versions(ctx)}, t.lifecycle(ctx)...)
+	var found []Finding
+	for _, look := range []func(context.Context) *Finding{t.encryption, t.versions} {
+		if f := look(ctx); f != nil {
+			found = append(found, *f)
+		}
+	}
+	return append(found, t.lifecycle(ctx)...)
 }
 
 // encryption: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-encryption.html
-func (t *trials) encryption(ctx context.Context) Finding {
-	document, f := t.setting(ctx, "bucket.encryption", caseload.BucketEncryption, "Reading the bucket's default encryption.")
-	if f.Level != Fine {
-		return *f
+func (t *trials) encryption(ctx context.Context) *Finding {
+	document, f := t.setting(ctx, "bucket.encryption", caseload.BucketEncryption, "its default encryption")
+	if f == nil || f.Level != Fine {
+		return f
 	}
 	if len(document) > 0 {
 		f.Got = "It is set."
 		if strings.Contains(string(document), "aws:kms") {
 			f.Got = "It is set, with a key of KMS."
 		}
-		return *f
+		return f
 	}
 	if !t.o.AWS {
 		f.Level, f.Got = Note, "None is set."
 		f.Means = "What is stored is as encrypted as the store's disks are."
-		return *f
+		return f
 	}
 	f.Level, f.Got = Warning, "None is set."
 	f.Means = "What is stored may lie readable on the store's disks."
@@ -39,13 +45,13 @@ func (t *trials) encryption(ctx context.Context) Finding {
 		Say: "Whoever may set the bucket up switches it on.", Command: "caseload bucket create",
 		Document: string(t.o.Bucket.Encryption()), Apply: t.apply(caseload.BucketEncryption),
 	}
-	return *f
+	return f
 }
 
-func (t *trials) versions(ctx context.Context) Finding {
-	document, f := t.setting(ctx, "bucket.versioning", caseload.BucketVersioning, "Reading whether the bucket keeps versions.")
-	if f.Level != Fine {
-		return *f
+func (t *trials) versions(ctx context.Context) *Finding {
+	document, f := t.setting(ctx, "bucket.versioning", caseload.BucketVersioning, "whether it keeps versions")
+	if f == nil || f.Level != Fine {
+		return f
 	}
 	switch text := string(document); {
 	case strings.Contains(text, "Enabled"):
@@ -55,7 +61,7 @@ func (t *trials) versions(ctx context.Context) Finding {
 	default:
 		f.Level, f.Got, f.Means = Note, "It does not.", "What is erased is gone; Caseload's own trash is what there is. That is a choice, not a fault."
 	}
-	return *f
+	return f
 }
 
 // lifecycleRule is one rule, in the form of the store's command line.
@@ -98,7 +104,10 @@ func (r lifecycleRule) meets() bool {
 
 // lifecycle looks for the rule that aborts incomplete uploads, and for rules that would end or lock away live files.
 func (t *trials) lifecycle(ctx context.Context) []Finding {
-	document, f := t.setting(ctx, "bucket.abort-rule", caseload.BucketLifecycle, "Reading the bucket's lifecycle rules.")
+	document, f := t.setting(ctx, "bucket.abort-rule", caseload.BucketLifecycle, "its lifecycle rules")
+	if f == nil {
+		return nil
+	}
 	if f.Level != Fine {
 		return []Finding{*f}
 	}

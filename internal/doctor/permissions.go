@@ -130,6 +130,11 @@ func (t *trials) keyUnusable(got answer, tried string) Finding {
 	return f
 }
 
+// permissions tries each permission of the server by the call that takes it.
+func (t *trials) permissions(ctx context.Context) []Finding {
+	return append(append(t.looking(ctx), t.objects(ctx)...), t.uploads(ctx)...)
+}
+
 // looking tries the permissions to look at the bucket.
 func (t *trials) looking(ctx context.Context) []Finding {
 	return []Finding{

@@ -108,7 +108,7 @@ func (t *trials) corsLacks(check, what string, lacking []string, said string) Fi
 	f.Level, f.Got = Failure, "Not allowed: "+strings.Join(lacking, ", ")+"."
 	switch check {
 	case "cors.origin":
-		f.Got += " The store says: " + said + "."
+		f.Got += " The store says: " + strings.TrimRight(said, ".") + "."
 		f.Means = "Browsers on these addresses may not send to the store: large files take the slower way through this server, and stock Uppy fails. The bucket has no CORS rule, or one for another address; every letter counts, also http or https and the port."
 	case "cors.method":
 		f.Means = "Browsers may not use " + strings.Join(lacking, ", ") + " with the store: " + methodUse(lacking)

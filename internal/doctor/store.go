@@ -48,6 +48,7 @@ type StoreOptions struct {
 // trials is one run of the store's checks: what is tried, and what was learned on the way.
 type trials struct {
 	o         StoreOptions
+	reached   bool               // the bucket is ours, and something is allowed
 	run       string             // what this run's keys begin with
 	inside    bool               // the address of browsers is not reached from here: the server's own is taken
 	kept      caseload.ObjectKey // an object that was put; "" when none could be
@@ -55,6 +56,7 @@ type trials struct {
 	versioned bool
 	denied    map[string]bool // actions that were refused
 	made      []made          // what is to be removed again
+	unseen    []string        // settings of the bucket that these credentials may not look at
 }
 
 // trialPrefix is what every key of a trial begins with. No other key does: those of files begin with "f"
@@ -76,16 +78,14 @@ func StoreChecks(o StoreOptions) []Check {
 	own := !o.Embedded // in the embedded store nobody but us has an account, a policy or a setting
 	checks := []Check{
 		{Name: "bucket.contact", Needs: []string{"config.settings", "network", "clock.skew", "credentials"}, Run: t.contact},
-		{Name: "bucket.owner", Needs: reached, Run: t.owner},
+		{Name: "bucket.owner", Run: t.whenReached(t.owner)},
 	}
 	if own {
 		checks = append(checks, Check{Name: "bucket.keeping", Needs: reached, Run: t.keeping})
 	}
 	checks = append(checks,
-		Check{Name: "store.leftovers", Needs: reached, Run: t.leftovers},
-		Check{Name: "store.permission", Needs: reached, Run: t.looking},
-		Check{Name: "store.permission", Needs: reached, Run: t.objects},
-		Check{Name: "store.permission", Needs: reached, Run: t.uploads},
+		Check{Name: "store.leftovers", Run: t.whenReached(t.leftovers)},
+		Check{Name: "store.permission", Needs: reached, Run: t.permissions},
 	)
 	if own {
 		checks = append(checks, Check{Name: "store.wide", Needs: reached, Run: t.wide})
@@ -101,12 +101,20 @@ func StoreChecks(o StoreOptions) []Check {
 	}
 	if own {
 		checks = append(checks,
-			Check{Name: "exposure", Needs: reached, Run: t.strangersTry},
-			Check{Name: "exposure.tls", Needs: reached, Run: t.plain},
-			Check{Name: "exposure.closed", Needs: reached, Run: t.closed},
+			Check{Name: "exposure", Needs: reached, Run: t.exposure},
 		)
 	}
-	return append(checks, Check{Name: "store.tidy", Needs: reached, Run: t.tidy})
+	return append(checks, Check{Name: "store.tidy", Run: t.whenReached(t.tidy)})
+}
+
+// whenReached passes over what need not be said of a store that cannot be used at all.
+func (t *trials) whenReached(run func(ctx context.Context) []Finding) func(ctx context.Context) []Finding {
+	return func(ctx context.Context) []Finding {
+		if !t.reached {
+			return nil
+		}
+		return run(ctx)
+	}
 }
 
 // public tells whether browsers' address of the store is reached from here. When it is not, the server's own is tried in its
