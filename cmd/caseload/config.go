@@ -30,6 +30,8 @@ type config struct {
 	S3Addressing      string
 	CloudFrontKeyID   string
 	CloudFrontKeyFile string
+	BucketKMSKey      string
+	BucketVersioning  bool
 
 	DirectThreshold int64
 	MaxFileSize     int64
@@ -130,7 +132,7 @@ var settings = []setting{
 	},
 	{
 		Name: "CASELOAD_CORS_ORIGINS", Kind: origins,
-		Help: "Origins of other web applications, separated by commas, whose pages may send files to the embedded store (docs/uppy.md): https://app.example, scheme and host exactly. An external store has a CORS rule of its own.",
+		Help: "Origins of other web applications, separated by commas, whose pages may send files (docs/uppy.md): https://app.example, scheme and host exactly. The embedded store knows them from its next start, an external one from `caseload bucket cors apply`.",
 		into: func(c *config) any { return &c.CORSOrigins },
 	},
 
@@ -194,6 +196,16 @@ var settings = []setting{
 		Name: "AWS_CLOUDFRONT_KEY_FILE", Kind: text,
 		Help: "File with that key pair's private key (PEM).",
 		into: func(c *config) any { return &c.CloudFrontKeyFile },
+	},
+	{
+		Name: "CASELOAD_BUCKET_KMS_KEY", Kind: text,
+		Help: "ARN of the KMS key by which `caseload bucket create` has the bucket encrypt, and which the printed policies open. Empty: the store's own key. No request names a key: the bucket's default encryption does.",
+		into: func(c *config) any { return &c.BucketKMSKey },
+	},
+	{
+		Name: "CASELOAD_BUCKET_VERSIONING", Default: "False", Kind: yesNo,
+		Help: "True: `caseload bucket create` has the bucket keep versions, and the printed policies let Caseload read and erase them. False: versioning is left as it is.",
+		into: func(c *config) any { return &c.BucketVersioning },
 	},
 
 	{

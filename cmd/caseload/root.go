@@ -30,6 +30,7 @@ reachable · 77 token not valid or not allowed · 78 wrong settings, nothing was
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), inspectCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(), doctorCommand(),
+		bucketCommand(),
 		fsckCommand(), checkCommand(), auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
 		usageCommand(), quotaCommand(),
 	)

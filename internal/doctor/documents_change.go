@@ -16,6 +16,7 @@ type Change struct {
 	Have    []byte   // indented JSON; nil: it is not set
 	Want    []byte   // indented JSON; what is there and not ours stays in it
 	Notes   []string // what a person should know besides, one sentence each
+	Lacking bool     // the store has no such setting; the note says what is done instead
 }
 
 // Needed tells whether there is something to do.
