@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"dcdentals.com/caseload/internal/dicom/dicomtest"
+	"dcdentals.com/caseload/internal/objectstore/s3test"
 )
 
 func TestMain(m *testing.M) {
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the real commands as testdata/script tells, each in a folder and an environment of its own.
 func TestScripts(t *testing.T) {
+	store := s3test.Start(t) // for scripts that want one of another make than the embedded
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -28,6 +30,9 @@ func TestScripts(t *testing.T) {
 				e.Setenv(s.Name, "")
 			}
 			e.Setenv("CASELOAD_ADDR", "127.0.0.1:0")
+			e.Setenv("S3TEST_ENDPOINT", store.Endpoint)
+			e.Setenv("S3TEST_ACCESS_KEY", store.AccessKey)
+			e.Setenv("S3TEST_SECRET_KEY", store.SecretKey)
 			return twoPatients(filepath.Join(e.WorkDir, "patients"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "occupy": occupy, "setenv": setEnv},
