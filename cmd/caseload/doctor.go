@@ -70,6 +70,7 @@ func runDoctor(cmd *cobra.Command, _ []string) error {
 		c.examinedOrigin = origins[0]
 	}
 	examined := c.examination(judged)
+	defer examined.close()
 
 	out := cmd.OutOrStdout()
 	if flag("json") {

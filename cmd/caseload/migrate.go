@@ -1,10 +1,36 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"dcdentals.com/caseload/internal/jobs"
+	"dcdentals.com/caseload/internal/store"
 )
+
+// migrateQueue brings the queue's own tables up to date, as serve does when it starts.
+func migrateQueue(ctx context.Context, c *config, db *store.Store) error {
+	queue, err := idleQueue(c, db, newLog(c))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = queue.Stop(ctx) }()
+	return queue.Migrate(ctx)
+}
+
+// idleQueue connects the queue without working on it.
+func idleQueue(c *config, db *store.Store, log *slog.Logger) (*jobs.Jobs, error) {
+	cfg := jobs.Config{Engine: db.Engine(), Log: log}
+	if c.postgres() {
+		cfg.PostgresURL = c.DatabaseURL.Reveal()
+	} else {
+		cfg.DB = db.DB()
+	}
+	return jobs.New(cfg)
+}
 
 func migrateCommand() *cobra.Command {
 	return dataFlag(&cobra.Command{
@@ -21,6 +47,9 @@ newer version is refused and left as it is.`,
 				return err
 			}
 			defer db.Close()
+			if err := migrateQueue(cmd.Context(), c, db); err != nil {
+				return err
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), "caseload: the database has the current schema")
 			return nil
 		},

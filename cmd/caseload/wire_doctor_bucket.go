@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 
 	"dcdentals.com/caseload/internal/doctor"
@@ -9,8 +10,16 @@ import (
 
 // bucketChecks are those of the bucket at the store that objects leads to.
 func (c *config) bucketChecks(objects *objectstore.Store) []doctor.Check {
+	account := func(ctx context.Context) string {
+		id, _, _, _ := objects.Principal(ctx) // "" when STS does not say
+		return id
+	}
+	aws := c.UseS3 && c.S3Endpoint == nil
+	if !aws {
+		account = nil
+	}
 	return doctor.StoreChecks(doctor.StoreOptions{
-		Store: objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: c.UseS3 && c.S3Endpoint == nil,
+		Store: objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: aws, Account: account,
 		Bucket: doctor.Bucket{
 			Name: objects.Bucket(), Region: c.S3Region, Origins: c.pageOrigins(), AbandonAfter: c.AbandonAfter,
 			Plain: c.S3Endpoint != nil && c.S3Endpoint.Scheme == "http",

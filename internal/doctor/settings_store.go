@@ -144,7 +144,7 @@ func (j *judgement) plainHTTP(name string, u *url.URL) {
 	case ofAWS(u):
 		j.say(Warning, "endpoint", []string{name}, name+" begins with http.", "Patients' files and signed links travel readable over the internet.",
 			"Set "+name+" to the https address; AWS has one everywhere.")
-	case public || !private(u.Hostname()):
+	case public || !insideHost(u.Hostname()):
 		j.say(Warning, "endpoint", []string{name}, name+" begins with http.", "Patients' files and signed links travel readable.",
 			"Give the store a certificate and set "+name+" to its https address.")
 	default:
@@ -152,9 +152,9 @@ func (j *judgement) plainHTTP(name string, u *url.URL) {
 	}
 }
 
-// private tells whether a host is of a private network: an address of one, or a name without a dot (a container, a host of
+// insideHost tells whether a host is of a private network: an address of one, or a name without a dot (a container, a host of
 // the same network).
-func private(host string) bool {
+func insideHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
 		return !strings.Contains(host, ".") || strings.HasSuffix(host, ".internal") || strings.HasSuffix(host, ".local")

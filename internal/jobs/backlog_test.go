@@ -55,3 +55,29 @@ func query(t *testing.T, n *node, statement string) {
 		t.Fatal(err)
 	}
 }
+
+func TestTheBacklogTellsWhetherAnybodyWorks(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		n := newNode(t, url, "one") // paused: not started yet
+		ctx := t.Context()
+		f := n.stored()
+		query(t, n, map[string]string{
+			"sqlite":   `UPDATE river_job SET scheduled_at = datetime('now', '-3600 seconds') WHERE kind = 'read_file'`,
+			"postgres": `UPDATE river_job SET scheduled_at = now() - interval '3600 seconds' WHERE kind = 'read_file'`,
+		}[n.store.Engine()])
+		ready, oldest, working, err := n.jobs.Backlog(ctx)
+		if err != nil || ready != 1 || oldest < 59*time.Minute || oldest > 2*time.Hour || working {
+			t.Errorf("before the start: %d ready, the oldest %s, working %t, %v", ready, oldest, working, err)
+		}
+		n.start()
+		n.await(f.ID, caseload.Ready, 60*time.Second)
+		for deadline := time.Now().Add(30 * time.Second); !working && time.Now().Before(deadline); { // a leader is elected soon
+			if ready, _, working, err = n.jobs.Backlog(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ready != 0 || !working {
+			t.Errorf("at work: %d ready, working %t", ready, working)
+		}
+	})
+}

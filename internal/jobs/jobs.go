@@ -102,7 +102,8 @@ type engine interface {
 	validate(ctx context.Context) error
 	ping(ctx context.Context) error
 	waiting(ctx context.Context) (int64, error)
-	prepare(ctx context.Context) error // before the workers start
+	backlog(ctx context.Context) (ready int64, oldest float64, leaders int64, err error) // oldest in seconds
+	prepare(ctx context.Context) error                                                   // before the workers start
 	start(ctx context.Context) error
 	sweepNow(ctx context.Context) error
 	stop(ctx context.Context) error

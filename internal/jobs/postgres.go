@@ -78,4 +78,9 @@ func (p *postgres) waiting(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+func (p *postgres) backlog(ctx context.Context) (ready int64, oldest float64, leaders int64, err error) {
+	err = p.pool.QueryRow(ctx, askBacklogPostgres).Scan(&ready, &oldest, &leaders)
+	return ready, oldest, leaders, err
+}
+
 func (p *postgres) close() { p.pool.Close() }

@@ -62,4 +62,9 @@ func (s *sqlite) waiting(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+func (s *sqlite) backlog(ctx context.Context) (ready int64, oldest float64, leaders int64, err error) {
+	err = s.db.QueryRowContext(ctx, askBacklogSQLite).Scan(&ready, &oldest, &leaders)
+	return ready, oldest, leaders, err
+}
+
 func (s *sqlite) close() {} // the database is the store's

@@ -57,6 +57,7 @@ type Config struct {
 // Store is one bucket. It is safe for use by many goroutines at once.
 type Store struct {
 	bucket string
+	sdk    aws.Config // what every client of AWS is made of
 	client *s3.Client // through few connections with small buffers; bulk and slow are for the calls that need more
 	// Clients that sign are made once: making one writes into what every call of the SDK reads.
 	presigner *s3.PresignClient
@@ -122,7 +123,7 @@ func newStore(bucket string, log *slog.Logger, c aws.Config,
 	if log == nil {
 		log = slog.Default()
 	}
-	s := &Store{bucket: bucket, pace: defaultPace, log: log}
+	s := &Store{bucket: bucket, sdk: c, pace: defaultPace, log: log}
 	s.slow = &http.Client{Transport: newTransport(dial, completeTimeout, briefBuffer)}
 	s.bulk = &http.Client{Transport: newTransport(dial, answerTimeout, bulkBuffer)}
 	brief := newTransport(dial, answerTimeout, briefBuffer)

@@ -62,16 +62,19 @@ func (s *Store) Migrate(ctx context.Context) (err error) {
 	return nil
 }
 
-// apply runs one step unless the schema already has it.
+// apply runs one step unless the schema already has that very step: a later one may have come first, from a program that
+// was built beside this one.
 func (t *tx) apply(ctx context.Context, step migration, steps []migration) error {
 	if err := t.lockSchema(ctx); err != nil {
 		return err
 	}
-	var has int64
-	if err := t.QueryRowContext(ctx, `SELECT COALESCE(max(version), 0) FROM schema_migrations`).Scan(&has); err != nil {
+	var newest, same int64
+	err := t.QueryRowContext(ctx, `SELECT COALESCE(max(version), 0), count(CASE WHEN version = $1 THEN 1 END) FROM schema_migrations`, step.version).
+		Scan(&newest, &same)
+	if err != nil {
 		return err
 	}
-	if err := refuseNewer(has, steps); err != nil || has >= step.version {
+	if err := refuseNewer(newest, steps); err != nil || same > 0 {
 		return err
 	}
 	for _, statements := range step.sql {
@@ -79,7 +82,7 @@ func (t *tx) apply(ctx context.Context, step migration, steps []migration) error
 			return fmt.Errorf("step %d %s: %w", step.version, step.name, err)
 		}
 	}
-	_, err := t.ExecContext(ctx, `INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)`,
+	_, err = t.ExecContext(ctx, `INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)`,
 		step.version, step.name, toMS(t.now))
 	if err == nil {
 		t.store.log.Info("schema migrated", "version", step.version, "name", step.name)
@@ -96,7 +99,7 @@ func (t *tx) lockSchema(ctx context.Context) error {
 	return err
 }
 
-// CheckSchema answers nil when the schema is exactly this program's; Conflict when it is older or newer.
+// CheckSchema answers nil when the schema is exactly this program's; Conflict when it is newer or lacks a step.
 func (s *Store) CheckSchema(ctx context.Context) (err error) {
 	defer explain("check the schema", &err)
 	steps, err := s.steps()
@@ -110,11 +113,12 @@ func (s *Store) CheckSchema(ctx context.Context) (err error) {
 	if err := refuseNewer(has, steps); err != nil {
 		return err
 	}
-	if wants := steps[len(steps)-1].version; has < wants {
-		return conflict("The database's schema is version %d; this caseload needs version %d.", has, wants).
-			WithHint("Make a backup, then run `caseload migrate`.")
+	missing, _, err := s.Schema(ctx)
+	if err != nil || len(missing) == 0 {
+		return err
 	}
-	return nil
+	return conflict("The database's schema is version %d and lacks %s; this caseload needs it.", has, strings.Join(missing, ", ")).
+		WithHint("Make a backup, then run `caseload migrate`.")
 }
 
 func (s *Store) schemaVersion(ctx context.Context) (int64, error) {

@@ -1,0 +1,207 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// fakeDatabase answers what it is told to; only to cause what a real one does not do in a test.
+type fakeDatabase struct {
+	version          string
+	missing, unknown []string
+	obstacles        []string
+	now, most        int
+	skew             time.Duration
+	overdue          int64
+	since            time.Time
+	err              error
+}
+
+func (f fakeDatabase) Ping(context.Context) (time.Time, error)       { return time.Now().Add(f.skew), f.err }
+func (f fakeDatabase) Version(context.Context) (string, error)       { return f.version, f.err }
+func (f fakeDatabase) Obstacles(context.Context) ([]string, error)   { return f.obstacles, f.err }
+func (f fakeDatabase) Connections(context.Context) (int, int, error) { return f.now, f.most, f.err }
+func (f fakeDatabase) Schema(context.Context) (missing, unknown []string, err error) {
+	return f.missing, f.unknown, f.err
+}
+func (f fakeDatabase) Overdue(context.Context) (int64, time.Time, error) {
+	return f.overdue, f.since, f.err
+}
+
+type fakeQueue struct {
+	ready   int64
+	oldest  time.Duration
+	working bool
+}
+
+func (f fakeQueue) Backlog(context.Context) (int64, time.Duration, bool, error) {
+	return f.ready, f.oldest, f.working, nil
+}
+
+func opens(db Database, err error) func(context.Context) (Database, error) {
+	return func(context.Context) (Database, error) { return db, err }
+}
+
+func TestWhatIsWrongWithTheDatabaseIsNamed(t *testing.T) {
+	sound := fakeDatabase{version: "17.2", now: 3, most: 97}
+	unavailable := func(cause string) error {
+		return caseload.Errorf(caseload.Unavailable, "The database cannot answer now.").WithCause(errors.New(cause))
+	}
+	for name, test := range map[string]struct {
+		db   fakeDatabase
+		open error
+		want []string
+		says string
+	}{
+		"all is well":       {sound, nil, nil, ""},
+		"a wrong password":  {open: unavailable("failed SASL auth: FATAL: password authentication failed (SQLSTATE 28P01)"), want: []string{"database.reachable.access failure"}, says: "pg_hba"},
+		"no such database":  {open: unavailable(`FATAL: database "x" does not exist (SQLSTATE 3D000)`), want: []string{"database.reachable.name failure"}, says: "createdb"},
+		"no host":           {open: unavailable("hostname resolving error: lookup db: no such host"), want: []string{"database.reachable.host failure"}, says: "CASELOAD_DATABASE_URL"},
+		"nothing listens":   {open: unavailable("dial tcp 127.0.0.1:1: connect: connection refused"), want: []string{"database.reachable.refused failure"}, says: "listen_addresses"},
+		"too many":          {open: unavailable("sorry, too many clients already (SQLSTATE 53300)"), want: []string{"database.reachable.full failure"}, says: "max_connections"},
+		"anything else":     {open: errors.New("odd"), want: []string{"database.reachable failure"}, says: "odd"},
+		"too old":           {db: changedDatabase(sound, func(d *fakeDatabase) { d.version = "14.9" }), want: []string{"database.version failure"}, says: "15"},
+		"a step is missing": {db: changedDatabase(sound, func(d *fakeDatabase) { d.missing = []string{"0006_resumed"} }), want: []string{"database.schema failure"}, says: "0006_resumed"},
+		"a newer one":       {db: changedDatabase(sound, func(d *fakeDatabase) { d.unknown = []string{"9001_more"} }), want: []string{"database.schema failure"}, says: "newer"},
+		"a standby":         {db: changedDatabase(sound, func(d *fakeDatabase) { d.obstacles = []string{"The server is a standby that only answers reads."} }), want: []string{"database.rights failure"}, says: "standby"},
+		"nearly full":       {db: changedDatabase(sound, func(d *fakeDatabase) { d.now = 95 }), want: []string{"database.connections warning"}, says: "max_connections"},
+		"another clock":     {db: changedDatabase(sound, func(d *fakeDatabase) { d.skew = time.Hour }), want: []string{"clock.database warning"}, says: "60 min"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := Run(t.Context(), DatabaseChecks(DatabaseOptions{Open: opens(test.db, test.open), Postgres: true}), nil)
+			if got := worstOf(report); !reflect.DeepEqual(got, test.want) {
+				t.Fatalf("found %q, want %q: %+v", got, test.want, report.Findings)
+			}
+			saysHowItIsMended(t, report, test.says)
+		})
+	}
+}
+
+func saysHowItIsMended(t *testing.T, report Report, says string) {
+	t.Helper()
+	for _, f := range report.Findings {
+		if f.Level != Warning && f.Level != Failure {
+			continue
+		}
+		if f.Fix == nil || f.Means == "" {
+			t.Fatalf("it does not say what it means or how it is mended: %+v", f)
+		}
+		if text := f.Got + f.Means + f.Fix.Say + f.Fix.Command; !strings.Contains(text, says) {
+			t.Errorf("%q is not in %q", says, text)
+		}
+	}
+}
+
+func changedDatabase(d fakeDatabase, change func(*fakeDatabase)) fakeDatabase {
+	change(&d)
+	return d
+}
+
+func TestADatabaseThatIsNotMadeYetIsNoFault(t *testing.T) {
+	report := Run(t.Context(), DatabaseChecks(DatabaseOptions{Fresh: true}), nil)
+	if report.Worst() != Note || len(report.Findings) != 1 {
+		t.Errorf("%+v", report.Findings)
+	}
+}
+
+func TestWhatIsWrongWhileRunningIsNamed(t *testing.T) {
+	long := time.Now().Add(-time.Hour)
+	for name, test := range map[string]struct {
+		queue   fakeQueue
+		db      fakeDatabase
+		serving bool
+		want    []string
+	}{
+		"at work":                        {fakeQueue{3, time.Second, true}, fakeDatabase{}, true, nil},
+		"nothing runs, nothing waits":    {fakeQueue{}, fakeDatabase{}, false, nil},
+		"a web process without a worker": {fakeQueue{}, fakeDatabase{}, true, []string{"running.workers warning"}},
+		"files wait for nobody":          {fakeQueue{1, time.Minute, false}, fakeDatabase{}, false, []string{"running.workers failure"}},
+		"a long queue":                   {fakeQueue{5000, time.Hour, true}, fakeDatabase{}, true, []string{"running.queue warning"}},
+		"a sweep that fails":             {fakeQueue{0, 0, true}, fakeDatabase{overdue: 7, since: long}, true, []string{"running.sweep warning"}},
+		"overdue while nothing runs":     {fakeQueue{}, fakeDatabase{overdue: 7, since: long}, false, nil},
+		"overdue for a moment":           {fakeQueue{0, 0, true}, fakeDatabase{overdue: 7, since: time.Now()}, true, nil},
+	} {
+		o := RunningOptions{
+			Queue: func(context.Context) (Queue, error) { return test.queue, nil }, Records: opens(test.db, nil), Serving: test.serving,
+		}
+		report := Run(t.Context(), RunningChecks(o), nil)
+		if got := worstOf(report); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: found %q, want %q", name, got, test.want)
+		}
+		saysHowItIsMended(t, report, "")
+	}
+}
+
+func TestWhatIsWrongWithTheDiskIsNamed(t *testing.T) {
+	const gib = 1 << 30
+	roomy := Disk{Free: 500 * gib, Size: 1000 * gib, FreeFiles: 60e6, Files: 61e6, Kind: "ext4"}
+	for name, test := range map[string]struct {
+		change func(*Disk)
+		sqlite bool
+		want   []string
+	}{
+		"room enough":                   {func(*Disk) {}, true, nil},
+		"a large disk, well used":       {func(d *Disk) { d.Free, d.Size = 400*gib, 20000*gib }, true, nil},
+		"no fixed number of inodes":     {func(d *Disk) { d.FreeFiles, d.Files = 0, 0 }, true, nil},
+		"a container's layer":           {func(d *Disk) { d.Kind, d.PerhapsOverlaying = "overlayfs", true }, true, nil},
+		"nearly full":                   {func(d *Disk) { d.Free = 10 * gib }, true, []string{"database.disk warning"}},
+		"full":                          {func(d *Disk) { d.Free = 1 << 20 }, true, []string{"database.disk failure"}},
+		"too little for one file":       {func(d *Disk) { d.Free, d.Size = 3*gib, 4*gib }, true, []string{"database.disk warning"}},
+		"few inodes":                    {func(d *Disk) { d.FreeFiles = 1000 }, true, []string{"database.inodes warning"}},
+		"SQLite on NFS":                 {func(d *Disk) { d.Kind, d.Network = "NFS", true }, true, []string{"database.filesystem failure"}},
+		"only the embedded store on it": {func(d *Disk) { d.Kind, d.Network = "NFS", true }, false, []string{"database.filesystem warning"}},
+		"in memory":                     {func(d *Disk) { d.Kind, d.Temporary = "tmpfs", true }, true, []string{"database.filesystem warning"}},
+		"FUSE":                          {func(d *Disk) { d.Kind = "FUSE" }, true, nil},
+	} {
+		disk := roomy
+		test.change(&disk)
+		o := FolderOptions{Folder: filepath.Join(t.TempDir(), "data"), SQLite: test.sqlite, Store: true, Largest: 2 * gib, LookDisk: func(string) (Disk, error) { return disk, nil }}
+		report := Run(t.Context(), FolderChecks(o), nil)
+		if got := worstOf(report); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: found %q, want %q: %+v", name, got, test.want, report.Findings)
+		}
+		saysHowItIsMended(t, report, "")
+	}
+	if checks := FolderChecks(FolderOptions{Folder: t.TempDir()}); checks != nil {
+		t.Error("a folder that keeps nothing is looked at")
+	}
+}
+
+func TestAnOpenDataFolderIsClosedByTheFix(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	look := func() Finding {
+		return Run(t.Context(), FolderChecks(FolderOptions{Folder: folder, SQLite: true}), nil).Findings[0]
+	}
+	f := look()
+	if f.Check != "database.folder" || f.Level != Warning || f.Fix.Apply == nil {
+		t.Fatalf("%+v", f)
+	}
+	if err := f.Fix.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if f := look(); f.Level != Fine {
+		t.Errorf("after the fix: %+v", f)
+	}
+	if got := quoted("/srv/it's here"); got != `'/srv/it'\''s here'` {
+		t.Errorf("as a shell takes it: %s", got)
+	}
+}
+
+// The real file system below the test answers, with a kind that is known.
+func TestTheRealDiskAnswers(t *testing.T) {
+	disk, err := lookDisk(t.TempDir())
+	if err != nil || disk.Size == 0 || disk.Free > disk.Size {
+		t.Errorf("%+v, %v", disk, err)
+	}
+}
