@@ -11,6 +11,14 @@ type Me struct {
 	User         User         `json:"user"`
 	Organization Organization `json:"organization"`
 	Limits       Limits       `json:"limits"`
+	Quota        *Quota       `json:"quota,omitempty"` // absent: no limit
+}
+
+// Quota is the most the organization may keep and what it keeps, in bytes.
+type Quota struct {
+	Limit int64 `json:"limit"`
+	Used  int64 `json:"used"` // received and planned together
+	Free  int64 `json:"free"`
 }
 
 // Organization is the tenant of the caller.

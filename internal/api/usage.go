@@ -19,6 +19,8 @@ type Usage struct {
 	Organizations []UsageOrganization `json:"organizations"`
 	Kinds         []UsageCount        `json:"kinds"`
 	Cases         []UsageCase         `json:"cases"`
+	Recent        []UsageFile         `json:"recent"`   // received last
+	Arriving      []UsageFile         `json:"arriving"` // in flight
 	Days          []UsageDay          `json:"days"`
 }
 
@@ -80,6 +82,17 @@ type UsageCase struct {
 	Bytes        int64  `json:"bytes"`
 }
 
+// UsageFile is one file that came in last or is coming in.
+type UsageFile struct {
+	File         string    `json:"file"`
+	Case         string    `json:"case"`
+	Organization string    `json:"organization"`
+	Kind         string    `json:"kind,omitempty"`
+	Bytes        int64     `json:"bytes"`
+	Sent         int64     `json:"sent_bytes"`
+	At           time.Time `json:"at"` // received, or last heard of
+}
+
 // UsageDay is what was kept at the end of one day, by class.
 type UsageDay struct {
 	Day     string `json:"day"`
@@ -117,10 +130,27 @@ func UsageFrom(u caseload.Usage) Usage {
 	for _, c := range u.Cases {
 		d.Cases = append(d.Cases, UsageCase{string(c.Case), c.Number, string(c.Organization), c.Files, c.Bytes})
 	}
+	d.Recent, d.Arriving = usageFiles(u.Recent), usageFiles(u.Arriving)
 	for _, day := range u.Days {
 		d.Days = append(d.Days, UsageDay{day.Day, string(day.Class), day.Objects, day.Bytes})
 	}
 	return d
+}
+
+// FromQuota tells a quota as the contract does: nil without a limit.
+func FromQuota(q caseload.Quota) *Quota {
+	if q.Limit == 0 {
+		return nil
+	}
+	return &Quota{Limit: q.Limit, Used: q.Used, Free: q.Free()}
+}
+
+func usageFiles(files []caseload.RecentFile) []UsageFile {
+	out := make([]UsageFile, 0, len(files))
+	for _, f := range files {
+		out = append(out, UsageFile{string(f.File), string(f.Case), string(f.Organization), string(f.Kind), f.Size, f.Sent, f.At})
+	}
+	return out
 }
 
 func ledgerJSON(l *caseload.Ledger) *UsageLedger {

@@ -21,6 +21,10 @@ func (s *Server) apiShowMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	quota, err := s.Store.Quota(r.Context(), user)
+	if err != nil {
+		return err
+	}
 	return answer(w, http.StatusOK, api.Me{
 		User:         api.FromUser(user),
 		Organization: api.Organization{ID: string(organization.ID), Name: organization.Name, CreatedAt: organization.CreatedAt.UTC()},
@@ -29,6 +33,7 @@ func (s *Server) apiShowMe(w http.ResponseWriter, r *http.Request) error {
 			MaxBatchFiles: caseload.MaxBatchFiles, MaxBatchBytes: caseload.MaxBatchBytes,
 			URLExpiry: int64(min(s.Limits.URLExpiry, caseload.MaxURLExpiry) / time.Second),
 		},
+		Quota: api.FromQuota(quota),
 	})
 }
 

@@ -75,6 +75,7 @@ func (c fileCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- filesDesc
 	out <- bytesDesc
 	out <- intentsDesc
+	describeUsage(out)
 }
 
 func (c fileCollector) Collect(out chan<- prometheus.Metric) {
@@ -85,6 +86,7 @@ func (c fileCollector) Collect(out chan<- prometheus.Metric) {
 		c.log.Warn("metrics without the files", "error", err)
 		return
 	}
+	c.collectUsage(ctx, out)
 	out <- prometheus.MustNewConstMetric(intentsDesc, prometheus.GaugeValue, float64(stats.Intents))
 	for _, line := range stats.Files {
 		out <- prometheus.MustNewConstMetric(filesDesc, prometheus.GaugeValue, float64(line.Files), string(line.State), string(line.Route))
