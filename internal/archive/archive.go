@@ -98,6 +98,10 @@ type Archive struct {
 	Zip64        bool
 	Declared     int64 // bytes all entries claim to inflate to
 	Size         int64 // bytes of the archive
+	Salvaged     bool  // the entries were found one by one, without the list of contents; see Recover
+	Cut          bool  // of a salvaged archive: it ends in the middle of its entries, or right behind one
+	CutAfter     int   // of a cut one: how many entries, whole and damaged ones, come before the cut
+	Lost         []Lost
 	Base         int64 // where the archive begins in the outermost source; −1: it lies compressed in another one
 
 	r         io.ReaderAt

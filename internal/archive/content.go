@@ -36,14 +36,13 @@ func (e Entry) localHeader(b []byte) (int64, error) {
 // differs returns what the local header in b states otherwise than the directory; "" when nothing.
 func (e Entry) differs(b []byte) string {
 	flags, nameLen := little.Uint16(b[6:]), int(little.Uint16(b[26:]))
-	const utf8Name, descriptor = 0x0800, 0x0008
 	if (flags^e.flags)&utf8Name == 0 && localHeaderSize+nameLen <= len(b) && !sameName(b[localHeaderSize:localHeaderSize+nameLen], e.raw) {
 		return "names"
 	}
 	if (flags^e.flags)&1 != 0 {
 		return "encryption"
 	}
-	if flags&descriptor != 0 {
+	if flags&descriptorFlag != 0 {
 		return ""
 	}
 	claims := func(b []byte, value int64) bool {

@@ -17,6 +17,13 @@ const (
 	longestComment    = 1<<16 - 1
 )
 
+// General purpose bits (APPNOTE 4.4.4).
+const (
+	encryptedFlags = 0x2041 // traditional, strong, masked headers
+	descriptorFlag = 0x0008 // sizes and checksum stand behind the data
+	utf8Name       = 0x0800
+)
+
 var little = binary.LittleEndian
 
 // directory says where the central directory lies.
@@ -49,11 +56,11 @@ func (a *Archive) findDirectory(size int64, lim Limits) (directory, error) {
 	if d.entries > uint64(lim.Entries) {
 		return d, refuse(TooManyEntries, "The archive holds %d entries; %d are the limit.", d.entries, lim.Entries)
 	}
-	if d.size > lim.Directory {
-		return d, refuse(DirectoryTooLarge, "The list of contents takes %s; %s are the limit.", readable(d.size), readable(lim.Directory))
-	}
 	if d.size < 0 || d.offset < 0 || d.size > stop || d.offset > stop-d.size {
 		return d, refuse(DirectoryDamaged, "The archive's list of contents is damaged or cut off.")
+	}
+	if d.size > lim.Directory {
+		return d, refuse(DirectoryTooLarge, "The list of contents takes %s; %s are the limit.", readable(d.size), readable(lim.Directory))
 	}
 	d.base = stop - d.size - d.offset
 	d.offset = stop - d.size
@@ -163,7 +170,7 @@ func parseEntry(b []byte, nameLen, extraLen int, names nameDecoder) (Entry, erro
 		Compressed: int64(little.Uint32(b[20:])), Size: int64(little.Uint32(b[24:])),
 		HeaderOffset: int64(little.Uint32(b[42:])),
 		Modified:     dosTime(little.Uint16(b[14:]), little.Uint16(b[12:])),
-		Encrypted:    flags&0x2041 != 0, // traditional, strong, masked headers (APPNOTE 4.4.4)
+		Encrypted:    flags&encryptedFlags != 0,
 		raw:          string(rawName),
 		flags:        flags,
 	}
@@ -174,7 +181,7 @@ func parseEntry(b []byte, nameLen, extraLen int, names nameDecoder) (Entry, erro
 		return e, refuse(DirectoryDamaged, "An entry of the archive states impossible sizes.")
 	}
 	e.Encrypted = e.Encrypted || e.Method == 99
-	e.Name = names.decode(rawName, flags&0x0800 != 0, extra)
+	e.Name = names.decode(rawName, flags&utf8Name != 0, extra)
 	mode := little.Uint32(b[38:]) >> 16
 	fromUnix := b[5] == 3 || b[5] == 19
 	e.Symlink = fromUnix && mode&0xF000 == 0xA000

@@ -17,7 +17,7 @@ const (
 // Inside opens the ZIP that an entry of a is. A stored entry is read in place: its own entries lie at Base + their
 // offset in a's source. A compressed one has to be inflated from its beginning for whatever is read of it, which takes
 // two passes over the entry and a bounded amount of memory: its entries are best asked for in their order, by one
-// worker. It returns what Open returns; the limits are those of this archive alone.
+// worker. It returns what Recover returns; the limits are those of this archive alone.
 func (a *Archive) Inside(ctx context.Context, e Entry, lim Limits) (*Archive, error) {
 	if err := e.Supported(); err != nil {
 		return nil, err
@@ -27,13 +27,13 @@ func (a *Archive) Inside(ctx context.Context, e Entry, lim Limits) (*Archive, er
 		return nil, err
 	}
 	if e.Method == Store {
-		inner, err := Open(ctx, io.NewSectionReader(a.r, offset, e.Compressed), min(e.Size, e.Compressed), lim)
+		inner, err := Recover(ctx, io.NewSectionReader(a.r, offset, e.Compressed), min(e.Size, e.Compressed), lim)
 		if inner != nil {
 			inner.Base = a.Base + offset
 		}
 		return inner, err
 	}
-	inner, err := Open(ctx, &replay{ctx: ctx, a: a, e: e, offset: offset}, e.Size, lim)
+	inner, err := Recover(ctx, &replay{ctx: ctx, a: a, e: e, offset: offset}, e.Size, lim)
 	if inner != nil {
 		inner.Base = -1
 	}

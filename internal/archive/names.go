@@ -21,20 +21,28 @@ type nameDecoder struct{ legacy encoding.Encoding }
 // newNameDecoder settles the code page for the names in a central directory that are neither flagged nor valid UTF-8.
 func newNameDecoder(directory []byte) nameDecoder {
 	var sample []byte
-	for b := directory; len(b) >= directoryItemSize && len(sample) < 64<<10; {
+	for b := directory; len(b) >= directoryItemSize && len(sample) < mostSample; {
 		nameLen := int(little.Uint16(b[28:]))
 		whole := directoryItemSize + nameLen + int(little.Uint16(b[30:])) + int(little.Uint16(b[32:]))
 		if whole > len(b) {
 			break
 		}
-		name := b[directoryItemSize : directoryItemSize+nameLen]
-		if little.Uint16(b[8:])&0x0800 == 0 && !utf8.Valid(name) {
-			sample = append(append(sample, name...), '\n')
-		}
+		sample = addSample(sample, b[directoryItemSize:directoryItemSize+nameLen], little.Uint16(b[8:]))
 		b = b[whole:]
 	}
 	return nameDecoder{legacyEncoding(sample)}
 }
+
+// addSample adds a name that does not say how it is written to what the code page is judged by.
+func addSample(sample, name []byte, flags uint16) []byte {
+	if flags&utf8Name != 0 || utf8.Valid(name) || len(sample) >= mostSample {
+		return sample
+	}
+	return append(append(sample, name...), '\n')
+}
+
+// mostSample is enough to judge a code page by, in bytes.
+const mostSample = 64 << 10
 
 // legacyEncoding guesses the code page of names: the candidate that reads every byte and gives the most plausible text.
 // CP437, which reads anything, is what APPNOTE D.1 prescribes and the last resort.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"dcdentals.com/caseload/internal/archive/archivetest"
 	"dcdentals.com/caseload/internal/caseload"
 )
 
@@ -120,6 +121,44 @@ func TestDamageInsideAZIPInsideIsFound(t *testing.T) {
 		r := newBench(t, zipOf(t, packed{name: "scan.zip", body: inner, store: stored})).read(t)
 		if got := r.receipt.Report; got.NotRead != 1 || got.Unread[0].Entry != "scan.zip/IM1" || got.Unread[0].Code != "checksum-wrong" {
 			t.Errorf("stored %v: %+v", stored, got)
+		}
+	}
+}
+
+// A ZIP that was cut off in copying is read as far as it goes: the report says where it ends and what broke off.
+func TestACutOffZIPIsReadAsFarAsItGoes(t *testing.T) {
+	var files []archivetest.File
+	for n := 1; n <= 12; n++ {
+		files = append(files, archivetest.File{Name: fmt.Sprintf("CT/IM%04d", n), Body: slice(n).bytes()})
+	}
+	for name, layout := range archivetest.Layouts {
+		b, at := archivetest.Written(layout, files...)
+		r := newBench(t, b[:at[8]+300]).read(t)
+		c := r.found.Contents
+		if r.State != caseload.Ready || c.Images != 8 || c.Entries != 9 || c.NotRead != 1 || c.Reasons["truncated"] != 1 || r.receipt.Report.NotRead > 0 {
+			t.Errorf("%s: %s, %+v, then %+v", name, r.State, c, r.receipt.Report)
+		}
+		if want := "The ZIP is cut off after entry 8; 8 of its files could be read."; !strings.HasPrefix(r.found.Warnings[0], want) {
+			t.Errorf("%s: %q", name, r.found.Warnings)
+		}
+		if u := c.Unread[0]; u.Entry != "CT/IM0009" || u.Offset != int64(at[8]) {
+			t.Errorf("%s: %+v", name, u)
+		}
+		clear(b[at[12]+10:][:40]) // in the first item of the list of contents
+		r = newBench(t, b).read(t)
+		if want := "The ZIP's list of contents is damaged; its entries were looked for one by one, and 12 of its files"; r.found.Contents.Images != 12 || !strings.HasPrefix(r.found.Warnings[0], want) {
+			t.Errorf("%s: %d images, %q", name, r.found.Contents.Images, r.found.Warnings)
+		}
+	}
+}
+
+func TestACutOffZIPInsideIsReadAsFarAsItGoes(t *testing.T) {
+	inner, at := archivetest.Written(archivetest.Described, archivetest.File{Name: "IM1", Body: slice(1).bytes()}, archivetest.File{Name: "IM2", Body: slice(2).bytes()}, archivetest.File{Name: "IM3", Body: slice(3).bytes()})
+	for _, store := range []bool{true, false} {
+		whole := archivetest.Pack(archivetest.File{Name: "scan.zip", Body: inner[:at[2]+200], Store: store}, archivetest.File{Name: "IM4", Body: slice(4).bytes()})
+		c := newBench(t, whole).read(t).found.Contents
+		if c.Images != 3 || c.NotRead != 1 || c.InPart != 1 || c.Unread[0].Entry != "scan.zip/IM3" || c.Unread[1].Code != "zip-cut-off" || c.Unread[1].Entry != "scan.zip" {
+			t.Errorf("stored %v: %+v", store, c)
 		}
 	}
 }

@@ -49,7 +49,7 @@ const (
 
 // lookIntoZIP reads the directory of a ZIP and the head of every entry, and the same of the ZIPs that are entries of it.
 func lookIntoZIP(ctx context.Context, src *source, size int64) (caseload.Findings, content, error) {
-	zip, err := archive.Open(ctx, directReader{src}, size, archive.Limits{Entries: zipEntries, Total: zipTotal})
+	zip, err := archive.Recover(ctx, directReader{src}, size, archive.Limits{Entries: zipEntries, Total: zipTotal})
 	var refused *archive.Refused
 	switch {
 	case errors.As(err, &refused):
@@ -65,6 +65,9 @@ func lookIntoZIP(ctx context.Context, src *source, size int64) (caseload.Finding
 		return caseload.Findings{}, content{}, err
 	}
 	found := r.findings(caseload.KindZIP)
+	if zip.Salvaged {
+		found.Warnings = append([]string{r.salvaged(zip)}, found.Warnings...)
+	}
 	switch {
 	case r.locked:
 		found.Warnings = append([]string{reasonLocked}, found.Warnings...)
@@ -102,6 +105,7 @@ func (r *zipReader) read(ctx context.Context, zip *archive.Archive, outer *casel
 	c := content{zip: zip, unread: map[int]bool{}}
 	r.locked = r.locked || zip.Encrypted
 	r.junk(zip)
+	r.lost(zip, outer)
 	for i, e := range entries {
 		z := zip.Entries[i]
 		if z.Dir {
@@ -195,6 +199,9 @@ func (r *zipReader) inside(ctx context.Context, zip *archive.Archive, z archive.
 		Index: z.Index, Name: clean(z.Name, caseload.MaxPathLength), Method: z.Method, DataOffset: at,
 		Compressed: z.Compressed, Size: z.Size, CRC32: z.CRC32,
 	})
+	if inner.Salvaged {
+		r.unread(salvagedInside(u, inner))
+	}
 	return c, nil, err
 }
 
@@ -288,11 +295,13 @@ func refOf(h *archive.Head, zip *archive.Archive, outer *caseload.EntryRef) case
 }
 
 // nameOf is the entry's name with that of the ZIP inside that it lies in, for people.
-func nameOf(e archive.Entry, outer *caseload.EntryRef) string {
-	if outer == nil {
-		return clean(e.Name, caseload.MaxPathLength)
+func nameOf(e archive.Entry, outer *caseload.EntryRef) string { return within(e.Name, outer) }
+
+func within(name string, outer *caseload.EntryRef) string {
+	if outer != nil {
+		name = outer.Name + "/" + name
 	}
-	return clean(outer.Name+"/"+e.Name, caseload.MaxPathLength)
+	return clean(name, caseload.MaxPathLength)
 }
 
 // placeOf is where the entry's header lies in the file; of an entry of a compressed ZIP inside, where that ZIP's bytes do.

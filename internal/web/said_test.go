@@ -109,6 +109,9 @@ func TestWhatTheReadersSayHasItsKorean(t *testing.T) {
 		"2 images are in this file more than once under the same identifier (SOP Instance UID). All are kept.",
 		"1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat and in b.dat.",
 		"The images are not all of one size: 19 of 64 × 64, 1 of 96 × 128.", "The pixels are not all of one size: 19 of 0.3 mm, 1 of 0.25 mm.",
+		"The ZIP is cut off after entry 412; 411 of its files could be read. Copy it again from where it came from and send that.",
+		"The ZIP's list of contents is damaged; its entries were looked for one by one, and 500 of its files could be read. Copy it again from where it came from and send that.",
+		"The ZIP inside is cut off after entry 3.", "The list of contents of the ZIP inside is damaged; its entries were looked for one by one.",
 		"The ZIP begins behind 777 bytes of something else. Only the ZIP was looked into.",
 	} {
 		if got := korean().said(sentence); !strings.ContainsFunc(got, func(r rune) bool { return unicode.Is(unicode.Hangul, r) }) {
