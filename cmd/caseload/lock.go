@@ -24,6 +24,9 @@ func makeDataFolder(dir string) error {
 // left running by a kill are handed out again at start. The lock ends with the process, however it ends. The returned
 // function gives it back; it is never nil.
 func lockData(dir string) (unlock func(), err error) {
+	if err := refuseHalfRestored(dir); err != nil {
+		return func() {}, err
+	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return func() {}, caseload.Errorf(caseload.Invalid, "The data folder cannot be written to.").WithCause(err)

@@ -31,7 +31,7 @@ reachable · 77 token not valid or not allowed · 78 wrong settings, nothing was
 	root.AddCommand(
 		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), inspectCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(), doctorCommand(),
 		bucketCommand(),
-		fsckCommand(), checkCommand(), auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
+		fsckCommand(), checkCommand(), backupCommand(), restoreCommand(), auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
 		usageCommand(), quotaCommand(),
 	)
 	markUsage(root)

@@ -56,7 +56,7 @@ func newBench(t *testing.T, url string) *bench {
 	b.db.SetEnqueue(func(context.Context, *sql.Conn, *sql.Tx, []caseload.FileID) error { return nil })
 	b.admin, err = b.db.CreateFirstAdmin(t.Context(), "Clinic", caseload.User{Email: "ada@clinic.example", Name: "Ada"}, "hash")
 	b.must(err)
-	b.folder, err = objectstore.NewFolder(b.dir)
+	b.folder, err = objectstore.NewFolder(t.Context(), b.dir, nil)
 	b.must(err)
 	return b
 }

@@ -259,6 +259,6 @@ func (j *join) stranger(ctx context.Context, o caseload.Object) error {
 	}
 	return j.say(ctx, &j.report, caseload.File{}, Finding{
 		Kind: Unknown, Object: o.Key, Text: fmt.Sprintf("no file knows this object of %d bytes", o.Size),
-		Advice: "it is never erased by itself: the database may be older than the bucket (a backup was restored), or somebody else writes to this bucket. Find out which before you remove it by hand",
+		Advice: "nothing erases it; after a restore it is what came later than the database's copy, else somebody else writes to this bucket",
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,16 +47,15 @@ func OpenFolder(dir string) (*Folder, error) {
 	return f, nil
 }
 
-// NewFolder makes the folder of an embedded store that does not run yet, for Place to fill.
-func NewFolder(dir string) (*Folder, error) {
-	bucket := filepath.Join(dir, "objects", embeddedBucket)
-	if err := os.MkdirAll(bucket, 0o700); err != nil {
-		return nil, folderError(err)
+// NewFolder makes the folder of an embedded store, with the bucket as the gateway makes it, for Place to fill. As with
+// StartEmbedded, the process's working directory is in it afterwards.
+func NewFolder(ctx context.Context, dir string, log *slog.Logger) (*Folder, error) {
+	e, err := StartEmbedded(ctx, dir, log)
+	if err != nil {
+		return nil, err
 	}
-	if !hasAttributes(filepath.Dir(bucket)) {
-		if err := os.MkdirAll(filepath.Join(dir, "attributes", embeddedBucket), 0o700); err != nil {
-			return nil, folderError(err)
-		}
+	if err := e.Close(ctx); err != nil {
+		return nil, err
 	}
 	return OpenFolder(dir)
 }
