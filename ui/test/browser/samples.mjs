@@ -2,8 +2,14 @@
 
 const UID = "1.2.826.0.1.3680043.8.498";
 
-/** One CT slice in explicit VR little endian (PS3.10), 16 × 16 pixels. */
-export function slice({ patient = "Kim^Minji", study = 1, series = 1, number, description = "CBCT maxilla 0.2" }) {
+/** The pixels of slice when nothing else is said: 16 × 16, grey. */
+const plain = (number) => ({ elements: [], rows: 16, columns: 16, bits: 16, allocated: 16, samples: 1, photometric: "MONOCHROME2", signed: false, native: Buffer.alloc(512, number) });
+
+/**
+ * One CT slice in explicit VR little endian (PS3.10), 16 × 16 pixels. pixels may be others: rows, columns, bits, allocated,
+ * samples, photometric, signed, further elements, and the bytes: native, or fragments of a transfer syntax.
+ */
+export function slice({ patient = "Kim^Minji", study = 1, series = 1, number, description = "CBCT maxilla 0.2", pixels = plain(number) }) {
   const position = `-12.5\\-12.5\\${(number * 0.2).toFixed(1)}`;
   const dataset = [
     [0x0008, 0x0008, "CS", "ORIGINAL\\PRIMARY\\AXIAL"],
@@ -28,22 +34,24 @@ export function slice({ patient = "Kim^Minji", study = 1, series = 1, number, de
     [0x0020, 0x0032, "DS", position],
     [0x0020, 0x0037, "DS", "1\\0\\0\\0\\1\\0"],
     [0x0020, 0x0052, "UI", `${UID}.9.${study}`],
-    [0x0028, 0x0002, "US", 1],
-    [0x0028, 0x0004, "CS", "MONOCHROME2"],
-    [0x0028, 0x0010, "US", 16],
-    [0x0028, 0x0011, "US", 16],
+    [0x0028, 0x0002, "US", pixels.samples],
+    [0x0028, 0x0004, "CS", pixels.photometric],
+    ...(pixels.samples > 1 ? [[0x0028, 0x0006, "US", 0]] : []),
+    [0x0028, 0x0010, "US", pixels.rows],
+    [0x0028, 0x0011, "US", pixels.columns],
     [0x0028, 0x0030, "DS", "0.2\\0.2"],
-    [0x0028, 0x0100, "US", 16],
-    [0x0028, 0x0101, "US", 16],
-    [0x0028, 0x0102, "US", 15],
-    [0x0028, 0x0103, "US", 0],
-    [0x7fe0, 0x0010, "OW", Buffer.alloc(512, number)],
+    [0x0028, 0x0100, "US", pixels.allocated],
+    [0x0028, 0x0101, "US", pixels.bits],
+    [0x0028, 0x0102, "US", pixels.bits - 1],
+    [0x0028, 0x0103, "US", pixels.signed ? 1 : 0],
+    ...pixels.elements,
+    ...(pixels.native ? [[0x7fe0, 0x0010, "OW", pixels.native]] : []),
   ].map(element);
   const meta = [
     [0x0002, 0x0001, "OB", Buffer.from([0, 1])],
     [0x0002, 0x0002, "UI", "1.2.840.10008.5.1.4.1.1.2"],
     [0x0002, 0x0003, "UI", `${UID}.${study}.${series}.${number}`],
-    [0x0002, 0x0010, "UI", "1.2.840.10008.1.2.1"],
+    [0x0002, 0x0010, "UI", pixels.syntax ?? "1.2.840.10008.1.2.1"],
     [0x0002, 0x0012, "UI", `${UID}.7`],
   ].map(element);
   const head = Buffer.concat(meta);
@@ -55,7 +63,17 @@ export function slice({ patient = "Kim^Minji", study = 1, series = 1, number, de
     element([0x0002, 0x0000, "UL", length]),
     head,
     ...dataset,
+    ...(pixels.fragments ? encapsulated(pixels.fragments) : []),
   ]);
+}
+
+/** Pixel data as fragments, of undefined length, behind an empty table of offsets (PS3.5 A.4). */
+function encapsulated(fragments) {
+  const item = (number, length) => Buffer.from(Uint16Array.of(0xfffe, number, length & 0xffff, length >>> 16).buffer);
+  const even = (b) => (b.length % 2 ? Buffer.concat([b, Buffer.alloc(1)]) : b);
+  const head = Buffer.from([0xe0, 0x7f, 0x10, 0, 0x4f, 0x42, 0, 0, 0xff, 0xff, 0xff, 0xff]); // (7FE0,0010) OB
+  const items = fragments.map(even).flatMap((b) => [item(0xe000, b.length), b]);
+  return [head, item(0xe000, 0), ...items, item(0xe0dd, 0)];
 }
 
 function element([group, number, vr, value]) {

@@ -1,0 +1,134 @@
+// A case with scans in JPEG 2000, JPEG-LS and HTJ2K is opened: the browser draws them and hands the pictures in, everybody
+// sees them, and they look as the server draws the same images from native pixels.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { twins } from "./coded.mjs";
+import { admin, coverable, firstRun, folder, launch, newCase, open, signIn, site, skip } from "./house.mjs";
+
+const images = {
+  "JPEG 2000 lossless, 12 bits, in three fragments": { coding: "JPEG 2000", series: 1, fragments: 3, window: "1400\\2400", what: { columns: 160, rows: 120, bits: 12 } },
+  "JPEG 2000 lossy, 16 bits with a sign": { coding: "JPEG 2000", series: 2, window: "0\\60000", what: { columns: 160, rows: 120, bits: 16, signed: true, lossy: true } },
+  "JPEG 2000 in colour": { coding: "JPEG 2000", series: 3, photometric: "YBR_RCT", what: { columns: 90, rows: 120, bits: 8, samples: 3 } },
+  "JPEG-LS lossless, 12 bits, white is low": { coding: "JPEG-LS", series: 4, photometric: "MONOCHROME1", what: { columns: 160, rows: 120, bits: 12 } },
+  "JPEG-LS near lossless, 8 bits, larger than a preview": { coding: "JPEG-LS", series: 5, window: "128\\256", what: { columns: 640, rows: 700, bits: 8, lossy: true } },
+  "HTJ2K lossless, 16 bits": { coding: "HTJ2K", series: 6, what: { columns: 160, rows: 120, bits: 16 } },
+  "HTJ2K in colour": { coding: "HTJ2K", series: 7, photometric: "RGB", what: { columns: 120, rows: 90, bits: 8, samples: 3 } },
+};
+
+/** In the page: how two pictures differ, in steps of 255, and of how many colours the first is. */
+const differ = async ([drawn, truth]) => {
+  const read = async (address) => {
+    const image = await createImageBitmap(await (await fetch(address)).blob());
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    return { size: `${image.width} × ${image.height}`, data: canvas.getImageData(0, 0, image.width, image.height).data };
+  };
+  const [a, b] = [await read(drawn), await read(truth)];
+  let [sum, most] = [0, 0];
+  a.data.forEach((v, i) => {
+    const off = Math.abs(v - b.data[i]);
+    sum += off;
+    most = Math.max(most, off);
+  });
+  return { sizes: [a.size, b.size], mean: sum / a.data.length, most, colours: new Set(a.data).size };
+};
+
+test("scans that only browsers decode", { skip, timeout: 240_000 }, async (t) => {
+  const house = await site(t);
+  const browser = await launch(t);
+  const dir = folder(t);
+  const { page, faults } = await open(t, { ...house, browser });
+  await firstRun(page);
+  house.addUser("viewer@clinic.example", admin.organization, "viewer");
+  const address = await newCase(page, "김민지");
+  const previews = async () => (await (await page.request.get(`/api/v1${new URL(address).pathname}/previews`)).json()).previews;
+  const studies = async () => (await (await page.request.get(`/api/v1${new URL(address).pathname}/studies`)).json()).studies;
+
+  await t.test("who may only look sees them in his own tab, and hands nothing in", async (t) => {
+    const paths = [];
+    for (const [name, image] of Object.entries(images)) {
+      const { coded, native } = await twins(image);
+      for (const [kind, bytes] of Object.entries({ coded, native })) {
+        const path = join(dir, `${name} ${kind}.dcm`);
+        writeFileSync(path, bytes);
+        paths.push(path);
+      }
+    }
+    await page.goto("/cases"); // nobody who may write looks at the case meanwhile
+    await upload(page, address, paths);
+    const all = Object.keys(images).length;
+    await expect(async () => (await previews()).filter((p) => p.state === "browser").length === all, "left to browsers");
+
+    const viewer = await open(t, { ...house, browser });
+    await viewer.page.goto(address);
+    await signIn(viewer.page, "viewer@clinic.example");
+    await viewer.page.waitForURL(address);
+    for (const draw of await viewer.page.locator("preview-draw").all()) await draw.locator("img").waitFor();
+    assert.equal(await viewer.page.locator("preview-draw").count(), all);
+    assert.deepEqual(viewer.faults, []);
+    assert.equal((await previews()).filter((p) => p.state === "browser").length, all, "a viewer handed something in");
+  });
+
+  await t.test("two people open the case: each image is drawn once, and both see it", async (t) => {
+    const second = await open(t, { ...house, browser });
+    await second.page.goto(address);
+    await signIn(second.page);
+    const handed = [];
+    for (const p of [page, second.page]) p.on("request", (r) => r.method() === "PUT" && r.url().includes("/previews/") && handed.push(new URL(r.url()).pathname));
+    await Promise.all([page.goto(address), second.page.goto(address)]);
+    const all = 2 * Object.keys(images).length;
+    for (const p of [page, second.page]) await p.waitForFunction((n) => document.querySelectorAll("table.series img.thumb").length === n, all, { timeout: 60_000 });
+    assert.equal(handed.length, new Set(handed).size, `handed in twice: ${handed.sort().join(" ")}`);
+    assert.equal(handed.length, Object.keys(images).length);
+    const quiet = (list) => list.filter((fault) => !fault.includes("409")); // another browser draws it: answered so
+    assert.deepEqual([quiet(faults), quiet(second.faults)], [[], []]);
+  });
+
+  await t.test("they look as the server draws the same pixels", async () => {
+    const made = await previews();
+    const of = {};
+    for (const study of await studies()) for (const s of study.series) of[s.number] = made.find((p) => p.series === s.id);
+    for (const [name, { series, what }] of Object.entries(images)) {
+      const [drawn, truth] = [of[series], of[series + 100]];
+      const at = (p) => `/api/v1/previews/${p.id}/image/${p.pictures[0].sha256}`;
+      const { sizes, mean, most, colours } = await page.evaluate(differ, [at(drawn), at(truth)]);
+      assert.equal(sizes[0], sizes[1], name);
+      const exact = !what.lossy && drawn.pictures[0].media === "image/png" && truth.pictures[0].media === "image/png";
+      assert.ok(mean < (what.lossy ? 3 : 1) && (!exact || most <= 1), `${name}: ${mean} on the average, ${most} at most`);
+      assert.ok(colours > 8, `${name}: one flat colour`);
+    }
+  });
+
+  await t.test("a damaged stream says so, and leaves the file alone", async () => {
+    const { coded } = await twins({ coding: "JPEG 2000", series: 50, what: { columns: 64, rows: 64, bits: 12 } });
+    coded.fill(0xff, coded.length - 900); // the packets, their end and the item after them
+    const path = join(dir, "damaged.dcm");
+    writeFileSync(path, coded);
+    await page.goto(address);
+    await page.setInputFiles("[data-input=files]", path);
+    await page.locator("preview-draw").getByText("could not draw").waitFor({ timeout: 60_000 });
+    if (process.env.CASELOAD_SCREENSHOTS) await page.screenshot({ path: join(process.env.CASELOAD_SCREENSHOTS, "codecs.png"), fullPage: true });
+  });
+});
+
+/** Sends files from a tab that nobody looks at: it draws nothing. */
+async function upload(page, address, paths) {
+  const sender = await page.context().newPage();
+  await sender.addInitScript(coverable);
+  await sender.goto(address);
+  await sender.evaluate(() => globalThis.cover(true));
+  await sender.setInputFiles("[data-input=files]", paths);
+  const files = async () => (await (await page.request.get(`/api/v1${new URL(address).pathname}/files`)).json()).files;
+  await expect(async () => (await files()).filter((f) => f.state === "ready").length === paths.length, "read");
+  await sender.close();
+}
+
+/** Waits until something is true, at most a minute. */
+async function expect(holds, what) {
+  for (const end = Date.now() + 60_000; !(await holds()); ) {
+    if (Date.now() > end) throw new Error(`not ${what} within a minute`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
