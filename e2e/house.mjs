@@ -126,9 +126,9 @@ export async function site(t, { settings = {}, separate = false, watched = false
 
 const args = ["--no-sandbox", "--disable-dev-shm-usage"];
 
-/** Starts Chromium for several pages of a test. */
-export async function launch(t) {
-  const browser = await chromium.launch({ executablePath: found, args });
+/** Starts Chromium for several pages of a test, with further flags. */
+export async function launch(t, flags = []) {
+  const browser = await chromium.launch({ executablePath: found, args: [...args, ...flags] });
   atEnd(t, () => browser.close());
   return browser;
 }

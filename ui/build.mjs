@@ -1,7 +1,7 @@
 // Bundles src into dist: app.js (pages and tray), worker.js (checksums), reader.js (pre-flight), the workers of the codecs with their
 // WebAssembly, and style.css. The server serves dist under a checksum of its content, so file names stay plain.
 import { context } from "esbuild";
-import { readdir, rm } from "node:fs/promises";
+import { cp, readdir, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -19,6 +19,10 @@ const build = await context({
     openjpeg: "src/decode/openjpeg.ts",
     charls: "src/decode/charls.ts",
     openjph: "src/decode/openjph.ts",
+    "mesh-view": "src/mesh/view.ts",
+    "mesh-reader": "src/mesh/worker.ts",
+    "pdf-view": "src/pdf/view.ts",
+    "pdf-worker": "pdfjs-dist/legacy/build/pdf.worker.min.mjs",
     style: "src/style.css",
     mark: "src/mark.svg",
   },
@@ -34,6 +38,10 @@ const build = await context({
   external: ["fs", "path"], // what the codecs would ask Node for
   logLevel: "warning",
 });
+// What PDFs may need that embed no fonts: character maps of Korean and others, the standard fonts.
+for (const part of ["cmaps", "standard_fonts", "wasm"]) {
+  await cp(here(`node_modules/pdfjs-dist/${part}`), here(`dist/pdf/${part}`), { recursive: true });
+}
 if (process.argv.includes("--watch")) {
   await build.watch();
 } else {

@@ -18,6 +18,8 @@ type filePage struct {
 	Case, CaseNumber  string
 	Path, Type, Kind  string
 	Bytes             string
+	SizeExact         int64
+	Mesh              bool // it can be looked at in 3D
 	CRC64NVME, SHA256 string
 	Route             string
 	Created, Stored   moment
@@ -124,7 +126,8 @@ func (s *Server) filePage(l locale, f caseload.File, people map[string]string) f
 		Created: l.when(f.CreatedAt, now), Stored: l.when(f.StoredAt, now), Metadata: l.when(f.MetadataAt, now),
 		Ready: l.when(f.ReadyAt, now), Modified: l.when(f.ModifiedAt, now), Unread: l.unread(f.Contents.Unread),
 		UnreadAll: max(f.Contents.NotRead+f.Contents.InPart, len(f.Contents.Unread)),
-		Live:      !f.State.Terminal(),
+		Live:      !f.State.Terminal(), SizeExact: f.Size,
+		Mesh: f.Kind == caseload.KindSTL || f.Kind == caseload.KindPLY || f.Kind == caseload.KindOBJ,
 	}
 	if f.Contents.Entries > 0 {
 		page.Report = l.report(f.Contents)

@@ -5,7 +5,9 @@ import { CaseLive } from "./case-live.js";
 import { FileReplace } from "./file-replace.js";
 import { HeaderSearch } from "./header-search.js";
 import { listenToKeys } from "./keys.js";
+import { MeshOpen } from "./mesh-open.js";
 import { make, pageWords, say } from "./page.js";
+import { PdfPage } from "./pdf-page.js";
 import { CasePreflight } from "./preflight/panel.js";
 import { PreviewDraw } from "./preview-draw.js";
 import { CaseUploader } from "./tray.js";
@@ -18,6 +20,8 @@ customElements.define("case-preflight", CasePreflight);
 customElements.define("file-replace", FileReplace);
 customElements.define("header-search", HeaderSearch);
 customElements.define("preview-draw", PreviewDraw);
+customElements.define("mesh-open", MeshOpen);
+customElements.define("pdf-page", PdfPage);
 
 interface Context {
   target?: Element | string;

@@ -3,13 +3,30 @@
 const UID = "1.2.826.0.1.3680043.8.498";
 
 /** The pixels of slice when nothing else is said: 16 × 16, grey. */
-const plain = (number) => ({ elements: [], rows: 16, columns: 16, bits: 16, allocated: 16, samples: 1, photometric: "MONOCHROME2", signed: false, native: Buffer.alloc(512, number) });
+const plain = (number) => ({
+  elements: [],
+  rows: 16,
+  columns: 16,
+  bits: 16,
+  allocated: 16,
+  samples: 1,
+  photometric: "MONOCHROME2",
+  signed: false,
+  native: Buffer.alloc(512, number),
+});
 
 /**
  * One CT slice in explicit VR little endian (PS3.10), 16 × 16 pixels. pixels may be others: rows, columns, bits, allocated,
  * samples, photometric, signed, further elements, and the bytes: native, or fragments of a transfer syntax.
  */
-export function slice({ patient = "Kim^Minji", study = 1, series = 1, number, description = "CBCT maxilla 0.2", pixels = plain(number) }) {
+export function slice({
+  patient = "Kim^Minji",
+  study = 1,
+  series = 1,
+  number,
+  description = "CBCT maxilla 0.2",
+  pixels = plain(number),
+}) {
   const position = `-12.5\\-12.5\\${(number * 0.2).toFixed(1)}`;
   const dataset = [
     [0x0008, 0x0008, "CS", "ORIGINAL\\PRIMARY\\AXIAL"],
