@@ -59,9 +59,8 @@ type trials struct {
 	unseen    []string        // settings of the bucket that these credentials may not look at
 }
 
-// trialPrefix is what every key of a trial begins with. No other key does: those of files begin with "f"
-// (caseload.NewObjectKey). What a killed run leaves behind is found by it and removed by the next.
-const trialPrefix = "caseload-doctor-"
+// trialPrefix is what every key of these trials begins with, and no other key. What a killed run leaves behind is found by it and removed by the next.
+const trialPrefix = caseload.TrialPrefix + "doctor-"
 
 // key returns a key of this run: nothing lies under it.
 func (t *trials) key(name string) caseload.ObjectKey { return caseload.ObjectKey(t.run + name) }
