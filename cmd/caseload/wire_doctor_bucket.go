@@ -19,25 +19,20 @@ func (c *config) bucketChecks(objects *objectstore.Store) []doctor.Check {
 		account = nil
 	}
 	return doctor.StoreChecks(doctor.StoreOptions{
-		Store: objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: aws, Account: account,
-		Bucket: doctor.Bucket{
-			Name: objects.Bucket(), Region: c.S3Region, Origins: c.pageOrigins(), AbandonAfter: c.AbandonAfter,
-			Plain: c.S3Endpoint != nil && c.S3Endpoint.Scheme == "http",
-		},
+		Store: objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: aws, Account: account, Bucket: c.examinedBucket(objects),
 	})
 }
 
-// pageOrigins are those whose pages send to the store: our own, when it is known, and those of other applications. With
-// the embedded store our own needs no leave.
-func (c *config) pageOrigins() []string {
-	var all []string
-	if c.examinedOrigin != "" {
-		all = append(all, c.examinedOrigin)
+// examinedBucket is the bucket as the settings describe it, with the origins whose pages are to reach it: ours, --origin's,
+// and those of other applications. With the embedded store our own page needs no leave.
+func (c *config) examinedBucket(objects *objectstore.Store) doctor.Bucket {
+	b := c.bucket()
+	if !c.UseS3 {
+		b.Origins = slices.Clone(c.CORSOrigins)
 	}
-	if c.PublicURL != nil && c.UseS3 {
-		all = append(all, c.PublicURL.Scheme+"://"+c.PublicURL.Host)
+	if c.examinedOrigin != "" && !slices.Contains(b.Origins, c.examinedOrigin) {
+		b.Origins = append(b.Origins, c.examinedOrigin)
 	}
-	all = append(all, c.CORSOrigins...)
-	slices.Sort(all)
-	return slices.Compact(all)
+	b.Name = objects.Bucket()
+	return b
 }

@@ -13,6 +13,9 @@ import (
 func (t *trials) contact(ctx context.Context) []Finding {
 	const tried = "Listing the bucket, signed with the configured credentials."
 	got := t.list(ctx, asServer)
+	if look, _ := t.o.Setup.LookAtBucket(ctx); got.ok() || got.isDenied() { // which store it is shows in a refusal too
+		t.kind = look.Store
+	}
 	f := Finding{Check: "bucket.contact", Level: Failure, Tried: tried, Got: got.saidWhole()}
 	switch name := "bucket.contact."; {
 	case got.ok():
@@ -142,7 +145,7 @@ func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
 	f.Fix = &Fix{
 		Say:      "Whoever manages the credentials attaches this policy to them; if the bucket is not yours, choose another name in AWS_STORAGE_BUCKET_NAME.",
 		Command:  "caseload bucket policy print --principal server",
-		Document: string(t.o.Bucket.Policy(ServerPrincipal).JSON()),
+		Document: t.serverPolicy(""),
 	}
 	switch {
 	case said.by != "":

@@ -37,12 +37,10 @@ func (t *trials) stranger(name, tried string, got answer, means string) Finding 
 	switch {
 	case got.ok():
 		f.Level, f.Got, f.Means = Failure, got.taken(), means
-		f.Fix = &Fix{
-			Say: "Close the bucket now: whoever may set it up switches Block Public Access on and takes the public statement out of its policy, or its ACL away; " +
-				"Caseload never needs a public bucket. A store without Block Public Access: take the anonymous access away by its own tool (MinIO: `mc anonymous set none`).",
-			Command:  "caseload bucket create",
-			Document: string(PublicAccessBlock()),
-			Apply:    t.apply(caseload.BucketPublicAccess),
+		f.Fix = t.setUp(caseload.BucketPublicAccess, "Close the bucket now: whoever may set it up switches Block Public Access on, then takes the public statement out of its policy or its ACL away; "+
+			"Caseload never needs a public bucket.", blockCommand(t.o.Store.Bucket()), PublicAccessBlock())
+		if knownToLack(t.kind, caseload.BucketPublicAccess) {
+			f.Fix.Say = "Close the bucket now: whoever may set it up takes the public statement out of its policy. " + f.Fix.Say
 		}
 	case got.err != nil || got.strange || got.status >= http.StatusInternalServerError:
 		f.Level, f.Got, f.Means = Note, got.saidWhole(), "The store gave no clear answer to a stranger."
@@ -69,15 +67,9 @@ func (t *trials) plain(ctx context.Context) []Finding {
 	got := t.do(r)
 	f := Finding{Check: "exposure.tls", Level: Fine, Tried: "Asking for an object by http, which must be refused.", Got: got.turned()}
 	if got.ok() || got.code == "NoSuchKey" {
-		policy := t.o.Bucket.TLSOnly().JSON()
 		f.Level, f.Got = Warning, got.taken()
 		f.Means = "The bucket can be used without TLS: a client set up wrongly would send patients' files readable, and nobody would notice."
-		f.Fix = &Fix{
-			Say:      "Whoever may set the bucket up adds this statement to its policy.",
-			Command:  "caseload bucket create",
-			Document: string(policy),
-			Apply:    t.apply(caseload.BucketPolicy),
-		}
+		f.Fix = t.setUp(caseload.BucketPolicy, "Whoever may set the bucket up adds this statement to its policy.", "caseload bucket create", t.o.Bucket.TLSOnly().JSON())
 	}
 	return []Finding{f}
 }
@@ -92,7 +84,7 @@ func (t *trials) setting(ctx context.Context, check string, which caseload.Bucke
 		f.Level = Fine
 		return document, f
 	case errors.Is(err, errors.ErrUnsupported):
-		f.Got, f.Means = "The store has no such setting.", "There is nothing to be set; what it stands for is the store's own way."
+		f.Got, f.Means = "The store has no such setting.", t.o.Bucket.Instead(t.kind, which)
 	case caseload.KindOf(err) == caseload.Forbidden:
 		t.unseen = append(t.unseen, what)
 		return nil, nil
@@ -161,14 +153,13 @@ func (t *trials) publicBlock(ctx context.Context) *Finding {
 	}
 	f.Level = Warning
 	f.Means = "Nothing keeps a careless policy or ACL from opening the bucket to the world; Caseload never needs that."
-	f.Fix = &Fix{
-		Say: "Whoever may set the bucket up switches it on; it changes nothing for Caseload.",
-		Command: "aws s3api put-public-access-block --bucket " + t.o.Store.Bucket() +
-			" --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true",
-		Document: string(PublicAccessBlock()),
-		Apply:    t.apply(caseload.BucketPublicAccess),
-	}
+	f.Fix = t.setUp(caseload.BucketPublicAccess, "Whoever may set the bucket up switches it on; it changes nothing for Caseload.", blockCommand(t.o.Store.Bucket()), PublicAccessBlock())
 	return f
+}
+
+func blockCommand(bucket string) string {
+	return "aws s3api put-public-access-block --bucket " + bucket +
+		" --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true"
 }
 
 // publicPolicy looks for a statement that lets everybody in.
@@ -256,13 +247,8 @@ func (t *trials) ownership(ctx context.Context) *Finding {
 	}
 	f.Level, f.Got = Warning, "They are on."
 	f.Means = "An ACL on the bucket or on one object could open it, past every policy; Caseload never sends one."
-	f.Fix = &Fix{
-		Say: "Whoever may set the bucket up switches ACLs off.",
-		Command: "aws s3api put-bucket-ownership-controls --bucket " + t.o.Store.Bucket() +
-			" --ownership-controls Rules=[{ObjectOwnership=BucketOwnerEnforced}]",
-		Document: string(Ownership()),
-		Apply:    t.apply(caseload.BucketOwnership),
-	}
+	f.Fix = t.setUp(caseload.BucketOwnership, "Whoever may set the bucket up switches ACLs off.", "aws s3api put-bucket-ownership-controls --bucket "+t.o.Store.Bucket()+
+		" --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'", Ownership())
 	return f
 }
 
@@ -295,7 +281,7 @@ func (t *trials) wide(ctx context.Context) []Finding {
 	f.Fix = &Fix{
 		Say:      "Whoever manages the credentials replaces their policy by this one, or makes a user of its own for Caseload; the administrator's credentials stay with the administrator.",
 		Command:  "caseload bucket policy print --principal server",
-		Document: string(t.o.Bucket.Policy(ServerPrincipal).JSON()),
+		Document: t.serverPolicy(""),
 	}
 	return []Finding{f}
 }

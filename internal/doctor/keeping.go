@@ -37,14 +37,14 @@ func (t *trials) encryption(ctx context.Context) *Finding {
 	if !t.o.AWS {
 		f.Level, f.Got = Note, "None is set."
 		f.Means = "What is stored is as encrypted as the store's disks are."
+		if _, known := stores[t.kind]; known {
+			f.Means += " " + t.o.Bucket.Instead(t.kind, caseload.BucketEncryption)
+		}
 		return f
 	}
 	f.Level, f.Got = Warning, "None is set."
 	f.Means = "What is stored may lie readable on the store's disks."
-	f.Fix = &Fix{
-		Say: "Whoever may set the bucket up switches it on.", Command: "caseload bucket create",
-		Document: string(t.o.Bucket.Encryption()), Apply: t.apply(caseload.BucketEncryption),
-	}
+	f.Fix = t.setUp(caseload.BucketEncryption, "Whoever may set the bucket up switches it on.", "caseload bucket create", t.o.Bucket.Encryption())
 	return f
 }
 
@@ -122,11 +122,7 @@ func (t *trials) lifecycle(ctx context.Context) []Finding {
 }
 
 func (t *trials) abortRule(f Finding, rules []lifecycleRule) Finding {
-	document := t.o.Bucket.Lifecycle()
-	f.Fix = &Fix{
-		Say: "Whoever may set the bucket up applies this rule.", Command: "caseload bucket lifecycle apply",
-		Document: string(document), Apply: t.apply(caseload.BucketLifecycle),
-	}
+	f.Fix = t.setUp(caseload.BucketLifecycle, "Whoever may set the bucket up applies this rule.", "caseload bucket lifecycle apply", t.o.Bucket.Lifecycle())
 	soonest := 0
 	for _, r := range rules {
 		if a := r.AbortIncompleteMultipartUpload; a != nil && r.meets() && (soonest == 0 || a.DaysAfterInitiation < soonest) {
@@ -135,6 +131,8 @@ func (t *trials) abortRule(f Finding, rules []lifecycleRule) Finding {
 	}
 	f.Got = fmt.Sprintf("Incomplete uploads are aborted after %d days.", soonest)
 	switch least := t.o.Bucket.AbandonAfter; {
+	case soonest == 0 && knownToLack(t.kind, caseload.BucketLifecycle):
+		f.Level, f.Got, f.Means, f.Fix = Note, "None aborts incomplete uploads.", f.Fix.Say, nil
 	case soonest == 0:
 		f.Level, f.Got = Warning, "None aborts incomplete uploads."
 		f.Means = "Parts of uploads that were never finished and that Caseload lost sight of stay for ever: no listing shows them, and every bill counts them."

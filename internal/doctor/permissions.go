@@ -58,7 +58,7 @@ func (t *trials) permission(p Permission, got answer, tried string) Finding {
 	f.Fix = &Fix{
 		Say:      "Whoever manages the credentials adds " + p.Action + " to their policy; this is the whole of it.",
 		Command:  "caseload bucket policy print --principal server",
-		Document: string(t.o.Bucket.Policy(ServerPrincipal).JSON()),
+		Document: t.serverPolicy(""),
 	}
 	if said.by != "" {
 		f.Means = fmt.Sprintf("An explicit deny in a %s forbids %s, which Caseload needs %s; no other policy can outdo it.", said.by, p.Action, p.Why)
@@ -79,17 +79,13 @@ func (t *trials) keyDenied(said denial, got answer, tried string) Finding {
 	if at := slices.IndexFunc(permissions, func(p Permission) bool { return p.Action == said.action }); at >= 0 {
 		p = permissions[at]
 	}
-	with := t.o.Bucket
-	if with.KMSKey == "" {
-		with.KMSKey = keyNamed(got.message)
-	}
 	return Finding{
 		Check: "store.permission." + p.Action, Level: Failure, Tried: tried, Got: got.saidWhole(),
 		Means: fmt.Sprintf("S3 allows the call, but the bucket's encryption key does not: the credentials lack %s on it, which Caseload needs %s.", p.Action, p.Why),
 		Fix: &Fix{
 			Say:      "Whoever manages the KMS key allows kms:GenerateDataKey and kms:Decrypt on it, in the credentials' policy and, where the key's own policy is stricter, there too.",
 			Command:  "caseload bucket policy print --principal server",
-			Document: string(with.Policy(ServerPrincipal).JSON()),
+			Document: t.serverPolicy(keyNamed(got.message)),
 		},
 	}
 }

@@ -128,13 +128,7 @@ func methodUse(methods []string) string {
 
 // corsFix is the rule for exactly the configured origins.
 func (t *trials) corsFix() *Fix {
-	return &Fix{
-		Say: "Whoever may set the bucket up applies this rule; MinIO knows no CORS of a bucket, there it is set for the whole server: MINIO_API_CORS_ALLOW_ORIGIN=" +
-			strings.Join(t.o.Bucket.Origins, ",") + ".",
-		Command:  "caseload bucket cors apply",
-		Document: string(CORS(t.o.Bucket.Origins, CLIForm)),
-		Apply:    t.apply(caseload.BucketCORS),
-	}
+	return t.setUp(caseload.BucketCORS, "Whoever may set the bucket up applies this rule.", "caseload bucket cors apply", CORS(t.o.Bucket.Origins, CLIForm))
 }
 
 // strangers tells whether pages of any origin may use the store.

@@ -30,6 +30,7 @@ type Store interface {
 // Setup reads and writes what is set on the bucket as a whole, as JSON in the form of the store's command line: nil when
 // nothing is set. It answers Forbidden without the rights, and errors.ErrUnsupported when the store has no such setting.
 type Setup interface {
+	LookAtBucket(ctx context.Context) (caseload.BucketLook, error)
 	Setting(ctx context.Context, which caseload.BucketSetting) ([]byte, error)
 	SetSetting(ctx context.Context, which caseload.BucketSetting, document []byte) error
 }
@@ -48,6 +49,7 @@ type StoreOptions struct {
 // trials is one run of the store's checks: what is tried, and what was learned on the way.
 type trials struct {
 	o         StoreOptions
+	kind      caseload.StoreKind // the software that answers
 	reached   bool               // the bucket is ours, and something is allowed
 	run       string             // what this run's keys begin with
 	inside    bool               // the address of browsers is not reached from here: the server's own is taken
@@ -135,6 +137,25 @@ func (t *trials) public(ctx context.Context) []Finding {
 		f.Fix = &Fix{Say: "Have the proxy before the store pass Host, path and query unchanged, or mend AWS_S3_PUBLIC_ENDPOINT_URL."}
 	}
 	return []Finding{f}
+}
+
+// serverPolicy is the policy of the server's credentials on this bucket, as far as it is known what the bucket has.
+func (t *trials) serverPolicy(keyARN string) string {
+	b := t.o.Bucket
+	b.Versioned = b.Versioned || t.versioned
+	if b.KMSKey == "" {
+		b.KMSKey = keyARN
+	}
+	return string(b.Policy(ServerPrincipal).JSON())
+}
+
+// setUp is the fix of one setting: the document that it is set to, by which command, and by --fix; or, where the store is
+// known not to have it, what is done there instead.
+func (t *trials) setUp(which caseload.BucketSetting, say, command string, document []byte) *Fix {
+	if knownToLack(t.kind, which) {
+		return &Fix{Say: t.o.Bucket.Instead(t.kind, which)}
+	}
+	return &Fix{Say: say, Command: command, Document: string(document), Apply: t.apply(which)}
 }
 
 // apply sets one setting as setting up does: what is there and not ours stays.
