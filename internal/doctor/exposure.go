@@ -84,7 +84,7 @@ func (t *trials) setting(ctx context.Context, check string, which caseload.Bucke
 		f.Level = Fine
 		return document, f
 	case errors.Is(err, errors.ErrUnsupported):
-		f.Got, f.Means = "The store has no such setting.", t.o.Bucket.Instead(t.kind, which)
+		f.Got, f.Means = "The store has no such setting: "+what+".", t.o.Bucket.Instead(t.kind, which)
 	case caseload.KindOf(err) == caseload.Forbidden:
 		t.unseen = append(t.unseen, what)
 		return nil, nil
@@ -137,7 +137,7 @@ func (t *trials) publicBlock(ctx context.Context) *Finding {
 	var off []string
 	var set map[string]bool
 	if len(document) == 0 {
-		f.Got = "It is not set."
+		f.Got = "Block Public Access is not set."
 		off = []string{"all"}
 	} else if json.Unmarshal(document, &set) == nil {
 		for _, name := range []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"} {
@@ -148,7 +148,7 @@ func (t *trials) publicBlock(ctx context.Context) *Finding {
 		f.Got = "Off: " + strings.Join(off, ", ") + "."
 	}
 	if len(off) == 0 {
-		f.Got = "It is on."
+		f.Got = "Block Public Access is on."
 		return f
 	}
 	f.Level = Warning
@@ -242,10 +242,10 @@ func (t *trials) ownership(ctx context.Context) *Finding {
 		return f
 	}
 	if strings.Contains(string(document), "BucketOwnerEnforced") {
-		f.Got = "They are."
+		f.Got = "ACLs are off."
 		return f
 	}
-	f.Level, f.Got = Warning, "They are on."
+	f.Level, f.Got = Warning, "ACLs are on."
 	f.Means = "An ACL on the bucket or on one object could open it, past every policy; Caseload never sends one."
 	f.Fix = t.setUp(caseload.BucketOwnership, "Whoever may set the bucket up switches ACLs off.", "aws s3api put-bucket-ownership-controls --bucket "+t.o.Store.Bucket()+
 		" --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'", Ownership())
@@ -259,7 +259,7 @@ var noDocument = []byte("caseload doctor tries whether this would be looked at a
 // could carry out: what is sent to be set is no document at all. Deleting the bucket is never tried; some stores empty it
 // first.
 func (t *trials) wide(ctx context.Context) []Finding {
-	f := Finding{Check: "store.wide", Level: Fine, Tried: "Trying rights that the server does not need: to change the bucket's policy and lifecycle, to see other buckets.", Got: "All were refused."}
+	f := Finding{Check: "store.wide", Level: Fine, Tried: "Trying rights that the server does not need: to change the bucket's policy and lifecycle, to see other buckets.", Got: "All were refused, as they must be."}
 	var held []string
 	for _, each := range []struct{ action, query string }{{"s3:PutBucketPolicy", "policy"}, {"s3:PutLifecycleConfiguration", "lifecycle"}} {
 		sum := md5.Sum(noDocument) // S3 wants it with these calls; it protects nothing here

@@ -28,21 +28,21 @@ func (t *trials) encryption(ctx context.Context) *Finding {
 		return f
 	}
 	if len(document) > 0 {
-		f.Got = "It is set."
+		f.Got = "Default encryption is set."
 		if strings.Contains(string(document), "aws:kms") {
-			f.Got = "It is set, with a key of KMS."
+			f.Got = "Default encryption is set, with a key of KMS."
 		}
 		return f
 	}
 	if !t.o.AWS {
-		f.Level, f.Got = Note, "None is set."
+		f.Level, f.Got = Note, "No default encryption is set."
 		f.Means = "What is stored is as encrypted as the store's disks are."
 		if _, known := stores[t.kind]; known {
 			f.Means += " " + t.o.Bucket.Instead(t.kind, caseload.BucketEncryption)
 		}
 		return f
 	}
-	f.Level, f.Got = Warning, "None is set."
+	f.Level, f.Got = Warning, "No default encryption is set."
 	f.Means = "What is stored may lie readable on the store's disks."
 	f.Fix = t.setUp(caseload.BucketEncryption, "Whoever may set the bucket up switches it on.", "caseload bucket create", t.o.Bucket.Encryption())
 	return f
@@ -55,11 +55,11 @@ func (t *trials) versions(ctx context.Context) *Finding {
 	}
 	switch text := string(document); {
 	case strings.Contains(text, "Enabled"):
-		f.Got = "It does: what is overwritten or deleted by mistake can be had back."
+		f.Got = "It keeps versions: what is overwritten or deleted by mistake can be had back."
 	case strings.Contains(text, "Suspended"):
-		f.Level, f.Got, f.Means = Note, "It did once, and does no longer.", "Old versions go on being stored and billed, and new ones are not kept."
+		f.Level, f.Got, f.Means = Note, "It kept versions once, and does no longer.", "Old versions go on being stored and billed, and new ones are not kept."
 	default:
-		f.Level, f.Got, f.Means = Note, "It does not.", "What is erased is gone; Caseload's own trash is what there is. That is a choice, not a fault."
+		f.Level, f.Got, f.Means = Note, "It keeps no versions.", "What is erased is gone; Caseload's own trash is what there is. That is a choice, not a fault."
 	}
 	return f
 }
@@ -132,9 +132,9 @@ func (t *trials) abortRule(f Finding, rules []lifecycleRule) Finding {
 	f.Got = fmt.Sprintf("Incomplete uploads are aborted after %d days.", soonest)
 	switch least := t.o.Bucket.AbandonAfter; {
 	case soonest == 0 && knownToLack(t.kind, caseload.BucketLifecycle):
-		f.Level, f.Got, f.Means, f.Fix = Note, "None aborts incomplete uploads.", f.Fix.Say, nil
+		f.Level, f.Got, f.Means, f.Fix = Note, "No rule aborts incomplete uploads.", f.Fix.Say, nil
 	case soonest == 0:
-		f.Level, f.Got = Warning, "None aborts incomplete uploads."
+		f.Level, f.Got = Warning, "No rule aborts incomplete uploads."
 		f.Means = "Parts of uploads that were never finished and that Caseload lost sight of stay for ever: no listing shows them, and every bill counts them."
 	case time.Duration(soonest)*24*time.Hour <= least:
 		f.Level = Failure
@@ -146,7 +146,7 @@ func (t *trials) abortRule(f Finding, rules []lifecycleRule) Finding {
 }
 
 func (t *trials) expiryRule(f Finding, rules []lifecycleRule) Finding {
-	f = Finding{Check: "bucket.expiry-rule", Level: Fine, Tried: f.Tried, Got: "None ends a file."}
+	f = Finding{Check: "bucket.expiry-rule", Level: Fine, Tried: f.Tried, Got: "No rule ends a file."}
 	for _, r := range rules {
 		if e := r.Expiration; e != nil && (e.Days > 0 || e.Date != "") && r.meets() {
 			f.Level, f.Got = Failure, fmt.Sprintf("The rule %q deletes objects %s.", r.ID, when(e.Days, e.Date))
@@ -172,7 +172,7 @@ func when(days int, date string) string {
 // archiveRule looks for rules that move files where they cannot be read without being restored first.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html
 func (t *trials) archiveRule(f Finding, rules []lifecycleRule) Finding {
-	f = Finding{Check: "bucket.archive-rule", Level: Fine, Tried: f.Tried, Got: "None locks a file away."}
+	f = Finding{Check: "bucket.archive-rule", Level: Fine, Tried: f.Tried, Got: "No rule locks a file away."}
 	for _, r := range rules {
 		for _, to := range r.Transitions {
 			if (to.StorageClass == "GLACIER" || to.StorageClass == "DEEP_ARCHIVE") && r.meets() {

@@ -101,7 +101,7 @@ func listed(h http.Header, list, name string) bool {
 
 // corsLacks is the finding about what pages lack: origins, methods or headers.
 func (t *trials) corsLacks(check, what string, lacking []string, said string) Finding {
-	f := Finding{Check: check, Level: Fine, Tried: "Asking the store, as a browser does, for every " + what + " that is needed.", Got: "All are allowed."}
+	f := Finding{Check: check, Level: Fine, Tried: "Asking the store, as a browser does, for every " + what + " that is needed.", Got: "Every " + what + " that is needed is allowed."}
 	if len(lacking) == 0 {
 		return f
 	}

@@ -78,7 +78,7 @@ func StoreChecks(o StoreOptions) []Check {
 	parts := append(after("store.permission.s3:ListMultipartUploadParts", "store.permission.s3:AbortMultipartUpload"), whole...)
 	own := !o.Embedded // in the embedded store nobody but us has an account, a policy or a setting
 	checks := []Check{
-		{Name: "bucket.contact", Needs: []string{"config.settings", "network", "clock.skew", "credentials"}, Run: t.contact},
+		{Name: "bucket.contact", Needs: []string{"config.bucket", "config.region", "config.endpoint", "config.credentials", "network", "clock.skew", "credentials"}, Run: t.contact},
 		{Name: "bucket.owner", Run: t.whenReached(t.owner)},
 	}
 	if own {
