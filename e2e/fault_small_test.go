@@ -62,7 +62,7 @@ func TestAnExpiredAddressIsSignedAnew(t *testing.T) {
 // object, no part and no open intent; the audit log stays.
 func TestACaseDeletedWhileItsFilesArriveKeepsNothing(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "CASELOAD_TRASH_WINDOW=0s", "CASELOAD_DIRECT_THRESHOLD=6MiB", "CASELOAD_PART_SIZE=5MiB", "CASELOAD_LOG_LEVEL=warn")
+	s := newSite(t, "CASELOAD_TRASH_WINDOW=0s", "CASELOAD_CLEANUP_SHARE=100", "CASELOAD_DIRECT_THRESHOLD=6MiB", "CASELOAD_PART_SIZE=5MiB", "CASELOAD_LOG_LEVEL=warn")
 	admin, ctx := s.newAdmin(), t.Context()
 	p := s.serve([]string{"serve"})
 	caseID := admin.newCase(t, "2026-0001", "Deleted Case")

@@ -40,6 +40,11 @@ type config struct {
 	AbandonAfter    time.Duration
 	TrashWindow     time.Duration
 
+	Cleanup              string
+	CleanupOlderThan     time.Duration
+	CleanupFinishedAfter time.Duration
+	CleanupShare         int
+
 	SessionIdle     time.Duration
 	SessionAbsolute time.Duration
 
@@ -238,6 +243,28 @@ var settings = []setting{
 		Name: "CASELOAD_TRASH_WINDOW", Default: "720h", Kind: duration, Min: 0,
 		Help: "A deleted file's bytes are kept this long before they are erased.",
 		into: func(c *config) any { return &c.TrashWindow },
+	},
+
+	{
+		Group: "Clean-up",
+		Name:  "CASELOAD_CLEANUP", Default: "off", Kind: choice, Choices: []string{"off", "propose", "on"},
+		Help: "off: nothing is chosen by rule. propose: once a day a plan is made that waits for an administrator's word on the page Clean-up. on: it is carried out by itself, unless more than CASELOAD_CLEANUP_SHARE would go. Trash past its window is erased with each of them, within the same bounds.",
+		into: func(c *config) any { return &c.Cleanup },
+	},
+	{
+		Name: "CASELOAD_CLEANUP_OLDER_THAN", Default: "720h", Kind: duration, Min: int64(24 * time.Hour),
+		Help: "A clean-up takes uploads that never arrived, and parts in the store that no file knows, this long after their last sign of life; never before CASELOAD_ABANDON_AFTER.",
+		into: func(c *config) any { return &c.CleanupOlderThan },
+	},
+	{
+		Name: "CASELOAD_CLEANUP_FINISHED_AFTER", Default: "0", Kind: duration, Min: 0,
+		Help: "A clean-up moves cases into the trash that were marked as finished, and not changed, this long ago; at least a day. 0: never.",
+		into: func(c *config) any { return &c.CleanupFinishedAfter },
+	},
+	{
+		Name: "CASELOAD_CLEANUP_SHARE", Default: "5", Kind: count, Min: 0, Max: 100,
+		Help: "Largest share of an organization's files or bytes, in percent, that goes at once without an administrator typing the number. 100: no limit.",
+		into: func(c *config) any { return &c.CleanupShare },
 	},
 
 	{

@@ -21,6 +21,7 @@ var known = map[string][]string{
 	"internal/ledger":      {"internal/caseload"},
 	"internal/ingest":      {"internal/caseload", "internal/dicom", "internal/archive"},
 	"internal/doctor":      {"internal/caseload"},
+	"internal/cleanup":     {"internal/caseload"},
 	"internal/dicom":       {"internal/caseload"},
 	"internal/archive":     {"internal/caseload"},
 	"internal/objectstore": {"internal/caseload"},
@@ -31,7 +32,7 @@ var known = map[string][]string{
 	"internal/preview":     {"internal/caseload", "internal/dicom", "internal/archive", "internal/pixels"},
 	"internal/jobs":        {"internal/caseload", "internal/transfer", "internal/ingest"},
 	"internal/api":         {"internal/caseload"},
-	"internal/web":         {"internal/caseload", "internal/transfer", "internal/ingest", "internal/api", "internal/store", "ui"},
+	"internal/web":         {"internal/caseload", "internal/transfer", "internal/ingest", "internal/cleanup", "internal/api", "internal/store", "ui"},
 	"ui":                   {},
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/cleanup"
 	"dcdentals.com/caseload/internal/doctor"
 	"dcdentals.com/caseload/internal/ingest"
 	"dcdentals.com/caseload/internal/jobs"
@@ -38,6 +39,7 @@ type application struct {
 	log      *slog.Logger
 	store    *store.Store
 	embedded *objectstore.Embedded // nil with an external store
+	cleaner  *cleanup.Service
 	jobs     *jobs.Jobs
 	working  bool         // jobs were started
 	pages    *web.Server  // nil for a worker
@@ -97,6 +99,7 @@ func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *applica
 		Records: a.store, Objects: objects, Owner: ownerName(), Now: time.Now, Log: log,
 		Lease: ingest.DefaultLease, Tries: ingest.DefaultTries, Kills: ingest.DefaultKills, Held: ingest.DefaultHeld,
 	}
+	a.cleaner = c.cleaner(a.store, objects, moving, log)
 	if err = a.startJobs(ctx, c, r, moving, reading, objects); err != nil {
 		return a, err
 	}
@@ -109,6 +112,18 @@ func start(ctx context.Context, c *config, r role, log *slog.Logger) (a *applica
 		}
 	}
 	return a, a.startAdmin(c, objects)
+}
+
+// cleaner is the clean-up over them; trash is erased only with its leave.
+func (c *config) cleaner(db *store.Store, objects *objectstore.Store, moving *transfer.Service, log *slog.Logger) *cleanup.Service {
+	s := &cleanup.Service{
+		Records: db, Objects: objects, Uploads: moving, Policy: cleanup.Policy(c.Cleanup), Now: time.Now, Log: log,
+		Rules: cleanup.Rules{
+			OlderThan: c.CleanupOlderThan, FinishedAfter: c.CleanupFinishedAfter, Share: caseload.Share(c.CleanupShare * 10), AbandonAfter: c.AbandonAfter,
+		},
+	}
+	moving.Release = s.Release
+	return s
 }
 
 func openStore(ctx context.Context, c *config, log *slog.Logger) (*store.Store, error) {
@@ -136,7 +151,7 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 		Engine: a.store.Engine(), Workers: c.Workers, Log: a.log,
 		Sweep: func(ctx context.Context) error {
 			_, err := moving.Sweep(ctx)
-			return err
+			return errors.Join(err, a.cleaner.Tend(ctx))
 		},
 	}
 	if r.worker() {
@@ -182,7 +197,7 @@ func (a *application) ledger(objects *objectstore.Store) *ledger.Service {
 // startWeb opens the door to people. Before it answers anything, everything behind it is there.
 func (a *application) startWeb(c *config, moving *transfer.Service, reading *ingest.Service, objects *objectstore.Store) error {
 	cfg := web.Config{
-		Store: a.store, Transfer: moving, Reading: reading, Frames: a.previews(objects), Limits: moving.Limits,
+		Store: a.store, Transfer: moving, Reading: reading, Frames: a.previews(objects), Cleanup: a.cleaner, Limits: moving.Limits,
 		StoreOrigins: objects.Origins(), AllowedHosts: append(c.AllowedHosts, a.listener.Addr().String()), TrustProxy: len(c.TrustedProxies) > 0,
 		SessionIdle: c.SessionIdle, SessionAbsolute: c.SessionAbsolute,
 		Ready: func(ctx context.Context) []web.Check { return a.checks(ctx, objects) }, Collectors: []prometheus.Collector{queueMetrics{a.jobs}}, Version: version(),

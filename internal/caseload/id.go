@@ -23,6 +23,7 @@ type (
 	TokenID        string
 	IntentID       string
 	PreviewID      string
+	PlanID         string
 )
 
 // ObjectKey is a key in the bucket. The server makes every key (NewObjectKey); a client never supplies one.
@@ -67,3 +68,6 @@ func NewObjectKey() ObjectKey {
 func KeyMayBegin(prefix string) bool {
 	return prefix == "" || (prefix[0] == 'f' && strings.Trim(prefix[1:], "0123456789abcdefghijklmnopqrstuv") == "" && len(prefix) <= 33)
 }
+
+// OwnKey tells whether the key has the form that NewObjectKey gives. What has another is not ours.
+func OwnKey(key ObjectKey) bool { return len(key) == 33 && KeyMayBegin(string(key)) }

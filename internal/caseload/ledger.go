@@ -15,7 +15,7 @@ const (
 	ClassAbandoned   Class = "abandoned"   // of an upload that was given up; a delete-intent will erase it
 	ClassTrash       Class = "trash"       // of a deleted file; a delete-intent will erase it
 	ClassReplaced    Class = "replaced"    // a version the bucket keeps beneath the one that counts
-	ClassTrial       Class = "trial"       // left over from a test of the store
+	ClassTrial       Class = "trial"       // left over from a test of the store, or the marker of its database
 	ClassUnexplained Class = "unexplained" // nothing in the database speaks of it
 	ClassMissing     Class = "missing"     // a received file whose object the store does not hold
 )

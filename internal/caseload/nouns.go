@@ -67,6 +67,7 @@ type Case struct {
 	CreatedAt    time.Time
 	ChangedAt    time.Time // last change of the case or of any of its files
 	Revision     int64     // grows with every change; live pages compare it
+	FinishedAt   time.Time // when somebody said that the work is finished; zero: it is open
 	DeletedAt    time.Time // zero: live
 }
 
@@ -422,10 +423,20 @@ const (
 	FileLinked          Action = "file.linked" // a download link was given out
 	FileQuarantined     Action = "file.quarantined"
 	ObjectErased        Action = "object.erased"
-	StoreUnreached      Action = "store.unreached" // a browser or program could not reach the store by itself
-	FileRepinned        Action = "file.repinned"   // its object was copied: the row names the copy, whose bytes were read and are the same
-	ObjectLeftover      Action = "object.leftover" // what a dead file left in the store is going to be erased
-	OddityMended        Action = "oddity.mended"   // fsck put a row in order; the detail says which
+	StoreUnreached      Action = "store.unreached"   // a browser or program could not reach the store by itself
+	FileRepinned        Action = "file.repinned"     // its object was copied: the row names the copy, whose bytes were read and are the same
+	ObjectLeftover      Action = "object.leftover"   // what a dead file left in the store is going to be erased
+	OddityMended        Action = "oddity.mended"     // fsck put a row in order; the detail says which
+	FileRestored        Action = "file.restored"     // it came back from the trash
+	FilePurged          Action = "file.purged"       // a person said that its object is to go now
+	CaseRestored        Action = "case.restored"     // it came back with what had gone with it
+	CaseFinished        Action = "case.finished"     // the work on it is done
+	CaseReopened        Action = "case.reopened"     // it is not
+	CleanupPlanned      Action = "cleanup.planned"   // what would go was written down
+	CleanupApproved     Action = "cleanup.approved"  // a person, or the policy, said yes
+	CleanupEnded        Action = "cleanup.ended"     // carried out, refused or dismissed
+	PartsErased         Action = "parts.erased"      // parts that no row knew were thrown away
+	DatabaseAccepted    Action = "database.accepted" // a person said that this is the bucket's database
 )
 
 // SystemActor is the Actor of what no person did.

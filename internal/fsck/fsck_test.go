@@ -161,7 +161,7 @@ func faults() map[string]fault {
 		},
 		"a delete-intent nobody carries out": {
 			damage: func(b *bench, f caseload.File) {
-				b.meddle(`UPDATE intents SET due_at = $2 WHERE file_id = $1`, string(f.ID), b.at.Add(-25*time.Hour).UnixMilli())
+				b.meddle(`UPDATE intents SET released_at = 1, due_at = $2 WHERE file_id = $1`, string(f.ID), b.at.Add(-25*time.Hour).UnixMilli())
 			},
 			state: caseload.Deleted, found: "intent_overdue", mended: "intent_overdue", stillThere: true,
 		},

@@ -241,6 +241,9 @@ const leftoverRests = 24 * time.Hour
 
 // stranger is an object whose key no row has as its object's.
 func (j *join) stranger(ctx context.Context, o caseload.Object) error {
+	if o.Key == caseload.MarkerKey {
+		return nil
+	}
 	f, err := j.Rows.FileOfObject(ctx, o.Key)
 	switch {
 	case err == nil && f.Object == o.Key && f.State.Acknowledged():

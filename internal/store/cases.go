@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -10,12 +11,12 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-const caseColumns = `c.id, c.organization_id, c.number, c.patient, c.note, c.created_by, c.created_at, c.changed_at, c.revision, c.deleted_at`
+const caseColumns = `c.id, c.organization_id, c.number, c.patient, c.note, c.created_by, c.created_at, c.changed_at, c.revision, c.finished_at, c.deleted_at`
 
 func scanCase(scan func(...any) error) (c caseload.Case, err error) {
-	var created, changed, deleted int64
-	err = scan(&c.ID, &c.Organization, &c.Number, &c.Patient, &c.Note, &c.CreatedBy, &created, &changed, &c.Revision, &deleted)
-	c.CreatedAt, c.ChangedAt, c.DeletedAt = fromMS(created), fromMS(changed), fromMS(deleted)
+	var created, changed, finished, deleted int64
+	err = scan(&c.ID, &c.Organization, &c.Number, &c.Patient, &c.Note, &c.CreatedBy, &created, &changed, &c.Revision, &finished, &deleted)
+	c.CreatedAt, c.ChangedAt, c.FinishedAt, c.DeletedAt = fromMS(created), fromMS(changed), fromMS(finished), fromMS(deleted)
 	return c, err
 }
 
@@ -97,7 +98,7 @@ func (s *Store) CreateCase(ctx context.Context, user caseload.User, c caseload.C
 		}
 		c.Organization, c.CreatedBy, c.Revision = user.Organization, user.ID, 1
 		c.CreatedAt = fromMS(toMS(t.now))
-		c.ChangedAt, c.DeletedAt = c.CreatedAt, fromMS(0)
+		c.ChangedAt, c.FinishedAt, c.DeletedAt = c.CreatedAt, fromMS(0), fromMS(0)
 		_, err := t.ExecContext(ctx, `INSERT INTO cases
 			(id, organization_id, number, patient, note, created_by, created_at, changed_at, revision)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -184,41 +185,48 @@ func (s *Store) DeleteCase(ctx context.Context, user caseload.User, id caseload.
 		if err != nil {
 			return err
 		}
-		rows, err := t.QueryContext(ctx, t.locked(`SELECT `+fileColumns+` FROM files f WHERE f.case_id = $1 AND f.state <> 'deleted' ORDER BY f.id`), string(id))
-		files, err := collect(rows, err, scanFile)
-		if err != nil {
-			return err
-		}
-		events := []caseload.Event{newEvent(string(user.ID), caseload.CaseDeleted, id, "", detail{"files": len(files)})}
-		for _, before := range files {
-			after := before
-			after.State = caseload.Deleted
-			if err := t.saveFile(ctx, before, after); err != nil {
-				return err
-			}
-			events = append(events, newEvent(string(user.ID), caseload.FileDeleted, id, before.ID, detail{"from": before.State}))
-		}
-		if err := t.insertIntents(ctx, files, "the case was deleted", due); err != nil {
-			return err
-		}
-		for _, statement := range []string{
-			`DELETE FROM parts WHERE file_id IN (SELECT id FROM files WHERE case_id = $1)`,
-			`DELETE FROM instances WHERE file_id IN (SELECT id FROM files WHERE case_id = $1)`,
-			`DELETE FROM series WHERE case_id = $1`,
-			`DELETE FROM previews WHERE case_id = $1`,
-			`DELETE FROM studies WHERE case_id = $1`,
-			`DELETE FROM case_terms WHERE case_id = $1`,
-		} {
-			if _, err := t.ExecContext(ctx, statement, string(id)); err != nil {
-				return err
-			}
-		}
-		if _, err := t.ExecContext(ctx, `UPDATE cases SET deleted_at = $2, changed_at = $2, revision = revision + 1 WHERE id = $1`,
-			string(id), toMS(t.now)); err != nil {
-			return err
-		}
-		return t.record(ctx, c.Organization, events...)
+		return t.deleteCase(ctx, c, givenUp{reason: "the case was deleted", due: due, actor: string(user.ID), withCase: true}, nil)
 	})
+}
+
+// deleteCase is DeleteCase for a case whose lock is held. more goes into its event.
+func (t *tx) deleteCase(ctx context.Context, c caseload.Case, how givenUp, more detail) error {
+	rows, err := t.QueryContext(ctx, t.locked(`SELECT `+fileColumns+` FROM files f WHERE f.case_id = $1 AND f.state <> 'deleted' ORDER BY f.id`), string(c.ID))
+	files, err := collect(rows, err, scanFile)
+	if err != nil {
+		return err
+	}
+	about := detail{"files": len(files)}
+	maps.Copy(about, more)
+	events := []caseload.Event{newEvent(how.actor, caseload.CaseDeleted, c.ID, "", about)}
+	for _, before := range files {
+		after := before
+		after.State = caseload.Deleted
+		if err := t.saveFile(ctx, before, after); err != nil {
+			return err
+		}
+		events = append(events, newEvent(how.actor, caseload.FileDeleted, c.ID, before.ID, detail{"from": before.State}))
+	}
+	if err := t.insertIntents(ctx, files, how); err != nil {
+		return err
+	}
+	for _, statement := range []string{
+		`DELETE FROM parts WHERE file_id IN (SELECT id FROM files WHERE case_id = $1)`,
+		`DELETE FROM instances WHERE file_id IN (SELECT id FROM files WHERE case_id = $1)`,
+		`DELETE FROM series WHERE case_id = $1`,
+		`DELETE FROM previews WHERE case_id = $1`,
+		`DELETE FROM studies WHERE case_id = $1`,
+		`DELETE FROM case_terms WHERE case_id = $1`,
+	} {
+		if _, err := t.ExecContext(ctx, statement, string(c.ID)); err != nil {
+			return err
+		}
+	}
+	if _, err := t.ExecContext(ctx, `UPDATE cases SET deleted_at = $2, changed_at = $2, revision = revision + 1 WHERE id = $1`,
+		string(c.ID), toMS(t.now)); err != nil {
+		return err
+	}
+	return t.record(ctx, c.Organization, events...)
 }
 
 // Revisions returns the revision of each case there is, deleted ones included. It asks nobody's rights: for the hub of

@@ -63,7 +63,7 @@ var oddityQueries = map[caseload.OddityKind]string{
 	caseload.ReadingOverdue: `SELECT organization_id, case_id, id, id FROM files
 		WHERE state IN ('stored', 'reading') AND deadline < $1 AND reading_until < $1 ORDER BY id`,
 	caseload.IntentOverdue: `SELECT i.organization_id, f.case_id, f.id, i.id FROM intents i JOIN files f ON f.id = i.file_id
-		WHERE i.state = 'open' AND i.due_at < $1 ORDER BY i.id`,
+		WHERE i.state = 'open' AND i.due_at < $1 AND (i.kept = 0 OR i.released_at > 0) ORDER BY i.id`,
 	caseload.IntentOfLive: `SELECT i.organization_id, f.case_id, f.id, i.id FROM intents i JOIN files f ON f.object = i.object
 		WHERE i.state = 'open' AND i.upload_id = '' AND f.state IN ('stored', 'reading', 'ready', 'rejected') AND CAST($1 AS BIGINT) > 0 ORDER BY i.id`,
 	caseload.FileOfDeletedCase: `SELECT f.organization_id, f.case_id, f.id, f.id FROM files f JOIN cases c ON c.id = f.case_id

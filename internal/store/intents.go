@@ -12,25 +12,37 @@ import (
 // claimFor is how long a claimed intent is left to whoever claimed it.
 const claimFor = 10 * time.Minute
 
+// givenUp says how files were given up.
+type givenUp struct {
+	reason   string // for the audit log
+	due      caseload.EraseAt
+	actor    string // a user's id; "": the system
+	withCase bool   // the whole case went
+}
+
 // insertIntents writes one delete-intent for each file's object and unfinished upload. The files are as they were before
-// they were given up: that decides when each is due.
+// they were given up: that decides when each is due, and whether it is trash, which waits to be released.
 //
 // A form that may still be posted has an intent of its own.
-func (t *tx) insertIntents(ctx context.Context, files []caseload.File, reason string, due caseload.EraseAt) error {
+func (t *tx) insertIntents(ctx context.Context, files []caseload.File, how givenUp) error {
 	for _, f := range files {
 		if f.Form() && !f.State.Acknowledged() {
-			if err := t.insertFormIntent(ctx, f, reason, due.Partial); err != nil {
+			if err := t.insertFormIntent(ctx, f, how.reason, how.due.Partial); err != nil {
 				return err
 			}
 		}
 	}
+	if how.actor == "" {
+		how.actor = caseload.SystemActor
+	}
 	return t.insertRows(ctx, `INSERT INTO intents
-		(id, organization_id, file_id, object, upload_id, version_id, reason, state, due_at, created_at)`, "", len(files), 10,
+		(id, organization_id, file_id, object, upload_id, version_id, reason, state, due_at, created_at, kept, with_case, actor)`, "", len(files), 13,
 		func(i int) []any {
 			f := files[i]
 			return []any{
 				string(caseload.NewID[caseload.IntentID](t.now)), string(f.Organization), string(f.ID), string(f.Object),
-				f.UploadID, f.VersionID, reason, "open", toMS(due.Of(f.State)), toMS(t.now),
+				f.UploadID, f.VersionID, how.reason, "open", toMS(how.due.Of(f.State)), toMS(t.now),
+				flag(f.State.Acknowledged()), flag(how.withCase), how.actor,
 			}
 		})
 }
@@ -45,15 +57,16 @@ func (t *tx) insertFormIntent(ctx context.Context, f caseload.File, reason strin
 	return err
 }
 
-// ClaimIntent claims the longest-due delete-intent for ten minutes. An intent whose object a live file refers to is
-// cancelled and the next one is looked at (I6). ok is false when none is due.
+// ClaimIntent claims the longest-due delete-intent for ten minutes; trash only when it was released. From here on nothing
+// brings the object back. An intent whose object a live file refers to is cancelled and the next one is looked at (I6). ok
+// is false when none is due.
 func (s *Store) ClaimIntent(ctx context.Context, now time.Time) (in caseload.Intent, ok bool, err error) {
 	defer explain("claim a delete-intent", &err)
 	for {
 		cancelled := false
 		err = s.write(ctx, func(t *tx) error {
 			row := t.QueryRowContext(ctx, `SELECT id, organization_id, file_id, object, upload_id, version_id, reason FROM intents
-				WHERE state = 'open' AND due_at <= $1 AND claimed_until <= $1 ORDER BY due_at, id LIMIT 1`+s.on(Postgres, ` FOR UPDATE SKIP LOCKED`), toMS(now))
+				WHERE state = 'open' AND due_at <= $1 AND claimed_until <= $1 AND (kept = 0 OR released_at > 0) ORDER BY due_at, id LIMIT 1`+s.on(Postgres, ` FOR UPDATE SKIP LOCKED`), toMS(now))
 			err := row.Scan(&in.ID, &in.Organization, &in.File, &in.Object, &in.UploadID, &in.VersionID, &in.Reason)
 			if errors.Is(err, sql.ErrNoRows) {
 				return nil
@@ -90,17 +103,18 @@ func (s *Store) ClaimIntent(ctx context.Context, now time.Time) (in caseload.Int
 	return in, true, nil
 }
 
-// FinishIntent marks a claimed intent done and writes the ObjectErased event; once more is no error. Conflict when it
+// FinishIntent marks a claimed intent done and writes the ObjectErased event, which names the object and, where the bucket
+// keeps versions, its version; once more is no error. Conflict when it
 // was not claimed or was cancelled, NotFound when there is none.
 func (s *Store) FinishIntent(ctx context.Context, id caseload.IntentID) (err error) {
 	defer explain("finish a delete-intent", &err)
 	return s.write(ctx, func(t *tx) error {
 		var org caseload.OrganizationID
 		var file caseload.FileID
-		var state, reason string
+		var state, reason, object, version string
 		var claimed int64
-		err := t.QueryRowContext(ctx, t.locked(`SELECT organization_id, file_id, state, claimed_until, reason FROM intents WHERE id = $1`), string(id)).
-			Scan(&org, &file, &state, &claimed, &reason)
+		err := t.QueryRowContext(ctx, t.locked(`SELECT organization_id, file_id, state, claimed_until, reason, object, version_id FROM intents WHERE id = $1`), string(id)).
+			Scan(&org, &file, &state, &claimed, &reason, &object, &version)
 		if err != nil {
 			return noRow(err, "delete-intent")
 		}
@@ -117,6 +131,13 @@ func (s *Store) FinishIntent(ctx context.Context, id caseload.IntentID) (err err
 		if err := t.QueryRowContext(ctx, `SELECT case_id FROM files WHERE id = $1`, string(file)).Scan(&c); err != nil {
 			return err
 		}
-		return t.record(ctx, org, newEvent("", caseload.ObjectErased, c, file, detail{"intent": id, "reason": reason}))
+		return t.record(ctx, org, newEvent("", caseload.ObjectErased, c, file, detail{"intent": id, "reason": reason, "object": object, "version": version}))
 	})
+}
+
+// ErasureDue tells whether any delete-intent is due at now, trash that was not released included.
+func (s *Store) ErasureDue(ctx context.Context, now time.Time) (due bool, err error) {
+	defer explain("look for due delete-intents", &err)
+	err = s.reader.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM intents WHERE state = 'open' AND due_at <= $1)`, toMS(now)).Scan(&due)
+	return due, err
 }

@@ -25,6 +25,11 @@ func TestADeleteIntentIsDueClaimedAndFinishedOnce(t *testing.T) {
 			t.Fatal("claimed before it is due")
 		}
 		b.pass(time.Hour)
+		if _, ok := b.claim(); ok {
+			t.Fatal("trash was claimed that nobody released")
+		}
+		_, err := b.s.ReleaseTrash(ctx, b.admin.Organization, b.now())
+		must(t, err)
 		in, ok := b.claim()
 		if !ok || in.Object != f.Object || in.File != f.ID || in.Organization != b.admin.Organization || in.Reason == "" {
 			t.Fatalf("claimed %+v, %v", in, ok)
@@ -70,8 +75,10 @@ func TestIntentsAgainstLiveFilesAreCancelled(t *testing.T) {
 			_, err := b.s.db.ExecContext(ctx, `DELETE FROM intents`)
 			must(t, err)
 			must(t, b.s.write(ctx, func(t *tx) error {
-				return t.insertIntents(ctx, []caseload.File{f}, "a fault", caseload.EraseAt{Kept: b.now(), Partial: b.now()})
+				return t.insertIntents(ctx, []caseload.File{f}, givenUp{reason: "a fault", due: caseload.EraseAt{Kept: b.now(), Partial: b.now()}})
 			}))
+			_, err = b.s.db.ExecContext(ctx, `UPDATE intents SET released_at = 1`)
+			must(t, err)
 			_, ok := b.claim()
 			var stands string
 			must(t, b.s.reader.QueryRowContext(ctx, `SELECT state FROM intents`).Scan(&stands))

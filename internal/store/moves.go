@@ -258,7 +258,7 @@ func (s *Store) MarkAbandoned(ctx context.Context, ids []caseload.FileID, actor,
 			}
 			from := f.State
 			f.State, f.Reason = caseload.Abandoned, reason
-			return moved(actor, caseload.FileAbandoned, from, nil), t.insertIntents(ctx, []caseload.File{*f}, "the upload was abandoned", caseload.EraseAt{Partial: eraseAt})
+			return moved(actor, caseload.FileAbandoned, from, nil), t.insertIntents(ctx, []caseload.File{*f}, givenUp{reason: "the upload was abandoned", due: caseload.EraseAt{Partial: eraseAt}, actor: actor})
 		})
 		if err != nil {
 			return err
@@ -290,25 +290,36 @@ func (s *Store) DeleteFile(ctx context.Context, user caseload.User, id caseload.
 		if _, err := s.fileOf(ctx, t, user, id); err != nil {
 			return err
 		}
-		f, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
-			if f.State == caseload.Deleted { // between the look above and the lock
-				return nil, gone("file")
-			}
-			from := f.State
-			if err := t.insertIntents(ctx, []caseload.File{*f}, "the file was deleted", due); err != nil {
-				return nil, err
-			}
-			f.State = caseload.Deleted
-			if _, err := t.ExecContext(ctx, `DELETE FROM parts WHERE file_id = $1`, string(id)); err != nil {
-				return nil, err
-			}
-			return moved(string(user.ID), caseload.FileDeleted, from, nil), t.forgetInstances(ctx, f)
-		})
-		if err != nil {
-			return err
-		}
-		return t.sortFamily(ctx, f, string(user.ID))
+		_, err := t.deleteFile(ctx, id, givenUp{reason: "the file was deleted", due: due, actor: string(user.ID)}, nil, nil)
+		return err
 	})
+}
+
+// deleteFile moves a file to deleted, unless unless objects to the row as it stands under its lock. more goes into the event.
+func (t *tx) deleteFile(ctx context.Context, id caseload.FileID, how givenUp, more detail, unless func(f caseload.File) error) (caseload.File, error) {
+	f, err := t.changeFile(ctx, id, func(f *caseload.File) (*caseload.Event, error) {
+		if f.State == caseload.Deleted { // between a look before and the lock
+			return nil, gone("file")
+		}
+		if unless != nil {
+			if err := unless(*f); err != nil {
+				return nil, err
+			}
+		}
+		from := f.State
+		if err := t.insertIntents(ctx, []caseload.File{*f}, how); err != nil {
+			return nil, err
+		}
+		f.State = caseload.Deleted
+		if _, err := t.ExecContext(ctx, `DELETE FROM parts WHERE file_id = $1`, string(id)); err != nil {
+			return nil, err
+		}
+		return moved(how.actor, caseload.FileDeleted, from, more), t.forgetInstances(ctx, f)
+	})
+	if err != nil {
+		return f, err
+	}
+	return f, t.sortFamily(ctx, f, how.actor)
 }
 
 // RecordQuarantine writes a FileQuarantined event and a warning on the file: the object is not the one verified.

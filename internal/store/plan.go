@@ -38,7 +38,10 @@ func (s *Store) PlanFiles(ctx context.Context, user caseload.User, c caseload.Ca
 		if in = dropOf(drop, placed); in == "" {
 			in = caseload.NewID[caseload.DropID](t.now)
 		}
-		return t.settle(ctx, user, live, in, files, placed)
+		if err := t.settle(ctx, user, live, in, files, placed); err != nil || live.FinishedAt.IsZero() {
+			return err
+		}
+		return t.setFinished(ctx, live, string(user.ID), false) // files that still come are work
 	})
 	if err != nil {
 		return nil, "", err

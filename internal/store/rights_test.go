@@ -29,6 +29,9 @@ var scoped = []struct {
 	{"DeleteCase", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
 		return s.DeleteCase(ctx, u, c.ID, caseload.EraseAt{Kept: time.Now(), Partial: time.Now()})
 	}},
+	{"FinishCase", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
+		return s.FinishCase(ctx, u, c.ID, true)
+	}},
 	{"CaseFiles", caseload.Gone, func(ctx context.Context, s *Store, u caseload.User, c caseload.Case, _ caseload.File) error {
 		_, err := s.CaseFiles(ctx, u, c.ID)
 		return err
@@ -105,8 +108,9 @@ var scoped = []struct {
 }
 
 // free are the methods with a user whose rights are tested below, each in its own way; those of previews by
-// TestPreviewsAreOfOneOrganization.
+// TestPreviewsAreOfOneOrganization, those of the trash and of plans by TestTrashAndPlansAreOfOneOrganization.
 var free = []string{
+	"Trash", "TrashedFile", "TrashedFiles", "RestoreFile", "RestoreCase", "PurgeFile", "PurgeCase", "Plan", "Plans", "ApprovePlan", "EndPlan",
 	"Cases", "ProposeCaseNumber", "CreateCase", "ReportProgress", "Users", "ChangeUser", "CreateToken", "Tokens", "RevokeToken",
 	"SignInSucceeded", "Unreached", "CreateFirstAdmin", "CreateUser",
 	"CasePreviews", "Picture", "OfferPicture", "OfferSource", "ClaimOffer", "Instance", "OlderVersions", "RereadingsLeft",

@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -372,3 +373,24 @@ func (m *memRecords) FinishIntent(ctx context.Context, id caseload.IntentID) err
 		return nil
 	})
 }
+
+func (m *memRecords) TrashedFile(context.Context, caseload.User, caseload.FileID) (caseload.Trashed, error) {
+	return caseload.Trashed{}, errUnasked
+}
+
+func (m *memRecords) TrashedFiles(context.Context, caseload.User, caseload.CaseID) ([]caseload.Trashed, error) {
+	return nil, errUnasked
+}
+
+func (m *memRecords) RestoreFile(context.Context, caseload.User, caseload.FileID) (caseload.File, error) {
+	return caseload.File{}, errUnasked
+}
+
+func (m *memRecords) RestoreCase(context.Context, caseload.User, caseload.CaseID, []caseload.FileID) error {
+	return errUnasked
+}
+
+// errUnasked is what these fakes answer that no test here asks: the trash is tested over the real databases.
+var errUnasked = errors.New("not faked")
+
+func (m *memRecords) ErasureDue(context.Context, time.Time) (bool, error) { return true, nil }

@@ -107,7 +107,13 @@ func (r *realRig) another() *transfer.Service {
 	limits := caseload.DefaultLimits()
 	limits.DirectThreshold = 1000
 	limits.MaxFileSize = 12 << 20
-	return &transfer.Service{Records: r.store, Objects: theStore, Limits: limits, Now: r.now, Log: slog.New(slog.DiscardHandler)}
+	return &transfer.Service{Records: r.store, Objects: theStore, Limits: limits, Now: r.now, Log: slog.New(slog.DiscardHandler), Release: r.release}
+}
+
+// release lets all trash go whose window is over.
+func (r *realRig) release(ctx context.Context) error {
+	_, err := r.store.ReleaseTrash(ctx, r.admin.Organization, r.now())
+	return err
 }
 
 func (r *realRig) newCase(number string) caseload.CaseID {

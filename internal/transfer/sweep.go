@@ -44,7 +44,7 @@ func (s *Service) Sweep(ctx context.Context) (SweepReport, error) {
 	if err != nil {
 		errs = append(errs, fmt.Errorf("requeue lapsed readings: %w", err))
 	}
-	errs = append(errs, s.erase(ctx, &report), ctx.Err())
+	errs = append(errs, s.Erase(ctx, &report), ctx.Err())
 	return report, errors.Join(errs...)
 }
 
@@ -130,8 +130,19 @@ func (s *Service) sweepAbandon(ctx context.Context, f caseload.File, reason stri
 	return nil
 }
 
-// erase carries out the delete-intents that are due: the only place where objects are deleted (I6).
-func (s *Service) erase(ctx context.Context, report *SweepReport) error {
+// Erase carries out the delete-intents that are due: the only place where objects are deleted (I6). Nothing is erased when
+// Release says that something looks wrong; that is logged, and no error of the sweep.
+func (s *Service) Erase(ctx context.Context, report *SweepReport) error {
+	due, err := s.Records.ErasureDue(ctx, s.now())
+	if err != nil || !due {
+		return err
+	}
+	if s.Release != nil {
+		if err := s.Release(ctx); err != nil {
+			s.Log.ErrorContext(ctx, "nothing is erased now", "error", err)
+			return nil
+		}
+	}
 	for range sweepErase {
 		if ctx.Err() != nil {
 			return nil

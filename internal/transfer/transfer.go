@@ -13,13 +13,17 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// Service carries out the verbs. All exported fields are required. It must not be copied once in use.
+// Service carries out the verbs. All exported fields but Release are required. It must not be copied once in use.
 type Service struct {
 	Records Records
 	Objects Objects
 	Limits  caseload.Limits
 	Now     func() time.Time // the server's clock, the only one that counts
 	Log     *slog.Logger
+
+	// Release is asked before a sweep erases anything: it lets trash go that is past its window (package cleanup). An error
+	// means that clock, database or store look wrong, and nothing at all is erased. nil: trash stays.
+	Release func(ctx context.Context) error
 
 	turns turns
 	forms formWatch
@@ -110,6 +114,13 @@ type Records interface {
 	DeleteFile(ctx context.Context, user caseload.User, id caseload.FileID, due caseload.EraseAt) error
 	// DeleteCase marks the case and all its files deleted, each with its delete-intent, due as above.
 	DeleteCase(ctx context.Context, user caseload.User, id caseload.CaseID, due caseload.EraseAt) error
+	// TrashedFile returns a deleted file that the user may have back; TrashedFiles those of a case. Kinds as documented there.
+	TrashedFile(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.Trashed, error)
+	TrashedFiles(ctx context.Context, user caseload.User, c caseload.CaseID) ([]caseload.Trashed, error)
+	// RestoreFile moves deleted to stored, cancels the delete-intent unless it was ever claimed, and enqueues the reading, in
+	// one transaction. RestoreCase does so for a case and those files that went with it.
+	RestoreFile(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error)
+	RestoreCase(ctx context.Context, user caseload.User, id caseload.CaseID, files []caseload.FileID) error
 	// RecordLink writes the FileLinked event.
 	RecordLink(ctx context.Context, user caseload.User, id caseload.FileID) error
 	// RecordQuarantine writes a FileQuarantined event and a warning on the file: the object is not the one verified.
@@ -123,7 +134,9 @@ type Records interface {
 	// after now (at most limit) and that do not wait in the queue already, pushing that deadline so that a second sweep
 	// does not do it again at once.
 	RequeueLapsed(ctx context.Context, now time.Time, limit int) (int, error)
-	// ClaimIntent picks one delete-intent due at now, re-checks under lock that no live file refers to its object, and
+	// ErasureDue tells whether any delete-intent is due at now, trash that was not released included.
+	ErasureDue(ctx context.Context, now time.Time) (bool, error)
+	// ClaimIntent picks one delete-intent due at now (trash only when it was released), re-checks under lock that no live file refers to its object, and
 	// claims it for ten minutes. ok is false when none is due. An intent whose object is alive is cancelled, not returned.
 	ClaimIntent(ctx context.Context, now time.Time) (in caseload.Intent, ok bool, err error)
 	// FinishIntent marks a claimed intent done and writes the ObjectErased event.

@@ -14,17 +14,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/cleanup"
 	"dcdentals.com/caseload/internal/ingest"
 	"dcdentals.com/caseload/internal/store"
 	"dcdentals.com/caseload/internal/transfer"
 )
 
-// Config is what a Server needs. Store, Transfer, Reading, Frames, Limits, Log and Now are required.
+// Config is what a Server needs. Store, Transfer, Reading, Frames, Cleanup, Limits, Log and Now are required.
 type Config struct {
 	Store    *store.Store
 	Transfer *transfer.Service
 	Reading  *ingest.Service // reads headers by range for people who look
 	Frames   Frames          // finds what browsers are to decode
+	Cleanup  *cleanup.Service
 	Limits   caseload.Limits
 
 	Gateway      http.Handler // the embedded store's S3 handler, mounted at /{Bucket}/; nil with an external store
