@@ -23,7 +23,7 @@ const (
 // is unexplained.
 func explain(o caseload.Listed, row *caseload.LedgerRow) (org caseload.OrganizationID, class caseload.Class, why string) {
 	switch {
-	case row == nil && strings.HasPrefix(string(o.Key), caseload.TrialPrefix):
+	case row == nil && (strings.HasPrefix(string(o.Key), caseload.TrialPrefix) || o.Key == caseload.MarkerKey):
 		return "", caseload.ClassTrial, ""
 	case row == nil:
 		return "", caseload.ClassUnexplained, whyStranger
