@@ -1,0 +1,206 @@
+package cleanup_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/cleanup"
+)
+
+// doubtful is a database that says of itself what a test wants.
+type doubtful struct {
+	*records
+	change func(*caseload.DatabaseFacts)
+}
+
+func (d doubtful) Facts(ctx context.Context, gap time.Duration) (caseload.DatabaseFacts, error) {
+	facts, err := d.records.Facts(ctx, gap)
+	d.change(&facts)
+	return facts, err
+}
+
+// lateBucket is a store whose clock is another.
+type lateBucket struct {
+	*bucket
+	by time.Duration
+}
+
+func (l lateBucket) Marker(ctx context.Context) (*caseload.Marker, time.Time, error) {
+	m, at, err := l.bucket.Marker(ctx)
+	return m, at.Add(l.by), err
+}
+
+// Each doubt alone stops the plan, the carrying out of one that was approved before, and every erasing.
+func TestNothingGoesWhileSomethingLooksWrong(t *testing.T) {
+	nothing := func(*caseload.DatabaseFacts) {}
+	for name, c := range map[string]struct {
+		want   caseload.Doubt
+		change func(*caseload.DatabaseFacts)
+		bucket func(b *bucket) cleanup.Objects
+	}{
+		"the clock is behind the newest event": {caseload.DoubtClockBack, func(f *caseload.DatabaseFacts) { f.Newest = f.Now.Add(2 * time.Minute) }, nil},
+		"the store's clock is another":         {caseload.DoubtClockStore, nothing, func(b *bucket) cleanup.Objects { return lateBucket{b, -6 * time.Minute} }},
+		"the database's clock is another":      {caseload.DoubtClockDatabase, func(f *caseload.DatabaseFacts) { f.Now = f.Now.Add(6 * time.Minute) }, nil},
+		"nobody looked for long":               {caseload.DoubtClockJump, func(f *caseload.DatabaseFacts) { f.AwakeFrom = f.Now.Add(-23 * time.Hour) }, nil},
+		"another database":                     {caseload.DoubtOtherDatabase, func(f *caseload.DatabaseFacts) { f.Database = "another" }, nil},
+		"fewer events than before":             {caseload.DoubtFewerRows, func(f *caseload.DatabaseFacts) { f.Events = 1 }, nil},
+		"fewer files than before":              {caseload.DoubtFewerRows, func(f *caseload.DatabaseFacts) { f.Files-- }, nil},
+		"a bucket older than the database": {caseload.DoubtYoungerDatabase, nothing, func(b *bucket) cleanup.Objects {
+			b.marker, b.oldest = nil, b.now().Add(-1000*24*time.Hour)
+			return b
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, sqliteURL(t))
+			ctx := t.Context()
+			h := r.furnish(0)
+			p := r.approve() // while all is well: the bucket now knows its database
+			r.cleaner.Records = doubtful{r.records, c.change}
+			if c.bucket != nil {
+				r.cleaner.Objects = c.bucket(r.bucket)
+			}
+			doubts, err := r.cleaner.Doubts(ctx)
+			r.must(err)
+			if len(doubts) != 1 || doubts[0] != c.want {
+				t.Fatalf("doubts %v, want %s", doubts, c.want)
+			}
+			if means, hint := cleanup.Say(c.want); means == "" || hint == "" {
+				t.Error("nobody is told what that means")
+			}
+			if _, err := r.cleaner.Plan(ctx, r.admin, 0); caseload.KindOf(err) != caseload.Conflict {
+				t.Errorf("a plan was made: %v", err)
+			}
+			_, _ = r.PurgeNow(h.trash.ID), r.cleaner.Tend(ctx)
+			if _, err := r.Sweep(ctx); err != nil {
+				t.Error(err)
+			}
+			now, err := r.records.Plan(ctx, r.admin, p.ID)
+			r.must(err)
+			if now.State != caseload.PlanRefused || len(now.Doubts) == 0 || now.Count(caseload.ItemDone) != 0 {
+				t.Errorf("the plan is %s with %d items done", now.State, now.Count(caseload.ItemDone))
+			}
+			if len(r.bucket.erased)+len(r.bucket.aborted) > 0 || !r.held(h.trash.Object) {
+				t.Error("something was erased")
+			}
+		})
+	}
+}
+
+// PurgeNow lets a deleted file's object go, so that only the doubts are in its way.
+func (r *rig) PurgeNow(id caseload.FileID) error {
+	_, err := r.records.PurgeFile(context.Background(), r.admin, id)
+	return err
+}
+
+func TestMoreThanTheShareGoesOnlyAtAPersonsWord(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		h := r.furnish(0)
+		r.cleaner.Rules.Share = 50 // 5 %
+		_, err := r.Sweep(ctx)
+		r.must(err)
+		if !r.held(h.trash.Object) {
+			t.Fatal("a third of everything went by itself")
+		}
+		p, err := r.cleaner.Plan(ctx, r.admin, 0)
+		r.must(err)
+		if p.Share() != 667 || p.Goes.Objects != 2 || p.Total.Objects != 3 { // trash and the finished case, of three
+			t.Fatalf("share %s: %+v of %+v", p.Share(), p.Goes, p.Total)
+		}
+		for _, typed := range []caseload.Share{0, 50, 666, 1000} {
+			if _, err := r.cleaner.Approve(ctx, r.admin, p.ID, typed); caseload.KindOf(err) != caseload.Invalid {
+				t.Errorf("typed %s: %v, want Invalid", typed, err)
+			}
+		}
+		member := r.admin
+		member.Role = caseload.Member
+		if _, err := r.cleaner.Approve(ctx, member, p.ID, 667); caseload.KindOf(err) != caseload.Forbidden {
+			t.Errorf("a member approved: %v", err)
+		}
+		_, err = r.cleaner.Approve(ctx, r.admin, p.ID, 667)
+		r.must(err)
+		r.must(r.cleaner.Tend(ctx))
+		_, err = r.Sweep(ctx)
+		r.must(err)
+		if faults := r.check(h); len(faults) > 0 {
+			t.Error(faults)
+		}
+	})
+}
+
+// What changed between the plan and its carrying out stays.
+func TestWhatChangedSinceFallsOutOfThePlan(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		h := r.furnish(0)
+		p := r.approve()
+		_, err := r.RestoreFile(ctx, r.admin, h.trash.ID)
+		r.must(err)
+		r.resume(h.live.Case, "unfinished")
+		r.must(r.records.FinishCase(ctx, r.admin, h.finishedCase, false))
+		r.must(r.cleaner.Tend(ctx))
+		_, err = r.Sweep(ctx)
+		r.must(err)
+		for id, want := range map[caseload.FileID]caseload.State{h.trash.ID: caseload.Stored, h.unfinished.ID: caseload.Planned, h.finished.ID: caseload.Rejected} {
+			if got := r.row(id); got != want {
+				t.Errorf("a file is %s, want %s", got, want)
+			}
+		}
+		now, err := r.records.Plan(ctx, r.admin, p.ID)
+		r.must(err)
+		if now.State != caseload.PlanDone || now.Count(caseload.ItemFell) != 3 || !r.held(h.trash.Object) {
+			t.Errorf("the plan is %s, %d fell", now.State, now.Count(caseload.ItemFell))
+		}
+	})
+}
+
+func TestThePolicyPlansOnceADayAndOnlyAsMuchAsItMay(t *testing.T) {
+	r := newRig(t, sqliteURL(t))
+	ctx := t.Context()
+	h := r.furnish(0)
+	for _, c := range []struct {
+		policy cleanup.Policy
+		share  caseload.Share
+		want   caseload.PlanState
+	}{{cleanup.Propose, 1000, caseload.PlanWaiting}, {cleanup.On, 50, caseload.PlanWaiting}, {cleanup.On, 1000, caseload.PlanDone}} {
+		r.cleaner.Policy, r.cleaner.Rules.Share = c.policy, c.share
+		r.advance(25 * time.Hour)
+		for range 3 {
+			r.must(r.cleaner.Tend(ctx))
+		}
+		plans, err := r.records.Plans(ctx, r.admin, 10)
+		r.must(err)
+		waits := 0
+		for _, p := range plans {
+			if p.State == caseload.PlanWaiting {
+				waits++
+			}
+		}
+		if plans[0].State != c.want || waits > 1 {
+			t.Errorf("%s with %s %%: the newest plan is %s, %d wait", c.policy, c.share, plans[0].State, waits)
+		}
+	}
+	if r.row(h.finished.ID) != caseload.Deleted {
+		t.Error("the policy carried nothing out")
+	}
+}
+
+func TestADatabaseIsAcceptedByItsId(t *testing.T) {
+	r := newRig(t, sqliteURL(t))
+	ctx := t.Context()
+	r.bucket.marker = &caseload.Marker{Database: "another"}
+	err := r.cleaner.Accept(ctx, "wrong")
+	var known *caseload.Error
+	if !errors.As(err, &known) || known.Kind != caseload.Invalid || known.Hint == "" {
+		t.Fatalf("accepted by a wrong id: %v", err)
+	}
+	facts, err := r.records.Facts(ctx, time.Hour)
+	r.must(err)
+	r.must(r.cleaner.Accept(ctx, facts.Database))
+	if doubts, err := r.cleaner.Doubts(ctx); err != nil || len(doubts) > 0 {
+		t.Errorf("still in doubt: %v %v", doubts, err)
+	}
+}
