@@ -190,6 +190,8 @@ func userID(r *http.Request) (caseload.UserID, error) { return pathID[caseload.U
 
 func tokenID(r *http.Request) (caseload.TokenID, error) { return pathID[caseload.TokenID](r, "token") }
 
+func planID(r *http.Request) (caseload.PlanID, error) { return pathID[caseload.PlanID](r, "plan") }
+
 func pathID[T ~string](r *http.Request, noun string) (T, error) {
 	id := r.PathValue(noun)
 	if !caseload.ValidID(id) {

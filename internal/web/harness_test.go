@@ -19,6 +19,7 @@ import (
 
 	"dcdentals.com/caseload/internal/api"
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/cleanup"
 	"dcdentals.com/caseload/internal/ingest"
 	"dcdentals.com/caseload/internal/objectstore"
 	"dcdentals.com/caseload/internal/preview"
@@ -102,6 +103,10 @@ func (h *house) serve(s *store.Store, change ...func(*web.Config)) (*web.Server,
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	verbs := &transfer.Service{Records: s, Objects: embedded.Store(), Limits: limits, Now: h.clock.now, Log: log}
 	cfg := web.Config{
+		Cleanup: &cleanup.Service{
+			Records: s, Objects: embedded.Store(), Uploads: verbs, Policy: cleanup.Off, Now: h.clock.now, Log: log,
+			Rules: cleanup.Rules{OlderThan: 30 * 24 * time.Hour, Share: 50, AbandonAfter: limits.AbandonAfter},
+		},
 		Store: s, Transfer: verbs, Reading: &ingest.Service{Objects: embedded.Store(), Now: h.clock.now, Log: log},
 		Frames: &preview.Service{Objects: embedded.Store(), Now: h.clock.now, Log: log}, Limits: limits, Gateway: embedded.Handler(), Bucket: embedded.Bucket(),
 		Log: log, Now: h.clock.now, Version: "test",

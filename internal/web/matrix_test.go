@@ -33,6 +33,9 @@ var bodies = map[string]string{
 
 	"POST /cases":                "number=&patient=P",
 	"POST /cases/{case}/discard": "file=none",
+	"POST /cases/{case}/finish":  "finished=yes",
+	"POST /cases/{case}/purge":   "confirm=yes",
+	"POST /files/{file}/purge":   "confirm=yes",
 	"POST /cases/{case}":         "number=N-1&patient=P&note=",
 	"POST /users":                "name=N&role=viewer&password=" + "correct+horse+battery&email=",
 	"POST /users/{user}":         "name=Other&role=viewer",
@@ -201,6 +204,9 @@ func (m *matrix) address(pattern string) string {
 		out = strings.ReplaceAll(out, "{case}", string(c.ID))
 		if strings.Contains(out, "{file}") {
 			out = strings.ReplaceAll(out, "{file}", m.file(pattern, string(c.ID)))
+		} else if strings.HasSuffix(pattern, "/restore") || strings.HasSuffix(pattern, "/purge") {
+			h.stored(string(c.ID), canary+".txt", pattern3)
+			must(h.t, h.verbs.DeleteCase(ctx, h.users["member"], c.ID))
 		}
 	}
 	if strings.Contains(out, "{preview}") {
@@ -212,6 +218,15 @@ func (m *matrix) address(pattern string) string {
 			p = h.preview(caseload.PreviewBrowser)
 		}
 		out = strings.NewReplacer("{preview}", string(p.ID), "{view}", "image", "{sum}", p.Pictures[0].SHA256).Replace(out)
+	}
+	if strings.Contains(out, "{plan}") {
+		c, err := h.store.CreateCase(ctx, h.users["member"], caseload.Case{Number: fmt.Sprintf("%s-%d", canary, m.n), Patient: canary})
+		must(h.t, err)
+		_, err = h.verbs.Abort(ctx, h.users["member"], caseload.FileID(h.plan(string(c.ID), canary+".txt", 3).ID))
+		must(h.t, err)
+		p, err := h.store.MakePlan(ctx, caseload.CleanupPlan{Organization: h.users["admin"].Organization, MadeBy: string(h.users["admin"].ID), QuietSince: time.Now().Add(time.Hour)}, nil)
+		must(h.t, err)
+		out = strings.ReplaceAll(out, "{plan}", string(p.ID))
 	}
 	if strings.Contains(out, "{user}") {
 		u := caseload.User{Organization: h.users["admin"].Organization, Email: fmt.Sprintf("u%d@clinic.example", m.n), Name: canary, Role: caseload.Viewer}
@@ -258,6 +273,10 @@ func (m *matrix) companion(pattern, path string) (address, body string) {
 // file returns a file that stands where the route expects it.
 func (m *matrix) file(pattern_, caseID string) string {
 	switch {
+	case strings.HasSuffix(pattern_, "/restore"), strings.HasSuffix(pattern_, "/purge"):
+		f := m.h.stored(caseID, canary+".txt", pattern(3, 'x'))
+		must(m.h.t, m.h.verbs.DeleteFile(m.h.t.Context(), m.h.users["member"], caseload.FileID(f.ID)))
+		return f.ID
 	case strings.Contains(pattern_, "/parts"):
 		return m.h.plan(caseID, canary+".bin", 17<<20).ID
 	case strings.Contains(pattern_, "PUT "), strings.Contains(pattern_, "abort"):

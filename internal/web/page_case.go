@@ -11,7 +11,7 @@ import (
 type casePage struct {
 	ID, Number, Patient, Note string
 	Revision                  int64
-	Opened                    moment
+	Opened, Finished          moment
 	OpenedBy                  string
 	CanWrite                  bool
 	MaxFileSize               string
@@ -66,7 +66,7 @@ func (s *Server) showCaseWith(w http.ResponseWriter, r *http.Request, status int
 	summary := summarize(c, files, studies)
 	unfinished := s.unfinished(l, files, people)
 	page := casePage{
-		ID: string(c.ID), Number: c.Number, Patient: c.Patient, Note: c.Note, Revision: c.Revision, Opened: l.when(c.CreatedAt, s.Now()),
+		ID: string(c.ID), Number: c.Number, Patient: c.Patient, Note: c.Note, Revision: c.Revision, Opened: l.when(c.CreatedAt, s.Now()), Finished: l.when(c.FinishedAt, s.Now()),
 		OpenedBy: people[string(c.CreatedBy)], CanWrite: user.Role.CanWrite(), MaxFileSize: formatLimit(s.Limits.MaxFileSize),
 		Summary: l.contents(summary), State: l.caseState(summary, unfinished.Files),
 		Studies: l.studies(studies, files), Groups: s.groups(l, files, people, r.URL.Query().Get("folder")),

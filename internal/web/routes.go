@@ -59,6 +59,7 @@ func (s *Server) routeTable() []route {
 		{"GET /cases/{case}", forReader, asPage, s.showCase},
 		{"POST /cases/{case}", forWriter, asPage, s.changeCase},
 		{"POST /cases/{case}/delete", forWriter, asPage, s.deleteCase},
+		{"POST /cases/{case}/finish", forWriter, asPage, s.finishCase},
 		{"POST /cases/{case}/discard", forWriter, asPage, s.discardUploads},
 		{"GET /files/{file}", forReader, asPage, s.showFile},
 		{"GET /files/{file}/receipt", forReader, asPage, s.showFileReceipt},
@@ -66,6 +67,17 @@ func (s *Server) routeTable() []route {
 		{"GET /drops/{drop}/receipt", forReader, asPage, s.showDropReceipt},
 		{"POST /files/{file}/delete", forWriter, asPage, s.deleteFile},
 		{"GET /files/{file}/download", forReader, asPage, s.downloadFile},
+
+		// What was deleted, and what may go for good.
+		{"GET /trash", forWriter, asPage, s.showTrash},
+		{"POST /files/{file}/restore", forWriter, asPage, s.restoreFile},
+		{"POST /cases/{case}/restore", forWriter, asPage, s.restoreCase},
+		{"POST /files/{file}/purge", forAdmin, asPage, s.purgeFile},
+		{"POST /cases/{case}/purge", forAdmin, asPage, s.purgeCase},
+		{"GET /cleanup", forAdmin, asPage, s.showCleanup},
+		{"POST /cleanup/plans", forAdmin, asPage, s.planCleanup},
+		{"POST /cleanup/plans/{plan}/approve", forAdmin, asPage, s.approveCleanup},
+		{"POST /cleanup/plans/{plan}/dismiss", forAdmin, asPage, s.dismissCleanup},
 
 		// People and tokens.
 		{"GET /users", forAdmin, asPage, s.listUsers},
