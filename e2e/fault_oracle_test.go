@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"dcdentals.com/caseload/internal/api"
+	"dcdentals.com/caseload/internal/caseload"
 )
 
 // ledger is what the clients of a fault test remember: every file that was acknowledged to them.
