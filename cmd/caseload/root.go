@@ -29,11 +29,12 @@ reachable · 77 token not valid or not allowed · 78 wrong settings, nothing was
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
-		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), inspectCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), cleanupCommand(), configCommand(), doctorCommand(),
+		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), inspectCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(), doctorCommand(),
 		bucketCommand(),
 		fsckCommand(), checkCommand(), backupCommand(), restoreCommand(), auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
 		usageCommand(), quotaCommand(),
 	)
+	root.AddCommand(cleanupCommand())
 	markUsage(root)
 	return root
 }
