@@ -1,9 +1,10 @@
 // A case with scans in JPEG 2000, JPEG-LS and HTJ2K is opened: the browser draws them and hands the pictures in, everybody
 // sees them, and they look as the server draws the same images from native pixels.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { twins } from "./coded.mjs";
 import { admin, coverable, firstRun, folder, launch, newCase, open, signIn, site, skip } from "./house.mjs";
 
@@ -111,6 +112,48 @@ test("scans that only browsers decode", { skip, timeout: 240_000 }, async (t) =>
     await page.locator("preview-draw").getByText("could not draw").waitFor({ timeout: 60_000 });
     if (process.env.CASELOAD_SCREENSHOTS) await page.screenshot({ path: join(process.env.CASELOAD_SCREENSHOTS, "codecs.png"), fullPage: true });
   });
+});
+
+/** Images of the corpus that only browsers decode, each with the same image in a coding of the server's. */
+const known = {
+  "pydicom/MR_small_jpeg_ls_lossless.dcm": "pydicom/MR_small_implicit.dcm",
+  "pydicom/MR_small_jp2klossless.dcm": "pydicom/MR_small_implicit.dcm",
+  "cornerstone3D/CTImage.dcm_JPEG2000LosslessOnlyTransferSyntax_1.2.840.10008.1.2.4.90.dcm":
+    "cornerstone3D/CTImage.dcm_JPEGProcess14SV1TransferSyntax_1.2.840.10008.1.2.4.70.dcm",
+};
+const onlyBrowsers = /^1\.2\.840\.10008\.1\.2\.4\.(8[01]|9[0-3]|20[123])$/;
+
+test("the images of the corpus look as the server draws their twins", { skip, timeout: 240_000 }, async (t) => {
+  const manifest = process.env.CASELOAD_CORPUS ?? fileURLToPath(new URL("../../shared/data/dicom/manifest.json", import.meta.url));
+  if (!existsSync(manifest)) {
+    const must = (process.env.CASELOAD_TEST_MUST_RUN ?? "").split(",").map((s) => s.trim());
+    assert.ok(!must.includes("corpus"), "there is no DICOM corpus, and CASELOAD_TEST_MUST_RUN names it");
+    return t.skip("SKIPPED: no DICOM corpus (set CASELOAD_CORPUS to its manifest.json)");
+  }
+  const { files } = JSON.parse(readFileSync(manifest, "utf8"));
+  const coded = files.filter((f) => f.expect === "record" && onlyBrowsers.test(f.truth?.TransferSyntaxUID ?? "")).map((f) => f.file);
+  assert.deepEqual(coded.filter((file) => !known[file]), [], "there are images without a twin");
+  const house = await site(t);
+  const { page, faults } = await open(t, house);
+  await firstRun(page);
+  /** The address of the picture of the one image in a case of its own. */
+  const drawn = async (file) => {
+    const address = await newCase(page, ""); // of nobody: images of anybody are sent without a question
+    await page.setInputFiles("[data-input=files]", join(dirname(manifest), file));
+    let made;
+    await expect(async () => {
+      const { previews } = await (await page.request.get(`/api/v1${new URL(address).pathname}/previews`)).json();
+      return (made = previews.find((p) => p.state === "made"));
+    }, `a picture of ${file}`);
+    return `/api/v1/previews/${made.id}/image/${made.pictures[0].sha256}`;
+  };
+  for (const file of coded) {
+    const { sizes, mean, most, colours } = await page.evaluate(differ, [await drawn(file), await drawn(known[file])]);
+    assert.equal(sizes[0], sizes[1], file);
+    assert.ok(mean < 1 && colours > 8, `${file}: ${mean} on the average, ${most} at most, ${colours} colours`);
+    t.diagnostic(`${file}: ${sizes[0]}, off by ${mean.toFixed(3)} on the average and ${most} at most`);
+  }
+  assert.deepEqual(faults, []);
 });
 
 /** Sends files from a tab that nobody looks at: it draws nothing. */

@@ -1,7 +1,7 @@
 // Bundles src into dist: app.js (pages and tray), worker.js (checksums), reader.js (pre-flight), the workers of the codecs with their
 // WebAssembly, and style.css. The server serves dist under a checksum of its content, so file names stay plain.
 import { context } from "esbuild";
-import { cp, readdir, rm } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -42,9 +42,30 @@ const build = await context({
 for (const part of ["cmaps", "standard_fonts", "wasm"]) {
   await cp(here(`node_modules/pdfjs-dist/${part}`), here(`dist/pdf/${part}`), { recursive: true });
 }
+await writeFile(here("dist/licences.txt"), await licences());
 if (process.argv.includes("--watch")) {
   await build.watch();
 } else {
   await build.rebuild();
   await build.dispose();
+}
+
+/** The licences of everything that is bundled, as their packages carry them. */
+async function licences() {
+  const { dependencies } = JSON.parse(await readFile(here("package.json"), "utf8"));
+  const texts = [];
+  for (const name of Object.keys(dependencies)) {
+    const home = `node_modules/${name}`;
+    const { version, license, homepage } = JSON.parse(await readFile(here(`${home}/package.json`), "utf8"));
+    const folders = name === "pdfjs-dist" ? ["", "wasm/"] : [""]; // PDF.js brings codecs of others
+    texts.push(`${name} ${version} (${license}), ${homepage ?? ""}`);
+    for (const folder of folders) {
+      for (const file of (await readdir(here(`${home}/${folder}`)))
+        .filter((file) => /^licen[cs]e/i.test(file))
+        .sort()) {
+        texts.push(await readFile(here(`${home}/${folder}${file}`), "utf8"));
+      }
+    }
+  }
+  return texts.map((text) => text.trim()).join("\n\n----\n\n") + "\n";
 }

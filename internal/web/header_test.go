@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -125,5 +126,38 @@ func TestACardLeadsToHeaderAndFileOfEachSeries(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the card does not lead to %s", want)
 		}
+	}
+}
+
+// The same header for programs: DICOM JSON with names, nested sequences and private elements, of one's own organization.
+func TestAHeaderIsAnsweredAsDICOMJSON(t *testing.T) {
+	h := open(t)
+	slice := dicomtest.CT(dicomtest.CTOptions{Patient: []byte("Canary^JSON"), BeforePixels: odd})
+	for name, content := range map[string][]byte{"IM0001": slice, "scan.zip": dicomtest.ZIP(true, dicomtest.Named{Name: "scan/IM0001", Body: slice})} {
+		t.Run(name, func(t *testing.T) {
+			_, instances := h.read(h.openCase().ID, name, content)
+			address := "/api/v1/instances/" + instances[0] + "/header"
+			resp, body := h.ask("viewer", "GET", address, "", "")
+			if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/dicom+json" {
+				t.Fatalf("answered %d %s: %s", resp.StatusCode, resp.Header.Get("Content-Type"), body)
+			}
+			var header map[string]struct {
+				VR    string
+				Value []json.RawMessage
+			}
+			must(t, json.Unmarshal([]byte(body), &header))
+			if name := header["00100010"]; name.VR != "PN" || len(name.Value) != 1 || string(name.Value[0]) != `{"Alphabetic":"Canary^JSON"}` {
+				t.Errorf("the patient is %+v", name)
+			}
+			if len(header["00291099"].Value) != 1 || !strings.Contains(body, "CODE-77") || header["7FE00010"].Value != nil {
+				t.Errorf("a private element or a nested one is missing, or the pixels are there: %.2000s", body)
+			}
+			if resp, body := h.ask("foreign-admin", "GET", address, "", ""); resp.StatusCode != 404 || strings.Contains(body, "Canary") {
+				t.Errorf("a stranger was answered %d %s", resp.StatusCode, body)
+			}
+			if resp, _ := h.ask("", "GET", address, "", ""); resp.StatusCode != 401 {
+				t.Errorf("nobody was answered %d", resp.StatusCode)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"dcdentals.com/caseload/internal/caseload"
@@ -85,6 +86,16 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
 	page := s.filePage(l, f, people)
 	page.Case, page.CaseNumber, page.CanWrite = string(c.ID), c.Number, user.Role.CanWrite()
 	page.Patient = c.Patient
+	if f.State.Arriving() { // whether somebody goes on with it, the other files of its drop may tell
+		all, err := s.Store.CaseFiles(ctx, user, f.Case)
+		if err != nil {
+			return err
+		}
+		lying, _ := leftLying(all, s.Now())
+		if slices.ContainsFunc(lying, func(left caseload.File) bool { return left.ID == id }) {
+			page.File.State = l.waiting(f)
+		}
+	}
 	versions, err := s.Store.FileVersions(ctx, user, id)
 	if err != nil {
 		return err

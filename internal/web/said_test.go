@@ -38,18 +38,20 @@ func TestSentencesWithPlacesAreSaidInKorean(t *testing.T) {
 // Every sentence that the readers of archives and series can say has its Korean: taken out of their source, so that a
 // new one without it fails here.
 func TestWhatTheReadersSayHasItsKorean(t *testing.T) {
-	speakers := map[string]int{"refuse": 1, "passed": 1, "failed": 1, "remark": 1, "warn": 1} // function → its format's place
+	speakers := map[string]int{"refuse": 1, "passed": 1, "failed": 1, "remark": 1, "warn": 1, "none": 0} // function → its format's place
+	walkers := map[string]int{"warn": 2, "stop": 2, "Sprintf": 0}                                        // the DICOM reader's, at least
 	found := 0
-	for _, folder := range []string{"../archive", "../ingest", "../dicom"} {
+	for _, folder := range []string{"../archive", "../ingest", "../pixels", "../preview", "../dicom"} {
 		files, err := filepath.Glob(filepath.Join(here, folder, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatal(folder, err)
 		}
 		for _, path := range files {
 			base := filepath.Base(path)
-			if strings.HasSuffix(base, "_test.go") || folder == "../dicom" && base != "geometry.go" {
+			if strings.HasSuffix(base, "_test.go") {
 				continue
 			}
+			walks := folder == "../dicom" && base != "geometry.go"
 			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -82,8 +84,18 @@ func TestWhatTheReadersSayHasItsKorean(t *testing.T) {
 					case *ast.SelectorExpr:
 						name = f.Sel.Name
 					}
-					if at, ok := speakers[name]; ok && len(n.Args) > at {
+					if at, ok := walkers[name]; ok && walks {
+						check(formatOf(n.Args[at:]))
+					} else if at, ok := speakers[name]; ok && !walks && len(n.Args) > at {
 						check(n.Args[at])
+					}
+				case *ast.CompositeLit:
+					switch kind, _ := n.Type.(*ast.Ident); {
+					case kind == nil || len(n.Elts) == 0:
+					case kind.Name == "unreadable":
+						check(n.Elts[0])
+					case walks && kind.Name == "Warning":
+						check(formatOf(n.Elts))
 					}
 				case *ast.ValueSpec:
 					for i, name := range n.Names {
@@ -96,7 +108,7 @@ func TestWhatTheReadersSayHasItsKorean(t *testing.T) {
 			})
 		}
 	}
-	if found < 50 {
+	if found < 170 {
 		t.Errorf("only %d sentences were found: the test looks in the wrong place", found)
 	}
 	for _, sentence := range []string{
@@ -116,6 +128,38 @@ func TestWhatTheReadersSayHasItsKorean(t *testing.T) {
 	} {
 		if got := korean().said(sentence); !strings.ContainsFunc(got, func(r rune) bool { return unicode.Is(unicode.Hangul, r) }) {
 			t.Errorf("no Korean for %q", sentence)
+		}
+	}
+}
+
+// formatOf returns the first of the expressions that is a sentence, if there is one; also when it is put together of pieces.
+func formatOf(all []ast.Expr) ast.Expr {
+	for _, e := range all {
+		if sum, ok := e.(*ast.BinaryExpr); ok && sum.Op == token.ADD { // "the " + table + " does not …"
+			first, last := sum.X.(*ast.BinaryExpr), sum.Y.(*ast.BasicLit)
+			return &ast.BasicLit{Kind: token.STRING, Value: strings.TrimSuffix(first.X.(*ast.BasicLit).Value, `"`) + "%s" + strings.TrimPrefix(last.Value, `"`)}
+		}
+		if literal, ok := e.(*ast.BasicLit); ok && literal.Kind == token.STRING && strings.Contains(literal.Value, " ") {
+			return e
+		}
+	}
+	return nil
+}
+
+// What a file's page makes of a remark about its one image, or about several, is said in Korean too.
+func TestRemarksAboutImagesAreSaidInKorean(t *testing.T) {
+	for sentence, want := range map[string]string{
+		"The file ends inside an element.":                                        "파일이 요소 중간에서 끝납니다.",
+		"3 images: the file ends inside an element":                               "영상 3장: 파일이 요소 중간에서 끝납니다",
+		"1 image: the value claims 70000 bytes, the file holds 12 more":           "영상 1장: 값이 70000바이트로 적혀 있으나 파일에는 12바이트만 남았습니다",
+		`The character set "ISO 2022 JP" is not known.`:                           `문자 집합 "ISO 2022 JP"을(를) 알 수 없습니다.`,
+		"The stream holds 5 × 4 pixels of 1 samples, the header says 8 × 8 of 1.": "데이터는 5 × 4 픽셀(샘플 1개)이고 헤더는 8 × 8(샘플 1개)입니다.",
+	} {
+		if got := korean().said(sentence); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		if got := (locale{words: catalogue()["en"], lang: "en"}).said(sentence); got != sentence {
+			t.Errorf("in English it became %q", got)
 		}
 	}
 }

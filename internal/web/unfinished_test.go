@@ -53,6 +53,11 @@ func TestTheCasePageTellsWhichUploadsWereLeftLying(t *testing.T) {
 			t.Errorf("%s tells %d times that nobody sends, want %d; or it says that somebody does", address, n, told)
 		}
 	}
+	for _, address := range []string{"/cases/" + c.ID, "/files/" + zip} { // the file's own row and page say what it is, too
+		if page := h.shown("member", address); !strings.Contains(page, `data-state="unfinished"><span class="dot" aria-hidden="true"></span><span class="state-text">waiting to be resumed, 25 % here<`) {
+			t.Errorf("%s does not say that the file waits", address)
+		}
+	}
 	viewers := h.shown("viewer", "/cases/"+c.ID)
 	if !strings.Contains(viewers, "data-unfinished") || strings.Contains(viewers, "/discard") {
 		t.Error("a viewer sees no unfinished upload, or may discard one")

@@ -41,6 +41,15 @@ func (l locale) fileState(f caseload.File) stateView {
 	return v
 }
 
+// waiting tells of a file that is still expected and that nobody goes on with: what of it is here waits.
+func (l locale) waiting(f caseload.File) stateView {
+	v := stateView{Name: "unfinished", Text: l.text("state.waiting")}
+	if p := min(percent(f.SentBytes, f.Size), 99); p > 0 && !f.SizeOpen {
+		v.Text = l.text("state.waitingPercent", "percent", p)
+	}
+	return v
+}
+
 // fewArriving is how many files are told together in percent.
 const fewArriving = 3
 
@@ -190,18 +199,18 @@ func (s *Server) groups(l locale, files []caseload.File, people map[string]strin
 	}
 	sort.SliceStable(paths, func(i, j int) bool { return newest[paths[i]].After(newest[paths[j]]) })
 	lying, _ := leftLying(files, s.Now())
-	lyingIn := map[string]int{}
+	waits := make(map[caseload.FileID]bool, len(lying))
 	for _, f := range lying {
-		lyingIn[f.Path]++
+		waits[f.ID] = true
 	}
 	groups := make([]groupView, 0, len(paths))
 	for _, path := range paths {
-		groups = append(groups, s.group(l, path, byPath[path], lyingIn[path], people, open))
+		groups = append(groups, s.group(l, path, byPath[path], waits, people, open))
 	}
 	return groups
 }
 
-func (s *Server) group(l locale, path string, files []caseload.File, lying int, people map[string]string, open string) groupView {
+func (s *Server) group(l locale, path string, files []caseload.File, waits map[caseload.FileID]bool, people map[string]string, open string) groupView {
 	sort.SliceStable(files, func(i, j int) bool {
 		if a, b := needsAttention(files[i]), needsAttention(files[j]); a != b {
 			return a
@@ -212,14 +221,18 @@ func (s *Server) group(l locale, path string, files []caseload.File, lying int, 
 		return files[i].Name < files[j].Name
 	})
 	summary := summarize(caseload.Case{}, files, nil)
-	g := groupView{Key: folderKey(path), Path: path, Count: len(files), State: l.caseState(summary, lying)}
+	g := groupView{Key: folderKey(path), Path: path, Count: len(files)}
 	var total int64
+	lying := 0
 	for _, f := range files {
+		if waits[f.ID] {
+			lying++
+		}
 		if !f.SizeOpen {
 			total += f.Size
 		}
 	}
-	g.Size, g.Open = formatSize(total), g.Key == open
+	g.State, g.Size, g.Open = l.caseState(summary, lying), formatSize(total), g.Key == open
 	if path != "" { // files dropped by themselves have theirs on their pages
 		g.Receipts = s.receipts(l, files)
 	}
@@ -238,7 +251,11 @@ func (s *Server) group(l locale, path string, files []caseload.File, lying int, 
 		g.Hidden = len(files) - len(shown)
 	}
 	for _, f := range shown {
-		g.Rows = append(g.Rows, s.fileRow(l, f, people))
+		row := s.fileRow(l, f, people)
+		if waits[f.ID] {
+			row.State = l.waiting(f)
+		}
+		g.Rows = append(g.Rows, row)
 	}
 	return g
 }

@@ -57,14 +57,19 @@ func newPattern(sentence, form string) pattern {
 }
 
 // said returns a sentence of the verbs (the message or hint of an error, a reason, a remark) in this language where the
-// catalogue has it, else as it was said. What stands before a colon ("CT Jaw: 1 slice is missing: 7.") may be a name.
+// catalogue has it, else as it was said. What stands before a colon ("CT Jaw: 1 slice is missing: 7.") may be a name, or
+// a count ("3 images: the file ends inside an element").
 func (l locale) said(sentence string) string {
-	if text, ok := l.sayAgain(sentence); ok {
+	if text, ok := l.sayPlain(sentence); ok {
 		return text
 	}
 	for at := strings.Index(sentence, ": "); at >= 0; {
-		if text, ok := l.sayAgain(sentence[at+2:]); ok {
-			return sentence[:at+2] + text
+		if text, ok := l.sayPlain(sentence[at+2:]); ok {
+			before := sentence[:at]
+			if counted, ok := l.sayAgain(before); ok {
+				before = counted
+			}
+			return before + ": " + text
 		}
 		next := strings.Index(sentence[at+2:], ": ")
 		if next < 0 {
@@ -73,6 +78,20 @@ func (l locale) said(sentence string) string {
 		at += 2 + next
 	}
 	return sentence
+}
+
+// sayPlain is sayAgain, also for a remark of the DICOM reader that became a whole sentence: it has neither a capital nor a
+// full stop by itself.
+func (l locale) sayPlain(sentence string) (string, bool) {
+	if text, ok := l.sayAgain(sentence); ok {
+		return text, true
+	}
+	bare, whole := strings.CutSuffix(sentence, ".")
+	if !whole || bare == "" || l.lang == languages[0] {
+		return "", false
+	}
+	text, ok := l.sayAgain(strings.ToLower(bare[:1]) + bare[1:])
+	return text + ".", ok
 }
 
 func (l locale) sayAgain(sentence string) (string, bool) {

@@ -24,6 +24,14 @@ export function group(n: number): string {
     .replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
+/** A date that DICOM writes (YYYYMMDD) as the server's pages tell it: "12 Apr 1987"; "" of what is none. */
+export function date(words: Words, da: string): string {
+  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(da) ?? [];
+  const name = (words.months ?? "").split(" ")[Number(month) - 1];
+  if (!year || !name || Number(day) < 1 || Number(day) > 31) return "";
+  return text(words, "date", { year: String(Number(year)), month: name, day: Number(day) });
+}
+
 /** Bytes in decimal units, like the server's pages: "812 B", "4.1 kB", "318 MB", "1.1 GB". */
 export function size(bytes: number): string {
   if (bytes < 1000) return `${Math.max(0, Math.round(bytes))} B`;

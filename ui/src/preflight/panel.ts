@@ -238,7 +238,7 @@ class Card {
     able(row, loose.length > 0, kept);
     row.element.dataset.stranger = String(stranger);
     set(row.name, says.patientName(this.words, patient));
-    set(row.facts, says.patientFacts(patient));
+    set(row.facts, says.patientFacts(this.words, patient));
   }
 
   #tickPatient(key: string): void {

@@ -1,5 +1,5 @@
 // What pre-flight says, from its facts and the page's words.
-import { count, group as thousands, size, text, type Words } from "../format.js";
+import { count, date, group as thousands, size, text, type Words } from "../format.js";
 import type { Drop, DropFile } from "./drop.js";
 import { rangeWords } from "./geometry.js";
 import { isNamed, type Contents, type Patient, type Series } from "./group.js";
@@ -83,10 +83,9 @@ export function seriesFacts(words: Words, series: Series): string {
 
 export const patientName = (words: Words, { label }: Patient): string => label || text(words, "pre.nobody");
 
-/** "1987-04-12 · P-10442": what tells namesakes apart. */
-export function patientFacts({ ids, birthDate, label }: Patient): string {
-  const born = /^\d{8}$/.test(birthDate) ? birthDate.replace(/(\d{4})(\d\d)(\d\d)/, "$1-$2-$3") : "";
-  return [born, ...ids.filter((id) => id !== label)].filter(Boolean).join(" · ");
+/** "12 Apr 1987 · P-10442": what tells namesakes apart. */
+export function patientFacts(words: Words, { ids, birthDate, label }: Patient): string {
+  return [date(words, birthDate), ...ids.filter((id) => id !== label)].filter(Boolean).join(" · ");
 }
 
 /** Why there is a question. */
