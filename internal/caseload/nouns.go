@@ -362,7 +362,7 @@ type EntryRef struct {
 	Method     uint16 // ZIP compression method (APPNOTE 4.4.5)
 	DataOffset int64  // of the compressed bytes, from the start of the object
 	Compressed int64  // bytes
-	Size       int64  // bytes when inflated
+	Size       int64  // bytes when inflated; of a file that is the object 0, or its size when CRC32 is known
 	CRC32      uint32
 	Within     Packing // of a ZIP that lies compressed in the ZIP: DataOffset counts in its inflated bytes. Zero: none
 }

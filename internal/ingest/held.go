@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/crc32"
 	"io"
 	"sync"
 
@@ -32,6 +33,11 @@ func (a *attempt) readHeld(ctx context.Context, lease *lease) error {
 	found, content, err := a.look(ctx)
 	if err != nil {
 		return err
+	}
+	for i := range found.Found {
+		if e := &found.Found[i].Instance.Entry; e.Index < 0 { // comparable with the same image in a ZIP, see sameBytes
+			e.Size, e.CRC32 = a.file.Size, crc32.ChecksumIEEE(data)
+		}
 	}
 	receipt, err := a.pass(ctx, content, lease)
 	if err != nil {

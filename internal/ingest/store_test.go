@@ -138,6 +138,9 @@ func (c *clinic) picture(id caseload.CaseID) string {
 			for _, m := range se.Members {
 				file := names[m.File]
 				m.ID, m.File = "", ""
+				if m.Entry.Index < 0 {
+					m.Entry.Size, m.Entry.CRC32 = 0, 0 // known of files that were held in memory
+				}
 				lines = append(lines, fmt.Sprintf("%s %+v", file, m))
 			}
 			slices.Sort(lines)

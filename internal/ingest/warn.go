@@ -190,20 +190,22 @@ func sameIdentifier(studies []caseload.Study, named map[caseload.FileID]caseload
 	return n, first
 }
 
-// sameBytes compares what the store and the ZIP's list of contents say of two images. Of an image in a ZIP and one that
-// is a file only the sizes can be compared.
+// sameBytes compares what is known of two images: of files the store's checksum, of entries the CRC-32 of the list of
+// contents. A file that was held while it was read has its CRC-32 too; of a larger one and an entry only the sizes can be
+// compared.
 func sameBytes(a, b caseload.Instance, named map[caseload.FileID]caseload.File) bool {
-	inA, inB := a.Entry.Index >= 0, b.Entry.Index >= 0
-	switch {
-	case inA && inB:
-		return a.Entry.Size == b.Entry.Size && a.Entry.CRC32 == b.Entry.CRC32
-	case !inA && !inB:
+	if a.Entry.Index < 0 && b.Entry.Index < 0 {
 		fa, fb := named[a.File], named[b.File]
 		return fa.Size == fb.Size && fa.CRC64NVME == fb.CRC64NVME
-	case inA:
-		return a.Entry.Size == named[b.File].Size
 	}
-	return b.Entry.Size == named[a.File].Size
+	size := func(m caseload.Instance) int64 {
+		if m.Entry.Index < 0 {
+			return named[m.File].Size
+		}
+		return m.Entry.Size
+	}
+	known := a.Entry.Size > 0 && b.Entry.Size > 0
+	return size(a) == size(b) && (!known || a.Entry.CRC32 == b.Entry.CRC32)
 }
 
 // placeName says where an image came from.

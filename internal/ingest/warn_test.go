@@ -13,6 +13,7 @@ import (
 func warned(t *testing.T, label string, contents ...[]byte) string {
 	t.Helper()
 	b := newBench(t, contents...)
+	b.Held = ingest.DefaultHeld
 	var rows []row
 	var files []caseload.File
 	for i, id := range b.ids {
@@ -48,16 +49,17 @@ func TestWarningsNameWhatDiffers(t *testing.T) {
 		contents [][]byte
 		want     string
 	}{
-		"all is well":               {"Zweigertsoda Canary", [][]byte{mine}, ""},
-		"the label says nothing":    {"", [][]byte{mine}, ""},
-		"another script":            {"김민지", [][]byte{mine}, ""},
-		"the same file twice":       {"", [][]byte{mine, mine, slice(1).bytes()}, ""},
-		"another patient":           {"Kim Minji, implant", [][]byte{mine}, "other-patient: The case is of “Kim Minji, implant”, but 2 images are of Canary, Zweigertsoda (P-1), in a.dat."},
-		"several patients":          {"", [][]byte{mine, other(1).bytes()}, "several-patients: The images are of 2 patients: Canary, Zweigertsoda (P-1): 2 images in a.dat; Park, Seojun (P-2): 1 image in b.dat."},
-		"several under one study":   {"", [][]byte{mine, sameStudy.bytes()}, "several-patients: The images are of 2 patients: Canary, Zweigertsoda (P-1): 2 images in a.dat; Park, Seojun (P-2): 1 image in b.dat."},
-		"one name, two IDs":         {"Canary", [][]byte{slice(1).bytes(), namesake.bytes()}, "patient-ids-differ: The images of Canary, Zweigertsoda (P-1) carry 2 patient IDs: P-1, P-9."},
-		"one identifier, two files": {"", [][]byte{slice(1).bytes(), changed.bytes()}, "same-identifier: 1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat and in b.dat."},
-		"one identifier, in ZIPs":   {"", [][]byte{mine, zipOf(t, packed{name: "X/IM1", body: changed.bytes()})}, "same-identifier: 1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat (IM1) and in b.dat (X/IM1)."},
+		"all is well":                      {"Zweigertsoda Canary", [][]byte{mine}, ""},
+		"the label says nothing":           {"", [][]byte{mine}, ""},
+		"another script":                   {"김민지", [][]byte{mine}, ""},
+		"the same file twice":              {"", [][]byte{mine, mine, slice(1).bytes()}, ""},
+		"another patient":                  {"Kim Minji, implant", [][]byte{mine}, "other-patient: The case is of “Kim Minji, implant”, but 2 images are of Canary, Zweigertsoda (P-1), in a.dat."},
+		"several patients":                 {"", [][]byte{mine, other(1).bytes()}, "several-patients: The images are of 2 patients: Canary, Zweigertsoda (P-1): 2 images in a.dat; Park, Seojun (P-2): 1 image in b.dat."},
+		"several under one study":          {"", [][]byte{mine, sameStudy.bytes()}, "several-patients: The images are of 2 patients: Canary, Zweigertsoda (P-1): 2 images in a.dat; Park, Seojun (P-2): 1 image in b.dat."},
+		"one name, two IDs":                {"Canary", [][]byte{slice(1).bytes(), namesake.bytes()}, "patient-ids-differ: The images of Canary, Zweigertsoda (P-1) carry 2 patient IDs: P-1, P-9."},
+		"one identifier, two files":        {"", [][]byte{slice(1).bytes(), changed.bytes()}, "same-identifier: 1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat and in b.dat."},
+		"one identifier, a file and a ZIP": {"", [][]byte{mine, changed.bytes()}, "same-identifier: 1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat (IM1) and in b.dat."},
+		"one identifier, in ZIPs":          {"", [][]byte{mine, zipOf(t, packed{name: "X/IM1", body: changed.bytes()})}, "same-identifier: 1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat (IM1) and in b.dat (X/IM1)."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := warned(t, c.label, c.contents...); got != c.want {
