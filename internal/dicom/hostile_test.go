@@ -113,6 +113,7 @@ func BenchmarkHostile(b *testing.B) {
 	for _, o := range dicomtest.Hostiles() {
 		b.Run(o.Name, func(b *testing.B) {
 			source, size := o.Open()
+			b.ReportAllocs()
 			for b.Loop() {
 				if _, _, err := consume(b.Context(), source, size); err != nil {
 					b.Fatal(err)

@@ -142,3 +142,17 @@ func allocatedBy(do func()) uint64 {
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
 }
+
+// BenchmarkHostile gives the time and memory of each.
+func BenchmarkHostile(b *testing.B) {
+	for name, c := range hostile() {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Run(c.Job, bytes.NewReader(c.Data)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
