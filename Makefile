@@ -68,6 +68,10 @@ fuzz: ui/dist/app.js ## every fuzz target for FUZZTIME (2000x: executions; a tim
 	  done; \
 	done
 
+.PHONY: fuzz-long
+fuzz-long: ## every fuzz target ten million times, one worker each at the lowest priority (hours)
+	nice -n 19 $(MAKE) --no-print-directory fuzz FUZZTIME=10000000x GOFLAGS=-parallel=1
+
 .PHONY: bench
 bench: build ## the figures of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/...
