@@ -62,7 +62,7 @@ func loadBucket(cmd *cobra.Command, needsName, needsOrigin bool) (*config, docto
 func (c *config) bucket() doctor.Bucket {
 	b := doctor.Bucket{
 		Name: c.S3Bucket, Region: c.S3Region, KMSKey: c.BucketKMSKey, Versioned: c.BucketVersioning, AbandonAfter: c.AbandonAfter,
-		Plain: c.S3Endpoint != nil && c.S3Endpoint.Scheme == "http",
+		Elsewhere: c.S3Endpoint != nil && !doctor.OfAWS(c.S3Endpoint), Plain: c.S3Endpoint != nil && c.S3Endpoint.Scheme == "http",
 	}
 	if b.Region == "" && c.S3Endpoint != nil {
 		b.Region = "us-east-1"

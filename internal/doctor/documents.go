@@ -16,13 +16,15 @@ type Bucket struct {
 	Versioned    bool          // the bucket keeps the versions of an object
 	Origins      []string      // that browsers use: "https://caseload.example", exactly as they send them
 	AbandonAfter time.Duration // an upload is resumed until this long after its last sign of life
-	Plain        bool          // the store is reached by http: a policy that asks for TLS would shut us out
+	Elsewhere    bool          // the store is not AWS, but compatible
+	Plain        bool          // it is reached by http: a policy that asks for TLS would shut us out
 }
 
-// Partition returns the part of AWS the region belongs to, as ARNs name it.
+// Partition returns the part of AWS the region belongs to, as ARNs name it; other stores know "aws" only.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 func (b Bucket) Partition() string {
 	switch {
+	case b.Elsewhere:
 	case strings.HasPrefix(b.Region, "cn-"):
 		return "aws-cn"
 	case strings.HasPrefix(b.Region, "us-gov-"):
@@ -48,6 +50,8 @@ func (b Bucket) Faults() []string {
 		return faults
 	}
 	switch part := strings.Split(b.KMSKey, ":"); {
+	case b.Elsewhere:
+		faults = append(faults, "CASELOAD_BUCKET_KMS_KEY is for AWS; a store at AWS_S3_ENDPOINT_URL has a key service of its own, if any")
 	case len(part) != 6 || part[0] != "arn" || part[2] != "kms" || !strings.HasPrefix(part[5], "key/"):
 		faults = append(faults, fmt.Sprintf("CASELOAD_BUCKET_KMS_KEY is %q; use the key's ARN, arn:%s:kms:REGION:ACCOUNT:key/ID: policies know no aliases", b.KMSKey, b.Partition()))
 	case part[1] != b.Partition() || b.Region != "" && part[3] != b.Region:

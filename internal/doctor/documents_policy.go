@@ -55,7 +55,20 @@ type Permission struct {
 	Why    string   // what it is for, as part of a sentence: "to throw away uploads that were given up"
 
 	principals []Principal
-	versions   bool // only for a bucket that keeps versions
+	where      where
+}
+
+// where says on which buckets a permission is asked for.
+type where int
+
+const (
+	anyBucket     where = iota
+	keepsVersions       // on one that keeps versions
+	ofAWSAlone          // at AWS: MinIO does not know the action and refuses a policy that names it
+)
+
+func (b Bucket) is(w where) bool {
+	return w == anyBucket || w == keepsVersions && b.Versioned || w == ofAWSAlone && !b.Elsewhere
 }
 
 var (
@@ -68,42 +81,44 @@ var (
 // permissions is the one list of what Caseload needs and why. The policies are made of it, docs/operate.md shows them, and
 // a doctor that misses one names it from here.
 var permissions = []Permission{
-	{"s3:PutObject", OnObjects, []string{"PutObject", "PostObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}, "to keep what is sent, whole or in parts", signs, false},
-	{"s3:GetObject", OnObjects, []string{"GetObject", "HeadObject"}, "to verify, read and hand out files", signs, false},
-	{"s3:GetObjectVersion", OnObjects, []string{"GetObject", "HeadObject"}, "to read exactly the version that was verified", signs, true},
-	{"s3:DeleteObject", OnObjects, []string{"DeleteObject"}, "to erase what was deleted, when its time in the trash is over", serves, false},
-	{"s3:DeleteObjectVersion", OnObjects, []string{"DeleteObject"}, "to erase the version itself, not only to hide it", serves, true},
-	{"s3:AbortMultipartUpload", OnObjects, []string{"AbortMultipartUpload"}, "to throw away the parts of uploads that were given up", serves, false},
-	{"s3:ListMultipartUploadParts", OnObjects, []string{"ListParts"}, "to see which parts arrived: nothing is completed or resumed without it", serves, false},
-	{"s3:ListBucket", OnBucket, []string{"HeadBucket", "ListObjectsV2"}, "to tell a missing object from a forbidden one, and to account for every object", looks, false},
-	{"s3:ListBucketMultipartUploads", OnBucket, []string{"ListMultipartUploads"}, "to account for uploads that nobody finished", serves, false},
-	{"s3:GetBucketLocation", OnBucket, []string{"GetBucketLocation"}, "to tell a wrong region from a refused key", looks, false},
+	{"s3:PutObject", OnObjects, []string{"PutObject", "PostObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}, "to keep what is sent, whole or in parts", signs, anyBucket},
+	{"s3:GetObject", OnObjects, []string{"GetObject", "HeadObject"}, "to verify, read and hand out files", signs, anyBucket},
+	{"s3:GetObjectVersion", OnObjects, []string{"GetObject", "HeadObject"}, "to read exactly the version that was verified", signs, keepsVersions},
+	{"s3:DeleteObject", OnObjects, []string{"DeleteObject"}, "to erase what was deleted, when its time in the trash is over", serves, anyBucket},
+	{"s3:DeleteObjectVersion", OnObjects, []string{"DeleteObject"}, "to erase the version itself, not only to hide it", serves, keepsVersions},
+	{"s3:AbortMultipartUpload", OnObjects, []string{"AbortMultipartUpload"}, "to throw away the parts of uploads that were given up", serves, anyBucket},
+	{"s3:ListMultipartUploadParts", OnObjects, []string{"ListParts"}, "to see which parts arrived: nothing is completed or resumed without it", serves, anyBucket},
+	{"s3:ListBucket", OnBucket, []string{"HeadBucket", "ListObjectsV2"}, "to tell a missing object from a forbidden one, and to account for every object", looks, anyBucket},
+	{"s3:ListBucketMultipartUploads", OnBucket, []string{"ListMultipartUploads"}, "to account for uploads that nobody finished", serves, anyBucket},
+	{"s3:GetBucketLocation", OnBucket, []string{"GetBucketLocation"}, "to tell a wrong region from a refused key", looks, anyBucket},
+	{"s3:GetBucketVersioning", OnBucket, []string{"GetBucketVersioning"}, "to know that there are versions to account for", serves, keepsVersions},
+	{"s3:ListBucketVersions", OnBucket, []string{"ListObjectVersions"}, "to account for every version", serves, keepsVersions},
 
-	{"s3:CreateBucket", OnBucket, []string{"CreateBucket"}, "to make the bucket", setsUp, false},
-	{"s3:GetBucketPublicAccessBlock", OnBucket, []string{"GetPublicAccessBlock"}, "to see whether Block Public Access is on", setsUp, false},
-	{"s3:PutBucketPublicAccessBlock", OnBucket, []string{"PutPublicAccessBlock"}, "to switch Block Public Access on", setsUp, false},
-	{"s3:GetBucketOwnershipControls", OnBucket, []string{"GetBucketOwnershipControls"}, "to see whether ACLs are off", setsUp, false},
-	{"s3:PutBucketOwnershipControls", OnBucket, []string{"PutBucketOwnershipControls"}, "to switch ACLs off", setsUp, false},
-	{"s3:GetEncryptionConfiguration", OnBucket, []string{"GetBucketEncryption"}, "to see the default encryption", setsUp, false},
-	{"s3:PutEncryptionConfiguration", OnBucket, []string{"PutBucketEncryption"}, "to set the default encryption", setsUp, false},
-	{"s3:GetBucketVersioning", OnBucket, []string{"GetBucketVersioning"}, "to see whether versions are kept", setsUp, false},
-	{"s3:PutBucketVersioning", OnBucket, []string{"PutBucketVersioning"}, "to have versions kept", setsUp, true},
-	{"s3:GetBucketPolicy", OnBucket, []string{"GetBucketPolicy"}, "to keep the statements the bucket's policy has", setsUp, false},
-	{"s3:PutBucketPolicy", OnBucket, []string{"PutBucketPolicy"}, "to refuse requests without TLS", setsUp, false},
-	{"s3:GetLifecycleConfiguration", OnBucket, []string{"GetBucketLifecycleConfiguration"}, "to keep the lifecycle rules the bucket has", setsUp, false},
-	{"s3:PutLifecycleConfiguration", OnBucket, []string{"PutBucketLifecycleConfiguration"}, "to have incomplete uploads thrown away", setsUp, false},
-	{"s3:GetBucketCORS", OnBucket, []string{"GetBucketCors"}, "to see from which origins browsers may send", setsUp, false},
-	{"s3:PutBucketCORS", OnBucket, []string{"PutBucketCors", "DeleteBucketCors"}, "to let browsers send from exactly your origins", setsUp, false},
+	{"s3:CreateBucket", OnBucket, []string{"CreateBucket"}, "to make the bucket", setsUp, anyBucket},
+	{"s3:GetBucketPublicAccessBlock", OnBucket, []string{"GetPublicAccessBlock"}, "to see whether Block Public Access is on", setsUp, ofAWSAlone},
+	{"s3:PutBucketPublicAccessBlock", OnBucket, []string{"PutPublicAccessBlock"}, "to switch Block Public Access on", setsUp, ofAWSAlone},
+	{"s3:GetBucketOwnershipControls", OnBucket, []string{"GetBucketOwnershipControls"}, "to see whether ACLs are off", setsUp, ofAWSAlone},
+	{"s3:PutBucketOwnershipControls", OnBucket, []string{"PutBucketOwnershipControls"}, "to switch ACLs off", setsUp, ofAWSAlone},
+	{"s3:GetEncryptionConfiguration", OnBucket, []string{"GetBucketEncryption"}, "to see the default encryption", setsUp, anyBucket},
+	{"s3:PutEncryptionConfiguration", OnBucket, []string{"PutBucketEncryption"}, "to set the default encryption", setsUp, anyBucket},
+	{"s3:GetBucketVersioning", OnBucket, []string{"GetBucketVersioning"}, "to see whether versions are kept", setsUp, anyBucket},
+	{"s3:PutBucketVersioning", OnBucket, []string{"PutBucketVersioning"}, "to have versions kept", setsUp, keepsVersions},
+	{"s3:GetBucketPolicy", OnBucket, []string{"GetBucketPolicy"}, "to keep the statements the bucket's policy has", setsUp, anyBucket},
+	{"s3:PutBucketPolicy", OnBucket, []string{"PutBucketPolicy"}, "to refuse requests without TLS", setsUp, anyBucket},
+	{"s3:GetLifecycleConfiguration", OnBucket, []string{"GetBucketLifecycleConfiguration"}, "to keep the lifecycle rules the bucket has", setsUp, anyBucket},
+	{"s3:PutLifecycleConfiguration", OnBucket, []string{"PutBucketLifecycleConfiguration"}, "to have incomplete uploads thrown away", setsUp, anyBucket},
+	{"s3:GetBucketCORS", OnBucket, []string{"GetBucketCors"}, "to see from which origins browsers may send", setsUp, ofAWSAlone},
+	{"s3:PutBucketCORS", OnBucket, []string{"PutBucketCors", "DeleteBucketCors"}, "to let browsers send from exactly your origins", setsUp, ofAWSAlone},
 
-	{"kms:GenerateDataKey", OnKey, []string{"PutObject", "PostObject", "CreateMultipartUpload"}, "to encrypt what is kept", signs, false},
-	{"kms:Decrypt", OnKey, []string{"GetObject", "HeadObject", "UploadPart", "CompleteMultipartUpload"}, "to read it again, and to put parts together", signs, false},
+	{"kms:GenerateDataKey", OnKey, []string{"PutObject", "PostObject", "CreateMultipartUpload"}, "to encrypt what is kept", signs, anyBucket},
+	{"kms:Decrypt", OnKey, []string{"GetObject", "HeadObject", "UploadPart", "CompleteMultipartUpload"}, "to read it again, and to put parts together", signs, anyBucket},
 }
 
-// Permissions returns what the principal needs on this bucket, each exactly once, in the order of the policy.
+// Permissions returns what the principal needs on this bucket, each action once, in the order of the policy.
 func (b Bucket) Permissions(p Principal) []Permission {
 	var needed []Permission
 	for _, each := range permissions {
-		if slices.Contains(each.principals, p) && (!each.versions || b.Versioned) && (each.On != OnKey || b.KMSKey != "") {
+		if slices.Contains(each.principals, p) && b.is(each.where) && (each.On != OnKey || b.KMSKey != "") {
 			needed = append(needed, each)
 		}
 	}

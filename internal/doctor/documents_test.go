@@ -93,7 +93,7 @@ func TestPoliciesGiveTheLeastAndSayWhy(t *testing.T) {
 		want      []string
 	}{
 		{"server", example, ServerPrincipal, server},
-		{"server with versions and a key", kms, ServerPrincipal, append(slices.Clone(server), "s3:GetObjectVersion", "s3:DeleteObjectVersion", "kms:GenerateDataKey", "kms:Decrypt")},
+		{"server with versions and a key", kms, ServerPrincipal, append(slices.Clone(server), "s3:GetObjectVersion", "s3:DeleteObjectVersion", "s3:GetBucketVersioning", "s3:ListBucketVersions", "kms:GenerateDataKey", "kms:Decrypt")},
 		{"signer", example, SignerPrincipal, []string{"s3:PutObject", "s3:GetObject"}},
 		{"signer with versions and a key", kms, SignerPrincipal, []string{"s3:PutObject", "s3:GetObject", "s3:GetObjectVersion", "kms:GenerateDataKey", "kms:Decrypt"}},
 	} {

@@ -44,7 +44,7 @@ var knownRegions = strings.Fields(`us-east-1 us-east-2 us-west-1 us-west-2 af-so
 
 func (j *judgement) region() {
 	s, names := j.settings, []string{"AWS_S3_REGION_NAME"}
-	if s.Endpoint != nil && !ofAWS(s.Endpoint) {
+	if s.Endpoint != nil && !OfAWS(s.Endpoint) {
 		return // a compatible store names its regions as it likes, or takes any
 	}
 	switch zone := zoneName.FindStringSubmatch(s.Region); {
@@ -141,7 +141,7 @@ func (j *judgement) plainHTTP(name string, u *url.URL) {
 		j.say(Warning, "endpoint", []string{name, "CASELOAD_PUBLIC_URL"}, name+" begins with http, and CASELOAD_PUBLIC_URL with https.",
 			"Browsers do not let an https page speak to an http store: every large file takes the way through this server.",
 			"Give the store a certificate and set "+name+" to its https address.")
-	case ofAWS(u):
+	case OfAWS(u):
 		j.say(Warning, "endpoint", []string{name}, name+" begins with http.", "Patients' files and signed links travel readable over the internet.",
 			"Set "+name+" to the https address; AWS has one everywhere.")
 	case public || !insideHost(u.Hostname()):
@@ -162,8 +162,8 @@ func insideHost(host string) bool {
 	return ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast()
 }
 
-// ofAWS tells whether an address is one of AWS itself.
-func ofAWS(u *url.URL) bool {
+// OfAWS tells whether an address is one of AWS itself.
+func OfAWS(u *url.URL) bool {
 	host := u.Hostname()
 	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
@@ -180,7 +180,7 @@ func (j *judgement) keys() {
 	case s.AccessKey == "" && s.SecretKey != "":
 		j.say(Failure, "credentials", names, "AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID."+j.perhaps("AWS_ACCESS_KEY_ID"), "Nothing can be signed.", both)
 	}
-	atAWS := s.Endpoint == nil || ofAWS(s.Endpoint)
+	atAWS := s.Endpoint == nil || OfAWS(s.Endpoint)
 	switch {
 	case s.SessionToken != "" && s.AccessKey == "":
 		j.say(Failure, "credentials", names, "AWS_SESSION_TOKEN is set without AWS_ACCESS_KEY_ID.", "A session token is one third of temporary credentials.", "Set the temporary credentials' key and secret, too.")

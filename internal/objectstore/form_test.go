@@ -152,6 +152,10 @@ func looseUpload(t *testing.T, w world) {
 		if len(r.Headers) != 0 {
 			t.Fatalf("headers to send: %v", r.Headers)
 		}
+		if w.minio { // it takes no part without the checksum that was announced: stock Uppy cannot send parts there
+			wantStatus(t, send(t, r, u.bytes(n)), http.StatusBadRequest)
+			return
+		}
 		wantStatus(t, send(t, r, u.bytes(n)), http.StatusOK)
 	}
 	held, err := w.store.ListParts(t.Context(), u.key, u.id)

@@ -50,10 +50,7 @@ func Start(t testing.TB, settings ...string) *Server {
 	server.Env = append(append(os.Environ(), "MINIO_ROOT_USER="+s.root.access, "MINIO_ROOT_PASSWORD="+s.root.secret, "MINIO_BROWSER=off"), settings...)
 	must(t, server.Start())
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-	client := s3.New(s3.Options{
-		Region: region, BaseEndpoint: &s.Endpoint, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(s.root.access, s.root.secret, ""),
-	})
+	client := Client(s.Root())
 	for tick, deadline := time.NewTicker(50*time.Millisecond), time.Now().Add(startTimeout); ; <-tick.C {
 		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(s.Bucket)})
 		if err == nil {
@@ -64,6 +61,14 @@ func Start(t testing.TB, settings ...string) *Server {
 			t.Fatal("MinIO did not start: ", err)
 		}
 	}
+}
+
+// Client speaks S3 to the server without anything of ours between.
+func Client(c objectstore.Config) *s3.Client {
+	return s3.New(s3.Options{
+		Region: c.Region, BaseEndpoint: &c.Endpoint, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, ""),
+	})
 }
 
 // Root is the store's configuration for whoever may do everything.
