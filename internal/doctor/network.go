@@ -133,7 +133,7 @@ func (n *network) settings() string {
 	switch {
 	case n.through != nil:
 		return "HTTPS_PROXY"
-	case ofAWS(n.o.Address):
+	case OfAWS(n.o.Address):
 		return "AWS_S3_REGION_NAME or AWS_STORAGE_BUCKET_NAME"
 	}
 	return "AWS_S3_ENDPOINT_URL"
@@ -202,7 +202,7 @@ func (n *network) handshake(ctx context.Context, check string, u *url.URL) Findi
 	case left < expiresSoon:
 		f.Level, f.Means = Warning, "When it has ended, nobody reaches the store."
 		f.Fix = &Fix{Say: "Whoever runs the store renews the certificate, and sees why it is not renewed by itself."}
-	case ofAWS(u) && !strings.Contains(issuer(leaf), "Amazon") && !strings.Contains(issuer(leaf), "DigiCert"):
+	case OfAWS(u) && !strings.Contains(issuer(leaf), "Amazon") && !strings.Contains(issuer(leaf), "DigiCert"):
 		f.Level, f.Means = Warning, "AWS has its certificates from Amazon: something on the way opens the connection, and sees patients' files."
 		f.Fix = &Fix{Say: "Whoever runs the network exempts " + u.Hostname() + " from TLS inspection."}
 	}
@@ -234,7 +234,7 @@ func (n *network) refusedTLS(f Finding, u *url.URL, err error) Finding {
 		f.Got = "Its authority is not one that this machine trusts: " + issuer(authority.Cert) + "."
 		f.Means = "It is a certificate of your own, or something on the way opens the connection."
 		f.Fix = &Fix{Say: "If the authority is your own, install its certificate on this machine (or name the file in SSL_CERT_FILE); if not, find out who stands between. Browsers must trust it, too."}
-		if ofAWS(u) {
+		if OfAWS(u) {
 			f.Means = "AWS has its certificates from Amazon: something on the way opens the connection."
 			f.Fix.Say = "Whoever runs the network exempts " + u.Hostname() + " from TLS inspection; or this machine lacks the usual authorities: install ca-certificates."
 		}
