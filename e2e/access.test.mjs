@@ -36,7 +36,7 @@ test("axe finds nothing serious on any page", { skip, timeout: 400_000 }, async 
     await page.fill("[name=password]", admin.password);
     await page.click("main form button.primary");
     await page.waitForURL("**/cases");
-    for (const path of ["/cases", empty, full, left, file, `${file}/receipt`, `/drops/${drop}/receipt`, "/users", "/tokens", "/account", "/nothing-here"]) {
+    for (const path of ["/cases", empty, full, left, file, `${file}/receipt`, `/drops/${drop}/receipt`, "/storage", "/users", "/tokens", "/account", "/nothing-here"]) {
       await page.goto(path);
       await check(page, path, look);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

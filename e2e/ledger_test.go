@@ -1,0 +1,182 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"dcdentals.com/caseload/internal/api"
+	"dcdentals.com/caseload/internal/mustrun"
+	"dcdentals.com/caseload/internal/objectstore/s3test"
+)
+
+// aws runs the AWS command line against the separate store.
+func aws(t *testing.T, remote *s3test.Server, stdin string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("aws", append([]string{"--endpoint-url", remote.Endpoint, "--region", remote.Region, "--output", "json"}, args...)...)
+	cmd.Env = append(cmd.Environ(), "AWS_ACCESS_KEY_ID="+remote.AccessKey, "AWS_SECRET_ACCESS_KEY="+remote.SecretKey,
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true", "AWS_REQUEST_CHECKSUM_CALCULATION=when_required")
+	cmd.Stdin = strings.NewReader(stdin)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("aws %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return string(out)
+}
+
+// usage runs `caseload usage --refresh --json` and returns the exit code with what it said.
+func (s *site) usage(t *testing.T) (code int, u api.Usage, stderr string) {
+	t.Helper()
+	cmd := s.command("usage", "--refresh", "--json")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if len(out) > 0 {
+		if err := json.Unmarshal(out, &u); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	return cmd.ProcessState.ExitCode(), u, said.String()
+}
+
+// TestUsageAgreesWithTheAWSCommandLine compares the ledger with what `aws s3 ls` and `aws s3api` count in the same bucket:
+// files, a half upload with its parts, and something that nobody put there. Then the store goes down and comes back.
+func TestUsageAgreesWithTheAWSCommandLine(t *testing.T) {
+	if _, err := exec.LookPath("aws"); err != nil {
+		mustrun.Skip(t, "aws", "the AWS command line is not installed")
+	}
+	s := newSite(t)
+	remote := s3test.Start(t, "http://"+s.address)
+	s.env = append(remote.Environment(), "CASELOAD_DIRECT_THRESHOLD=6MiB", "CASELOAD_PART_SIZE=5MiB", "CASELOAD_LOG_LEVEL=warn")
+	admin := s.newAdmin()
+	server := s.serve([]string{"serve"})
+	c := admin.newCase(t, "2026-0001", "Ledger")
+	for name, size := range map[string]int{"a.bin": 1000, "b.bin": 70_000, "c.bin": 12 << 20} {
+		f, err := admin.upload(t.Context(), c, name, noise(size, name[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		admin.ready(t, f.ID, 60e9)
+	}
+	half, err := admin.plan(t.Context(), c, "half.bin", 12<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.sendPart(t.Context(), half.ID, 1, noise(12<<20, 'h')[:5<<20]); err != nil {
+		t.Fatal(err)
+	}
+	aws(t, remote, strings.Repeat("x", 321), "s3", "cp", "-", "s3://"+remote.Bucket+"/fstranger")
+	if err := server.stop(); err != nil { // so that nobody but the command keeps the ledger
+		t.Fatal(err)
+	}
+
+	code, u, _ := s.usage(t)
+	if code != 1 || len(u.Unexplained) != 1 || u.Unexplained[0].Object != "fstranger" || len(u.Missing) != 0 || u.Bucket == nil {
+		t.Fatalf("exit %d: %+v", code, u)
+	}
+	var objects struct{ Contents []struct{ Size int64 } }
+	mustDecode(t, aws(t, remote, "", "s3api", "list-objects-v2", "--bucket", remote.Bucket), &objects)
+	var bytes int64
+	for _, o := range objects.Contents {
+		bytes += o.Size
+	}
+	if u.Bucket.Objects != int64(len(objects.Contents)) || u.Bucket.Bytes != bytes || u.Bucket.Objects != 4 {
+		t.Errorf("usage says %+v; aws s3api %d objects, %d bytes", u.Bucket, len(objects.Contents), bytes)
+	}
+	summary := strings.Fields(aws(t, remote, "", "s3", "ls", "--recursive", "--summarize", "s3://"+remote.Bucket))
+	told := strings.Join(summary, " ")
+	if !strings.Contains(told, "Total Objects: 4 ") || !strings.HasSuffix(told, "Total Size: "+strconv.FormatInt(u.Bucket.Bytes, 10)) {
+		t.Errorf("usage says %d bytes; aws s3 ls: %s", u.Bucket.Bytes, told)
+	}
+	var uploads struct {
+		Uploads []struct{ Key, UploadId string }
+	}
+	mustDecode(t, aws(t, remote, "", "s3api", "list-multipart-uploads", "--bucket", remote.Bucket), &uploads)
+	var parts int64
+	for _, each := range uploads.Uploads {
+		var listed struct{ Parts []struct{ Size int64 } }
+		mustDecode(t, aws(t, remote, "", "s3api", "list-parts", "--bucket", remote.Bucket, "--key", each.Key, "--upload-id", each.UploadId), &listed)
+		for _, part := range listed.Parts {
+			parts += part.Size
+		}
+	}
+	if u.Bucket.Uploads != int64(len(uploads.Uploads)) || u.Bucket.UploadBytes != parts || parts != 5<<20 {
+		t.Errorf("usage says %d uploads of %d bytes; aws s3api %d of %d", u.Bucket.Uploads, u.Bucket.UploadBytes, len(uploads.Uploads), parts)
+	}
+
+	remote.Kill(t)
+	if code, _, said := s.usage(t); code != 69 {
+		t.Errorf("with the store down: exit %d, %s", code, said)
+	}
+	remote.Run(t)
+	if code, again, _ := s.usage(t); code != 1 || again.Bucket == nil || again.Bucket.Bytes != u.Bucket.Bytes || again.Ledger.ID == u.Ledger.ID {
+		t.Errorf("with the store back: exit %d, %+v", code, again.Bucket)
+	}
+}
+
+// TestTheLedgerSurvivesKills kills the command at random until it comes through: the sums are those of one that was left alone.
+func TestTheLedgerSurvivesKills(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "CASELOAD_LOG_LEVEL=warn")
+	admin := s.newAdmin()
+	server := s.serve([]string{"serve"})
+	c := admin.newCase(t, "2026-0001", "Ledger")
+	for n := range 12 {
+		f, err := admin.plan(t.Context(), c, strconv.Itoa(n)+".pdf", 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := admin.put(t.Context(), f.ID, []byte("%PDF-"+strconv.Itoa(1000+n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := server.stop(); err != nil {
+		t.Fatal(err)
+	}
+	_, want, _ := s.usage(t)
+	for range 4 {
+		cmd := s.command("usage", "--refresh")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		begun := make(chan struct{})
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = cmd.Wait(); close(begun) }()
+		await(t, 60e9, "a ledger under way, or the end", func() (bool, error) {
+			select {
+			case <-begun:
+				return true, nil
+			default:
+				n, err := number(t.Context(), s.database(), `SELECT count(*) FROM ledgers WHERE finished_at = 0`)
+				return n > 0, err
+			}
+		})
+		_ = cmd.Process.Kill()
+		<-begun
+	}
+	code, got, said := s.usage(t)
+	if code != 0 || got.Bucket.Bytes != want.Bucket.Bytes || got.Bucket.Objects != 12 || len(got.Unexplained)+len(got.Missing) != 0 {
+		t.Errorf("exit %d, %+v, want %+v: %s", code, got.Bucket, want.Bucket, said)
+	}
+}
+
+func mustDecode(t *testing.T, text string, into any) {
+	t.Helper()
+	if text == "" {
+		return // the command line says nothing of nothing
+	}
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+}
