@@ -111,7 +111,7 @@ func (l locale) storage(u caseload.Usage, now time.Time) storagePage {
 	return page
 }
 
-// classShares are what the database knows of, as parts of one bar. What is nothing has no part in it.
+// classShares are what the database knows of, as parts of one bar. A class of which there is nothing is left out.
 func (l locale) classShares(classes []caseload.ClassUsage) (shares []share) {
 	var whole int64
 	for _, c := range classes {
@@ -119,6 +119,9 @@ func (l locale) classShares(classes []caseload.ClassUsage) (shares []share) {
 	}
 	at := 0
 	for _, c := range classes {
+		if c.Objects == 0 && c.Class != caseload.ClassLive {
+			continue
+		}
 		width := thousandths(c.Bytes, whole)
 		shares = append(shares, share{
 			Name: string(c.Class), Label: l.text("class." + string(c.Class)), Help: l.text("class." + string(c.Class) + ".help"),

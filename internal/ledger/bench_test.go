@@ -1,0 +1,123 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+)
+
+// synthetic lists so many objects without keeping any of them, each of 500,000 bytes; every 100,000th is nobody's.
+type synthetic struct{ keys int }
+
+func syntheticKey(n int) caseload.ObjectKey { return caseload.ObjectKey(fmt.Sprintf("f%032d", n)) }
+
+func (s synthetic) KeepsVersions(context.Context) (bool, error) { return false, nil }
+
+func (s synthetic) List(_ context.Context, after caseload.Mark, _ bool, limit int) (page []caseload.Listed, more bool, err error) {
+	from := 1
+	if after.Key != "" {
+		n, err := strconv.Atoi(strings.TrimLeft(string(after.Key[1:]), "0"))
+		if err != nil {
+			return nil, false, err
+		}
+		from = n + 1
+	}
+	for n := from; n <= s.keys && len(page) < limit; n++ {
+		page = append(page, caseload.Listed{Mark: caseload.Mark{Key: syntheticKey(n)}, Size: 500_000, Current: true})
+	}
+	return page, from+len(page) <= s.keys, nil
+}
+
+func (synthetic) ListUploads(context.Context, caseload.Mark, int) ([]caseload.ListedUpload, bool, error) {
+	return nil, false, nil
+}
+
+func (synthetic) ListParts(context.Context, caseload.ObjectKey, string) ([]caseload.Part, error) {
+	return nil, orNotFound(nil)
+}
+
+func (synthetic) Head(context.Context, caseload.ObjectKey, string) (caseload.Object, error) {
+	return caseload.Object{}, orNotFound(nil)
+}
+
+// BenchmarkLedger compares CASELOAD_BENCH_KEYS (20,000) listed objects with as many rows in SQLite, stops half-way and goes on
+// as another process would. It tells keys per second and the most memory the process held while it did.
+func BenchmarkLedger(b *testing.B) {
+	keys := 20_000
+	if said := os.Getenv("CASELOAD_BENCH_KEYS"); said != "" {
+		var err error
+		if keys, err = strconv.Atoi(said); err != nil {
+			b.Fatal(err)
+		}
+	}
+	w := newWorld(b, 1, false)
+	w.fill(keys)
+	debug.FreeOSMemory()
+	var most int64
+	for b.Loop() {
+		s := w.service()
+		s.sizes, s.Objects = nil, synthetic{keys}
+		half, stop := context.WithCancel(b.Context())
+		begun := time.Now()
+		_, err := s.Run(half, func(l caseload.Ledger) {
+			most = max(most, resident(b))
+			if l.Keys >= int64(keys/2) {
+				stop()
+			}
+		})
+		stop()
+		if err == nil {
+			b.Fatal("it was not stopped half-way")
+		}
+		again := w.service()
+		again.sizes, again.Objects = nil, synthetic{keys}
+		l, err := again.Run(b.Context(), func(caseload.Ledger) { most = max(most, resident(b)) })
+		must(b, err)
+		if l.Keys != int64(keys) {
+			b.Fatalf("%d keys were compared, want %d", l.Keys, keys)
+		}
+		b.ReportMetric(float64(keys)/time.Since(begun).Seconds(), "keys/s")
+	}
+	b.ReportMetric(float64(most)/(1<<20), "MiB-resident")
+	u, err := w.store.UsageOfAll(b.Context())
+	must(b, err)
+	var objects, bytes int64
+	for _, sum := range u.Sums {
+		objects, bytes = objects+sum.Objects, bytes+sum.Bytes
+	}
+	if strange := keys / 100_000; objects != int64(keys) || bytes != int64(keys)*500_000 || len(u.Lines) != strange {
+		b.Fatalf("%d objects, %d bytes, %d lines; want %d, %d, %d", objects, bytes, len(u.Lines), keys, int64(keys)*500_000, strange)
+	}
+}
+
+// fill makes the rows of all synthetic objects but every 100,000th, in one statement.
+func (w *world) fill(keys int) {
+	w.t.Helper()
+	_, err := w.store.DB().ExecContext(context.Background(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+		INSERT INTO files (id, organization_id, case_id, name, path, size, content_type, modified_at, fingerprint, state, route, object, part_size,
+			sent_bytes, deadline, crc64nvme, etag, sha256, kind, created_by, created_at, changed_at, stored_at, metadata_at, ready_at)
+		SELECT printf('%026d', i), $2, $3, 'x', '', 500000, '', 0, '', 'ready', 'small', printf('f%032d', i), 0, 500000, 0, 'c' || i, 'e',
+			printf('%064d', 0), 'zip', $4, 1, 1, 1, 1, 1 FROM n WHERE i % 100000 <> 0`,
+		keys, string(w.users[0].Organization), string(w.cases[0].ID), string(w.users[0].ID))
+	must(w.t, err)
+}
+
+// resident returns the memory the process holds, in bytes (proc(5), statm).
+func resident(b *testing.B) int64 {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Skip("there is no /proc here")
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(statm))[1], 10, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
