@@ -39,6 +39,7 @@ type config struct {
 	PartSize        int64
 	AbandonAfter    time.Duration
 	TrashWindow     time.Duration
+	LedgerEvery     time.Duration
 
 	Cleanup              string
 	CleanupOlderThan     time.Duration
@@ -243,6 +244,11 @@ var settings = []setting{
 		Name: "CASELOAD_TRASH_WINDOW", Default: "720h", Kind: duration, Min: 0,
 		Help: "A deleted file's bytes are kept this long before they are erased.",
 		into: func(c *config) any { return &c.TrashWindow },
+	},
+	{
+		Name: "CASELOAD_LEDGER_EVERY", Default: "24h", Kind: duration,
+		Help: "A worker compares the database with the bucket this often (`caseload usage`). 0s: only when asked.",
+		into: func(c *config) any { return &c.LedgerEvery },
 	},
 
 	{

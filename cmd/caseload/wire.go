@@ -157,7 +157,7 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 	if r.worker() {
 		keeping := a.ledger(objects)
 		keeping.Rest = ledgerRest
-		cfg.Ledger = func(ctx context.Context) error { return keeping.Keep(ctx, ledgerEvery) }
+		cfg.Ledger = func(ctx context.Context) error { return keeping.Keep(ctx, c.LedgerEvery) }
 		cfg.Read = reading
 		cfg.Reread = func(ctx context.Context) (bool, error) { return reading.Reread(ctx, a.store) }
 	}
@@ -182,9 +182,6 @@ func (a *application) startJobs(ctx context.Context, c *config, r role, moving *
 	a.working = true
 	return nil
 }
-
-// ledgerEvery is how often a worker compares the database with the bucket.
-const ledgerEvery = 24 * time.Hour
 
 // ledgerRest is the pause between two pages of a worker's ledger: at most 20,000 keys a second, beside people's work.
 const ledgerRest = 50 * time.Millisecond

@@ -80,13 +80,17 @@ func (s *Store) listVersions(ctx context.Context, after caseload.Mark, limit int
 }
 
 // ListUploads returns the bucket's unfinished multipart uploads behind the mark, at most limit, as List does. MinIO lists
-// none unless the whole key is named.
+// none unless the whole key is named; versitygw refuses the mark of an upload, and then goes on behind its key.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html
 func (s *Store) ListUploads(ctx context.Context, after caseload.Mark, limit int) (page []caseload.ListedUpload, more bool, err error) {
 	in := &s3.ListMultipartUploadsInput{Bucket: &s.bucket, MaxUploads: aws.Int32(int32(limit))}
 	in.KeyMarker, in.UploadIdMarker = markers(after)
 	for {
 		out, err := s.client.ListMultipartUploads(ctx, in)
+		if in.UploadIdMarker != nil && caseload.KindOf(s.sorted("ListMultipartUploads", err)) == caseload.Invalid {
+			in.UploadIdMarker = nil
+			continue
+		}
 		if err != nil {
 			return nil, false, s.sorted("ListMultipartUploads", err)
 		}

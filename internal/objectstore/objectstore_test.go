@@ -99,6 +99,8 @@ func suite(t *testing.T, w world) {
 		"complete with another checksum is refused":                  completeChecksum,
 		"complete over an existing key is refused":                   completeWriteOnce,
 		"a part after abort is refused":                              abortThenPart,
+		"the bucket is listed in order, over pages":                  listedInOrder,
+		"unfinished uploads are listed with their parts":             listedUploads,
 		"parts are listed over pages":                                listPages,
 		"a part can be relayed":                                      relayPart,
 		"reads are ranged and end like a ReaderAt":                   ranged,

@@ -34,6 +34,7 @@ export interface DropOptions {
   engine: Sending;
   clock: Clock;
   limit: Promise<number>; // bytes of the largest file that is taken
+  room: Promise<number>; // bytes the organization may still keep
   known: Promise<CasePatient["known"]>;
   beforeSending: () => void;
   onChange: () => void;
@@ -53,6 +54,7 @@ export class Drop {
   readonly unreadable: readonly string[]; // paths of folders and files the browser could not open
   question: Question | undefined;
   limit = Infinity;
+  room = Infinity; // as it was when the files were dropped
 
   #left = new Set<string>(); // units that are left out
   #reading = true;
@@ -116,12 +118,21 @@ export class Drop {
     return kinds;
   }
 
+  /** Bytes of all files that are to be sent. */
+  get needs(): number {
+    return this.files.reduce((sum, { fate, source }) => (fate === "large" || fate === "empty" ? sum : sum + source.size), 0);
+  }
+
   /** Reads and sends; resolves when everything has been read. Never rejects. */
   async run(): Promise<void> {
     const clock = this.o.clock;
     const late = clock.sleep(BEGIN, this.#done.signal);
     const limited = Promise.race([this.o.limit, late]).then((limit) => this.#limited(limit ?? Infinity));
     for (const file of this.files) if (file.source.size === 0) file.fate = "empty";
+    void this.o.room.then((room) => {
+      this.room = room;
+      this.o.onChange();
+    });
     const reading = this.files.filter(({ fate }) => fate === "unread").map((file) => this.#read(file));
     void this.o.known.then((known) => {
       this.#casePatient = { ...this.#casePatient, known };

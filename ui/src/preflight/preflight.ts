@@ -7,10 +7,12 @@ import { Drop, type Sending } from "./drop.js";
 import type { Person } from "./group.js";
 import type { Reader } from "./readers.js";
 
-/** What the server knows that pre-flight needs. Both reject when it does not answer. */
+/** What the server knows that pre-flight needs. Each rejects when it does not answer. */
 export interface Server {
   /** Bytes of the largest file that is taken. */
   limit(): Promise<number>;
+  /** Bytes the organization may still keep; Infinity without a quota. */
+  room(): Promise<number>;
   /** Whose images the case holds. */
   patients(caseId: string): Promise<Person[]>;
 }
@@ -51,6 +53,7 @@ export class Preflight {
       engine: this.o.engine,
       clock: this.o.clock ?? realClock,
       limit: this.#limit,
+      room: this.o.server.room().catch(() => Infinity),
       known: this.o.server.patients(caseId).catch(() => []),
       beforeSending: this.o.beforeSending,
       onChange: () => this.changed(),

@@ -3,6 +3,7 @@ import type { Server } from "./preflight.js";
 
 interface Me {
   limits: { max_file_size: number };
+  quota?: { free: number };
 }
 
 interface Studies {
@@ -20,6 +21,7 @@ async function ask<T>(path: string): Promise<T> {
 
 export const browserServer: Server = {
   limit: async () => (await ask<Me>("/me")).limits.max_file_size,
+  room: async () => (await ask<Me>("/me")).quota?.free ?? Infinity,
   patients: async (caseId) =>
     (await ask<Studies>(`/cases/${caseId}/studies`)).studies.map((study) => ({
       name: study.patient_name,

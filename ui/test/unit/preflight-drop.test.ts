@@ -58,7 +58,7 @@ class Hands implements Clock {
 function desk(o: Partial<PreflightOptions> = {}) {
   const engine = new FakeEngine();
   const clock = new Hands();
-  const server = { limit: async () => 1 << 20, patients: async () => [] };
+  const server = { limit: async () => 1 << 20, room: async () => Infinity, patients: async () => [] };
   const rest = { reader: look, beforeSending: () => {}, onChange: () => {} };
   const preflight = new Preflight({ engine, clock, server, ...rest, ...o });
   const over = () =>
@@ -106,6 +106,13 @@ test("in the normal case everything goes out by itself, and is summed up", async
   assert.equal(done.phase, "over");
 });
 
+test("what the files need is known beside what the organization has left, and only what can be sent counts", async () => {
+  const server = { limit: async () => 1 << 20, room: async () => 1000, patients: async () => [] };
+  const { drop } = desk({ server });
+  const done = await drop([source("a.stl", Buffer.alloc(700)), source("b.stl", Buffer.alloc(400)), source("empty", Buffer.alloc(0)), source("large", Buffer.alloc((1 << 20) + 1))]);
+  assert.deepEqual([done.needs, done.room], [1100, 1000]);
+});
+
 test("another patient than the case's is asked about, and nothing goes out before the answer", async () => {
   const { drop, engine, preflight } = desk();
   const asked = await drop(series(5, { patient: "Kim^Minji" }), "Park Seojun, implant 26");
@@ -142,7 +149,7 @@ test("of several patients the case's own is proposed", async () => {
 
 test("whose images the case holds counts before what is written on it", async () => {
   const known = [{ name: "Kim^Minji", ids: ["P1"], birthDate: "19870412" }];
-  const server = { limit: async () => 1 << 20, patients: async () => known };
+  const server = { limit: async () => 1 << 20, room: async () => Infinity, patients: async () => known };
   const one = desk({ server });
   const own = { patient: "KIM^MIN JI", birthDate: "19870412" };
   assert.equal((await one.drop(series(2, own), "Implant 26")).question, undefined);
@@ -280,7 +287,7 @@ test("reading does not wait for the limit; what is too large stays behind all th
   const limit = () => new Promise<number>((resolve) => (tell = resolve));
   let read = 0;
   const reader = async (blob: Blob, signal: AbortSignal) => (read++, look(blob, signal));
-  const { drop, engine } = desk({ reader, server: { limit, patients: async () => [] } });
+  const { drop, engine } = desk({ reader, server: { limit, room: async () => Infinity, patients: async () => [] } });
   const [small, large] = [source("a", Buffer.alloc(10, 1)), source("b", Buffer.alloc(100, 1))];
   const dropped = drop([small!, large!]);
   assert.equal(read, 2);
