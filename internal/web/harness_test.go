@@ -99,7 +99,7 @@ func open(t testing.TB, change ...func(*web.Config)) *house {
 // serve starts another server process's worth on a database.
 func (h *house) serve(s *store.Store, change ...func(*web.Config)) (*web.Server, *httptest.Server) {
 	limits := caseload.DefaultLimits()
-	limits.DirectThreshold, limits.MaxFileSize = 6<<20, 64<<20
+	limits.DirectThreshold, limits.MaxFileSize, limits.PartSize = 6<<20, 64<<20, 16<<20
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	verbs := &transfer.Service{Records: s, Objects: embedded.Store(), Limits: limits, Now: h.clock.now, Log: log}
 	cfg := web.Config{

@@ -7,25 +7,34 @@ export interface Question {
   blob: Blob;
 }
 
-/** error is the name of what was thrown: it tells whether the file has changed or is gone. */
-export type Answer = { id: number; crc: string } | { id: number; error: string };
+/** error is the name of what was thrown: it tells whether the file has changed or is gone. alive: it is being read. */
+export type Answer = { id: number; crc: string } | { id: number; error: string } | { id: number; alive: true };
+
+/** Milliseconds between two signs of life. */
+const SIGN = 2_000;
 
 const hasher = fastest();
 const pieces = new Pieces();
 let turn: Promise<unknown> = Promise.resolve();
 
-async function checksum(blob: Blob): Promise<string> {
+async function checksum({ id, blob }: Question): Promise<string> {
   const crc = await hasher;
   crc.init();
-  await pieces.each(blob, (bytes) => crc.update(bytes));
+  let told = performance.now();
+  await pieces.each(blob, (bytes) => {
+    crc.update(bytes);
+    if (performance.now() - told < SIGN) return;
+    told = performance.now();
+    self.postMessage({ id, alive: true } satisfies Answer);
+  });
   return crc.base64();
 }
 
 self.onmessage = (event: MessageEvent<Question>) => {
-  const { id, blob } = event.data;
+  const { id } = event.data;
   turn = turn.then(async () => {
     try {
-      self.postMessage({ id, crc: await checksum(blob) } satisfies Answer);
+      self.postMessage({ id, crc: await checksum(event.data) } satisfies Answer);
     } catch (error) {
       self.postMessage({
         id,
