@@ -32,7 +32,7 @@ reachable · 77 token not valid or not allowed · 78 wrong settings, nothing was
 		serveCommand(), workerCommand(), uploadCommand(), watchCommand(), inspectCommand(), userCommand(), tokenCommand(), migrateCommand(), reindexCommand(), configCommand(), doctorCommand(),
 		bucketCommand(),
 		fsckCommand(), checkCommand(), backupCommand(), restoreCommand(), auditCommand(), versionCommand(), docsCommand(), decodeCommand(),
-		usageCommand(), quotaCommand(),
+		usageCommand(), quotaCommand(), healthCommand(),
 	)
 	root.AddCommand(cleanupCommand())
 	markUsage(root)
