@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"dcdentals.com/caseload/internal/doctor"
 )
 
 // config holds the effective settings, parsed. load fills it from the table below; nothing else in the program reads
@@ -58,7 +60,8 @@ type config struct {
 
 	origins map[string]origin // by the setting's name
 
-	examinedOrigin string // flag --origin of doctor: "https://caseload.example"
+	judged         []doctor.Finding // what was said of the settings
+	examinedOrigin string           // flag --origin of doctor: "https://caseload.example"
 }
 
 // origin says what a setting was set to and by whom.

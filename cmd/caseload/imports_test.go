@@ -32,7 +32,7 @@ var known = map[string][]string{
 	"internal/preview":     {"internal/caseload", "internal/dicom", "internal/archive", "internal/pixels"},
 	"internal/jobs":        {"internal/caseload", "internal/transfer", "internal/ingest"},
 	"internal/api":         {"internal/caseload"},
-	"internal/web":         {"internal/caseload", "internal/transfer", "internal/ingest", "internal/cleanup", "internal/api", "internal/store", "ui"},
+	"internal/web":         {"internal/caseload", "internal/transfer", "internal/ingest", "internal/doctor", "internal/cleanup", "internal/api", "internal/store", "ui"},
 	"ui":                   {},
 }
 

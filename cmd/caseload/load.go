@@ -35,6 +35,7 @@ func load(flags overrides, r role) (*config, error) {
 		return nil, err
 	}
 	c, found := examine(flags, os.LookupEnv, dotenv, r)
+	c.judged = found
 	return c, refusal(found)
 }
 
@@ -51,7 +52,7 @@ func readDotenv() (map[string]string, error) {
 func examine(flags overrides, getenv func(string) (string, bool), dotenv map[string]string, r role) (*config, []doctor.Finding) {
 	c, wrong, problems := read(settings, flags, getenv, dotenv)
 	problems = append(problems, unknownNames(dotenv)...)
-	judged := c.judged(wrong, problems, getenv, dotenv, r)
+	judged := c.settingsOf(wrong, problems, getenv, dotenv, r)
 	c.complete()
 	return c, judged.Judge()
 }
@@ -166,8 +167,8 @@ func unknownNames(dotenv map[string]string) []string {
 	return problems
 }
 
-// judged is what internal/doctor looks at. wrong names the settings that problems speaks of.
-func (c *config) judged(wrong, problems []string, getenv func(string) (string, bool), dotenv map[string]string, r role) doctor.Settings {
+// settingsOf is what internal/doctor looks at. wrong names the settings that problems speaks of.
+func (c *config) settingsOf(wrong, problems []string, getenv func(string) (string, bool), dotenv map[string]string, r role) doctor.Settings {
 	s := doctor.Settings{
 		Wrong: wrong, Elsewhere: otherNames(getenv, dotenv), Role: string(r), Addr: c.Addr, AdminAddr: c.AdminAddr, Data: c.Data, Database: "embedded",
 		PublicURL: c.PublicURL, CORSOrigins: c.CORSOrigins, TrustedProxies: c.TrustedProxies,

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"dcdentals.com/caseload/internal/doctor"
 )
 
 // drainFor bounds how long a stop waits for small uploads that are under way and for jobs to be handed back.
@@ -78,6 +80,11 @@ func serve(cmd *cobra.Command, r role) error {
 		debug.SetGCPercent(webGCPercent)
 	}
 	log := newLog(c)
+	for _, f := range c.judged {
+		if f.Level == doctor.Warning {
+			log.Warn("a setting is odd; `caseload doctor` says more", "check", f.Check, "got", f.Got, "fix", f.Fix.Say)
+		}
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)

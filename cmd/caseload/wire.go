@@ -198,7 +198,7 @@ func (a *application) startWeb(c *config, moving *transfer.Service, reading *ing
 		StoreOrigins: objects.Origins(), AllowedHosts: append(c.AllowedHosts, a.listener.Addr().String()), TrustProxy: len(c.TrustedProxies) > 0,
 		SessionIdle: c.SessionIdle, SessionAbsolute: c.SessionAbsolute,
 		Ready: func(ctx context.Context) []web.Check { return a.checks(ctx, objects) }, Collectors: []prometheus.Collector{queueMetrics{a.jobs}}, Version: version(),
-		Log: a.log, Now: time.Now,
+		Log: a.log, Now: time.Now, Examine: a.examine(c, objects),
 	}
 	if c.PublicURL != nil {
 		cfg.PublicURL = c.PublicURL.String()

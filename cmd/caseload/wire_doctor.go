@@ -48,9 +48,12 @@ func (c *config) examination(judged []doctor.Finding) examination {
 	return (&opened{config: c, log: slog.New(slog.DiscardHandler)}).examination(judged)
 }
 
-// examine is the examination of a running process.
-func (a *application) examination(c *config, judged []doctor.Finding, objects *objectstore.Store) examination {
-	return (&opened{config: c, log: slog.New(slog.DiscardHandler), objects: objects, serving: true, db: a.store, queue: a.jobs}).examination(judged)
+// examine is the examination of a running process, for the page Doctor. Each has trials of its own.
+func (a *application) examine(c *config, objects *objectstore.Store) func(context.Context, func(doctor.Finding)) doctor.Report {
+	return func(ctx context.Context, said func(doctor.Finding)) doctor.Report {
+		with := &opened{config: c, log: slog.New(slog.DiscardHandler), objects: objects, serving: true, db: a.store, queue: a.jobs}
+		return with.examination(c.judged).run(ctx, said)
+	}
 }
 
 func (o *opened) examination(judged []doctor.Finding) examination {

@@ -90,7 +90,12 @@ func (s *Server) routeTable() []route {
 		{"POST /tokens", forWriter, asPage, s.createToken},
 		{"POST /tokens/{token}/revoke", forWriter, asPage, s.revokeToken},
 
+		// The deployment itself.
+		{"GET /doctor", forAdmin, asPage, s.showDoctor},
+		{"POST /doctor", forAdmin, asPage, s.examineNow},
+
 		// Who looks at a page hears of every change.
+		{"GET /live/doctor", forAdmin, asStream, s.followDoctor},
 		{"GET /live/cases", forReader, asStream, s.followCases},
 		{"GET /live/cases/{case}", forReader, asStream, s.followCase},
 
@@ -130,6 +135,7 @@ func (s *Server) routeTable() []route {
 		{"PUT /api/v1/files/{file}/parts/{number}", forWriter, asUpload, s.apiRelayPart},
 		{"POST /api/v1/files/{file}/complete", forWriter, asStored, s.apiCompleteFile},
 		{"POST /api/v1/files/{file}/abort", forWriter, asStored, s.apiAbortFile},
+		{"GET /api/v1/doctor", forAdmin, asStored, s.apiExamine},
 		{"GET /api/v1/store-test", forWriter, asStored, s.apiTestStore},
 		{"POST /api/v1/store-reports", forWriter, asJSON, s.apiReportStore},
 		{"POST /api/v1/progress", forWriter, asJSON, s.apiReportProgress},

@@ -42,6 +42,7 @@ type Config struct {
 	RequestRate     float64       // requests per second of one user; 0: 500. A fifth of it for one address without a user
 
 	Ready      func(ctx context.Context) []Check // what /readyz asks besides the database; nil: nothing
+	Examine    Examine                           // tries everything the deployment stands on; nil: there is nothing to try
 	Collectors []prometheus.Collector            // further metrics (job times, queue depth)
 	Version    string
 
@@ -63,15 +64,16 @@ type Check struct {
 // Server answers every HTTP request of the product. Close ends its live streams.
 type Server struct {
 	Config
-	routes  []route
-	hosts   hostList
-	csrf    *http.CrossOriginProtection
-	policy  string // content security policy of pages
-	rates   *rateLimiter
-	live    *hub
-	metrics *metrics
-	monitor *Monitor
-	handler http.Handler
+	routes   []route
+	hosts    hostList
+	csrf     *http.CrossOriginProtection
+	policy   string // content security policy of pages
+	rates    *rateLimiter
+	live     *hub
+	examiner *examiner
+	metrics  *metrics
+	monitor  *Monitor
+	handler  http.Handler
 
 	pageTurns, storeTurns chan struct{}
 }
@@ -95,6 +97,8 @@ func New(c Config) *Server {
 		rates:  newRateLimiter(c.RequestRate),
 		live:   newHub(c.Store, c.Log),
 
+		examiner: newExaminer(c.Examine, c.Now),
+
 		pageTurns: make(chan struct{}, turnsOfPages), storeTurns: make(chan struct{}, turnsOfStore),
 	}
 	s.metrics = newMetrics(s.live)
@@ -112,8 +116,12 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Monitor is what an address that is not public answers.
 func (s *Server) Monitor() *Monitor { return s.monitor }
 
-// Close ends the live streams, so that a graceful shutdown of the HTTP server need not wait for them.
-func (s *Server) Close() { s.live.close() }
+// Close ends the live streams, so that a graceful shutdown of the HTTP server need not wait for them, and an
+// examination under way.
+func (s *Server) Close() {
+	s.live.close()
+	s.examiner.close()
+}
 
 // Route is one line of the route table, for tests and documentation.
 type Route struct {

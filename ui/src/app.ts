@@ -2,6 +2,7 @@
 import "htmx.org";
 import { CaseDrop } from "./case-drop.js";
 import { CaseLive } from "./case-live.js";
+import { DoctorBrowser } from "./doctor-browser.js";
 import { FileReplace } from "./file-replace.js";
 import { HeaderSearch } from "./header-search.js";
 import { listenToKeys } from "./keys.js";
@@ -17,6 +18,7 @@ customElements.define("case-uploader", CaseUploader);
 customElements.define("case-drop", CaseDrop);
 customElements.define("case-live", CaseLive);
 customElements.define("case-preflight", CasePreflight);
+customElements.define("doctor-browser", DoctorBrowser);
 customElements.define("file-replace", FileReplace);
 customElements.define("header-search", HeaderSearch);
 customElements.define("preview-draw", PreviewDraw);
