@@ -94,8 +94,11 @@ func (s *findings) end(r doctor.Report) {
 		level     doctor.Level
 		one, many string
 	}{
-		{doctor.Failure, "failure", "failures"}, {doctor.Warning, "warning", "warnings"}, {doctor.Untried, "not tried", "not tried"},
-		{doctor.Note, "note", "notes"}, {doctor.Fine, "fine", "fine"},
+		{doctor.Failure, "failure", "failures"},
+		{doctor.Warning, "warning", "warnings"},
+		{doctor.Untried, "not tried", "not tried"},
+		{doctor.Note, "note", "notes"},
+		{doctor.Fine, "fine", "fine"},
 	} {
 		switch n := counts[part.level]; {
 		case n == 1:

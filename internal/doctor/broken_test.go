@@ -90,16 +90,34 @@ func isPart(r request) bool { return r.URL.Query().Has("partNumber") }
 
 var brokenAmazons = []broken{
 	// The way there.
-	{"the region's endpoint redirects", always(said{301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
-		"<Endpoint>b.s3.eu-central-1.amazonaws.com</Endpoint><Bucket>b</Bucket>", map[string]string{"x-amz-bucket-region": "eu-central-1"}, "", ""}),
-		[]string{"failure bucket.region"}, "the bucket lies in eu-central-1", "AWS_S3_REGION_NAME=eu-central-1"},
-	{"the signature is of another region", always(said{400, "AuthorizationHeaderMalformed", "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'ap-northeast-2'",
-		"<Region>ap-northeast-2</Region>", nil, "", ""}),
-		[]string{"failure bucket.region"}, "the store signs for ap-northeast-2", "AWS_S3_REGION_NAME=ap-northeast-2"},
-	{"the location is incompatible with the endpoint", always(said{400, "IllegalLocationConstraintException", "The me-south-1 location constraint is incompatible for the region specific endpoint this request was sent to.", "", nil, "", ""}),
-		[]string{"failure bucket.region"}, "me-south-1", "AWS_S3_REGION_NAME=me-south-1"},
-	{"something redirects and does not say where to", always(said{301, "PermanentRedirect", "Moved", "", nil, "", ""}),
-		[]string{"failure bucket.region"}, "does not say in which", "AWS_S3_ENDPOINT_URL"},
+	{
+		"the region's endpoint redirects", always(said{
+			301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
+			"<Endpoint>b.s3.eu-central-1.amazonaws.com</Endpoint><Bucket>b</Bucket>",
+			map[string]string{"x-amz-bucket-region": "eu-central-1"},
+			"", "",
+		}),
+		[]string{"failure bucket.region"},
+		"the bucket lies in eu-central-1", "AWS_S3_REGION_NAME=eu-central-1",
+	},
+	{
+		"the signature is of another region", always(said{
+			400, "AuthorizationHeaderMalformed", "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'ap-northeast-2'",
+			"<Region>ap-northeast-2</Region>", nil, "", "",
+		}),
+		[]string{"failure bucket.region"},
+		"the store signs for ap-northeast-2", "AWS_S3_REGION_NAME=ap-northeast-2",
+	},
+	{
+		"the location is incompatible with the endpoint", always(said{400, "IllegalLocationConstraintException", "The me-south-1 location constraint is incompatible for the region specific endpoint this request was sent to.", "", nil, "", ""}),
+		[]string{"failure bucket.region"},
+		"me-south-1", "AWS_S3_REGION_NAME=me-south-1",
+	},
+	{
+		"something redirects and does not say where to", always(said{301, "PermanentRedirect", "Moved", "", nil, "", ""}),
+		[]string{"failure bucket.region"},
+		"does not say in which", "AWS_S3_ENDPOINT_URL",
+	},
 	{"the bucket says another region", func(d *deployment) {
 		d.mends = func(r request, status int, _ http.Header, body []byte) (int, []byte) {
 			if r.URL.Query().Has("location") {
@@ -108,27 +126,59 @@ var brokenAmazons = []broken{
 			return status, body
 		}
 	}, []string{"failure bucket.region"}, "lies in eu-west-1", "AWS_S3_REGION_NAME=eu-west-1"},
-	{"the clock is off", always(said{403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.",
-		"<RequestTime>20261126T010000Z</RequestTime><ServerTime>2026-11-26T02:00:00Z</ServerTime><MaxAllowedSkewMilliseconds>900000</MaxAllowedSkewMilliseconds>", nil, "", ""}),
-		[]string{"failure bucket.contact.clock"}, "clock is more than 15 minutes off", "timedatectl"},
-	{"the temporary credentials have ended", always(said{400, "ExpiredToken", "The provided token has expired.", "<Token-0>x</Token-0>", nil, "", ""}),
-		[]string{"failure bucket.contact.expired"}, "have ended", "AWS_SESSION_TOKEN"},
-	{"the session token is of another key", always(said{400, "InvalidToken", "The provided token is malformed or otherwise invalid.", "", nil, "", ""}),
-		[]string{"failure bucket.contact.token"}, "does not belong", "unset AWS_SESSION_TOKEN"},
-	{"the access key is not known", always(said{403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", "<AWSAccessKeyId>AKIA</AWSAccessKeyId>", nil, "", ""}),
-		[]string{"failure bucket.contact.key"}, "does not know the access key", "AWS_ACCESS_KEY_ID"},
-	{"the secret is wrong", always(said{403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.", "", nil, "", ""}),
-		[]string{"failure bucket.contact.signature"}, "not this secret", "AWS_SECRET_ACCESS_KEY"},
-	{"the bucket does not exist", always(said{404, "NoSuchBucket", "The specified bucket does not exist", "<BucketName>b</BucketName>", nil, "", ""}),
-		[]string{"failure bucket.exists"}, "no bucket of this name", "caseload bucket create"},
-	{"the store has no time", always(said{503, "SlowDown", "Please reduce your request rate.", "", nil, "", ""}),
-		[]string{"failure bucket.contact.busy"}, "no time", "Wait"},
-	{"the store has a fault of its own", always(said{500, "InternalError", "We encountered an internal error. Please try again.", "", nil, "", ""}),
-		[]string{"failure bucket.contact.busy"}, "fault of its own", "operator"},
-	{"a proxy answers with its own page", always(said{status: 200, page: "<html><head><title>Sign in to the network</title></head><body>Welcome</body></html>"}),
-		[]string{"failure bucket.contact.intercepted"}, "Something between", "NO_PROXY"},
-	{"a virus scanner blocks", always(said{status: 403, page: "<!DOCTYPE html><html><body>Blocked by policy<br>category: storage</body></html>"}),
-		[]string{"failure bucket.contact.intercepted"}, "Something between", "exempts"},
+	{
+		"the clock is off", always(said{
+			403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.",
+			"<RequestTime>20261126T010000Z</RequestTime><ServerTime>2026-11-26T02:00:00Z</ServerTime><MaxAllowedSkewMilliseconds>900000</MaxAllowedSkewMilliseconds>", nil, "", "",
+		}),
+		[]string{"failure bucket.contact.clock"},
+		"clock is more than 15 minutes off", "timedatectl",
+	},
+	{
+		"the temporary credentials have ended", always(said{400, "ExpiredToken", "The provided token has expired.", "<Token-0>x</Token-0>", nil, "", ""}),
+		[]string{"failure bucket.contact.expired"},
+		"have ended", "AWS_SESSION_TOKEN",
+	},
+	{
+		"the session token is of another key", always(said{400, "InvalidToken", "The provided token is malformed or otherwise invalid.", "", nil, "", ""}),
+		[]string{"failure bucket.contact.token"},
+		"does not belong", "unset AWS_SESSION_TOKEN",
+	},
+	{
+		"the access key is not known", always(said{403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", "<AWSAccessKeyId>AKIA</AWSAccessKeyId>", nil, "", ""}),
+		[]string{"failure bucket.contact.key"},
+		"does not know the access key", "AWS_ACCESS_KEY_ID",
+	},
+	{
+		"the secret is wrong", always(said{403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.", "", nil, "", ""}),
+		[]string{"failure bucket.contact.signature"},
+		"not this secret", "AWS_SECRET_ACCESS_KEY",
+	},
+	{
+		"the bucket does not exist", always(said{404, "NoSuchBucket", "The specified bucket does not exist", "<BucketName>b</BucketName>", nil, "", ""}),
+		[]string{"failure bucket.exists"},
+		"no bucket of this name", "caseload bucket create",
+	},
+	{
+		"the store has no time", always(said{503, "SlowDown", "Please reduce your request rate.", "", nil, "", ""}),
+		[]string{"failure bucket.contact.busy"},
+		"no time", "Wait",
+	},
+	{
+		"the store has a fault of its own", always(said{500, "InternalError", "We encountered an internal error. Please try again.", "", nil, "", ""}),
+		[]string{"failure bucket.contact.busy"},
+		"fault of its own", "operator",
+	},
+	{
+		"a proxy answers with its own page", always(said{status: 200, page: "<html><head><title>Sign in to the network</title></head><body>Welcome</body></html>"}),
+		[]string{"failure bucket.contact.intercepted"},
+		"Something between", "NO_PROXY",
+	},
+	{
+		"a virus scanner blocks", always(said{status: 403, page: "<!DOCTYPE html><html><body>Blocked by policy<br>category: storage</body></html>"}),
+		[]string{"failure bucket.contact.intercepted"},
+		"Something between", "exempts",
+	},
 	{"nothing listens at the address", func(d *deployment) {
 		gone := httptest.NewServer(http.NotFoundHandler())
 		gone.Close()
@@ -138,10 +188,16 @@ var brokenAmazons = []broken{
 	}, []string{"failure bucket.contact"}, "Nothing answers", "AWS_S3_ENDPOINT_URL"},
 
 	// Whose bucket it is.
-	{"the bucket is somebody else's", always(said{403, "AccessDenied", "Access Denied", "", nil, "", ""}),
-		[]string{"failure bucket.owner"}, "belongs to another AWS account", "AWS_STORAGE_BUCKET_NAME"},
-	{"no policy is attached", func(d *deployment) { clear(d.allowed) },
-		[]string{"failure bucket.access"}, "may do nothing", "s3:ListMultipartUploadParts"},
+	{
+		"the bucket is somebody else's", always(said{403, "AccessDenied", "Access Denied", "", nil, "", ""}),
+		[]string{"failure bucket.owner"},
+		"belongs to another AWS account", "AWS_STORAGE_BUCKET_NAME",
+	},
+	{
+		"no policy is attached", func(d *deployment) { clear(d.allowed) },
+		[]string{"failure bucket.access"},
+		"may do nothing", "s3:ListMultipartUploadParts",
+	},
 	{"the bucket's policy knows only some networks", func(d *deployment) {
 		clear(d.allowed)
 		d.denies = func(string) string { return "with an explicit deny in a resource-based policy" }
@@ -207,38 +263,68 @@ var brokenAmazons = []broken{
 			return "because no identity-based policy allows the " + action + " action"
 		}
 	}, []string{"failure store.permission.s3:AbortMultipartUpload"}, "not allowed by the permissions boundary", "permissions boundary allows s3:AbortMultipartUpload there too"},
-	{"the rights are too wide: the bucket's policy", func(d *deployment) { d.allowed["s3:PutBucketPolicy"] = true },
-		[]string{"warning store.wide"}, "may do more", "caseload bucket policy print --principal server"},
-	{"the rights are too wide: its lifecycle", func(d *deployment) { d.allowed["s3:PutLifecycleConfiguration"] = true },
-		[]string{"warning store.wide"}, "may do more", "replaces their policy"},
-	{"the rights are too wide: other buckets", func(d *deployment) { d.allowed["s3:ListAllMyBuckets"] = true },
-		[]string{"warning store.wide"}, "may do more", "a user of its own"},
+	{
+		"the rights are too wide: the bucket's policy", func(d *deployment) { d.allowed["s3:PutBucketPolicy"] = true },
+		[]string{"warning store.wide"},
+		"may do more", "caseload bucket policy print --principal server",
+	},
+	{
+		"the rights are too wide: its lifecycle", func(d *deployment) { d.allowed["s3:PutLifecycleConfiguration"] = true },
+		[]string{"warning store.wide"},
+		"may do more", "replaces their policy",
+	},
+	{
+		"the rights are too wide: other buckets", func(d *deployment) { d.allowed["s3:ListAllMyBuckets"] = true },
+		[]string{"warning store.wide"},
+		"may do more", "a user of its own",
+	},
 
 	// What the store enforces.
 	{"the signed length is not held to", takes(func(r request, code string) bool {
 		return code == "SignatureDoesNotMatch" && !isPart(r) && strings.HasSuffix(r.key, "-wrong")
 	}), []string{"failure store.guard.length"}, "any size", "another store"},
-	{"checksums are not looked at", takes(func(r request, code string) bool {
-		return code == "BadDigest" && !isPart(r) && r.Method == http.MethodPut
-	}),
-		[]string{"failure store.guard.checksum"}, "taken for whole", "operator"},
-	{"If-None-Match is ignored", takes(func(r request, code string) bool { return code == "PreconditionFailed" && r.Method == http.MethodPut }),
-		[]string{"failure store.guard.once"}, "overwrite a file", "another store"},
-	{"expired addresses are taken", takes(func(r request, code string) bool {
-		return code == "AccessDenied" && !r.anonymous && r.Method == http.MethodPut
-	}),
-		[]string{"failure store.guard.expiry"}, "good for ever", "another store"},
+	{
+		"checksums are not looked at", takes(func(r request, code string) bool {
+			return code == "BadDigest" && !isPart(r) && r.Method == http.MethodPut
+		}),
+		[]string{"failure store.guard.checksum"},
+		"taken for whole", "operator",
+	},
+	{
+		"If-None-Match is ignored", takes(func(r request, code string) bool { return code == "PreconditionFailed" && r.Method == http.MethodPut }),
+		[]string{"failure store.guard.once"},
+		"overwrite a file", "another store",
+	},
+	{
+		"expired addresses are taken", takes(func(r request, code string) bool {
+			return code == "AccessDenied" && !r.anonymous && r.Method == http.MethodPut
+		}),
+		[]string{"failure store.guard.expiry"},
+		"good for ever", "another store",
+	},
 	{"signatures are not looked at", takes(func(r request, code string) bool {
 		return code == "SignatureDoesNotMatch" && strings.HasSuffix(r.key, "-moved")
 	}), []string{"failure store.guard.key"}, "anybody can write", "another store"},
-	{"the length of parts is not held to", takes(func(r request, code string) bool { return code == "SignatureDoesNotMatch" && isPart(r) }),
-		[]string{"failure store.guard.part-length"}, "client's word", "another store"},
-	{"checksums of parts are not looked at", takes(func(r request, code string) bool { return code == "BadDigest" && isPart(r) }),
-		[]string{"failure store.guard.part-checksum"}, "taken for whole", "another store"},
-	{"completing overwrites", takes(func(r request, code string) bool { return code == "PreconditionFailed" && r.Method == http.MethodPost }),
-		[]string{"failure store.guard.complete-once"}, "overwritten", "another store"},
-	{"forms are not held to their size", takes(func(r request, code string) bool { return code == "EntityTooLarge" }),
-		[]string{"failure store.guard.form-size"}, "client's word", "another store"},
+	{
+		"the length of parts is not held to", takes(func(r request, code string) bool { return code == "SignatureDoesNotMatch" && isPart(r) }),
+		[]string{"failure store.guard.part-length"},
+		"client's word", "another store",
+	},
+	{
+		"checksums of parts are not looked at", takes(func(r request, code string) bool { return code == "BadDigest" && isPart(r) }),
+		[]string{"failure store.guard.part-checksum"},
+		"taken for whole", "another store",
+	},
+	{
+		"completing overwrites", takes(func(r request, code string) bool { return code == "PreconditionFailed" && r.Method == http.MethodPost }),
+		[]string{"failure store.guard.complete-once"},
+		"overwritten", "another store",
+	},
+	{
+		"forms are not held to their size", takes(func(r request, code string) bool { return code == "EntityTooLarge" }),
+		[]string{"failure store.guard.form-size"},
+		"client's word", "another store",
+	},
 	{"a cache gives whole objects for ranges", func(d *deployment) {
 		d.mends = func(r request, status int, _ http.Header, body []byte) (int, []byte) {
 			if status == http.StatusPartialContent {
@@ -247,8 +333,11 @@ var brokenAmazons = []broken{
 			return status, body
 		}
 	}, []string{"failure store.guard.range"}, "ranges", "cache"},
-	{"If-Match is ignored", takes(func(r request, code string) bool { return r.Method == http.MethodGet && code == "PreconditionFailed" }),
-		[]string{"failure store.guard.pinned"}, "exchanged behind our back", "another store"},
+	{
+		"If-Match is ignored", takes(func(r request, code string) bool { return r.Method == http.MethodGet && code == "PreconditionFailed" }),
+		[]string{"failure store.guard.pinned"},
+		"exchanged behind our back", "another store",
+	},
 	{"a proxy strips the ETag", func(d *deployment) {
 		d.mends = func(_ request, status int, h http.Header, body []byte) (int, []byte) {
 			h.Del("ETag")
@@ -284,14 +373,26 @@ var brokenAmazons = []broken{
 	{"there is no CORS rule", func(d *deployment) {
 		must(d.t, d.root.SetSetting(d.t.Context(), caseload.BucketCORS, []byte(`{"CORSRules":[]}`)))
 	}, []string{"failure cors.origin"}, "no CORS rule", `"https://caseload.example"`},
-	{"the CORS rule is for another address", corsRules(`{"AllowedOrigins":["http://caseload.example","https://caseload.example:443","https://www.caseload.example"],"AllowedMethods":["PUT","POST","GET"],"AllowedHeaders":["*"],"ExposeHeaders":["ETag"]}`),
-		[]string{"failure cors.origin"}, "every letter counts", "caseload bucket cors apply"},
-	{"one of two applications is forgotten in the CORS rule", corsRules(`{"AllowedOrigins":["` + ours + `"],"AllowedMethods":["PUT","POST","GET"],"AllowedHeaders":["*"],"ExposeHeaders":["ETag","Location","x-amz-checksum-crc64nvme"]}`),
-		[]string{"failure cors.origin"}, "may not send", other},
-	{"the CORS rule lacks a method", corsRules(`{"AllowedOrigins":["` + ours + `","` + other + `"],"AllowedMethods":["POST","GET"],"AllowedHeaders":["*"],"ExposeHeaders":["ETag","Location","x-amz-checksum-crc64nvme"]}`),
-		[]string{"failure cors.method"}, "may not use PUT", `"PUT"`},
-	{"the CORS rule lacks a header", corsRules(`{"AllowedOrigins":["` + ours + `","` + other + `"],"AllowedMethods":["PUT","POST","GET"],"AllowedHeaders":["content-type"],"ExposeHeaders":["ETag","Location","x-amz-checksum-crc64nvme"]}`),
-		[]string{"failure cors.header"}, "x-amz-checksum-crc64nvme", "caseload bucket cors apply"},
+	{
+		"the CORS rule is for another address", corsRules(`{"AllowedOrigins":["http://caseload.example","https://caseload.example:443","https://www.caseload.example"],"AllowedMethods":["PUT","POST","GET"],"AllowedHeaders":["*"],"ExposeHeaders":["ETag"]}`),
+		[]string{"failure cors.origin"},
+		"every letter counts", "caseload bucket cors apply",
+	},
+	{
+		"one of two applications is forgotten in the CORS rule", corsRules(`{"AllowedOrigins":["` + ours + `"],"AllowedMethods":["PUT","POST","GET"],"AllowedHeaders":["*"],"ExposeHeaders":["ETag","Location","x-amz-checksum-crc64nvme"]}`),
+		[]string{"failure cors.origin"},
+		"may not send", other,
+	},
+	{
+		"the CORS rule lacks a method", corsRules(`{"AllowedOrigins":["` + ours + `","` + other + `"],"AllowedMethods":["POST","GET"],"AllowedHeaders":["*"],"ExposeHeaders":["ETag","Location","x-amz-checksum-crc64nvme"]}`),
+		[]string{"failure cors.method"},
+		"may not use PUT", `"PUT"`,
+	},
+	{
+		"the CORS rule lacks a header", corsRules(`{"AllowedOrigins":["` + ours + `","` + other + `"],"AllowedMethods":["PUT","POST","GET"],"AllowedHeaders":["content-type"],"ExposeHeaders":["ETag","Location","x-amz-checksum-crc64nvme"]}`),
+		[]string{"failure cors.header"},
+		"x-amz-checksum-crc64nvme", "caseload bucket cors apply",
+	},
 	{"the CORS rule hides the ETag", func(d *deployment) {
 		d.mends = func(_ request, status int, h http.Header, body []byte) (int, []byte) {
 			h.Set("Access-Control-Expose-Headers", "Location, x-amz-checksum-crc64nvme") // the gateway always adds ETag
@@ -339,32 +440,68 @@ var brokenAmazons = []broken{
 			return status, body
 		}
 	}, []string{"failure exposure.write"}, "overwrite files", "Block Public Access"},
-	{"the bucket's policy is public", reading("policy", `{"Version":"2012-10-17","Statement":[{"Sid":"Public","Effect":"Allow","Principal":{"AWS":"*"},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::b/*"}]}`),
-		[]string{"failure exposure.policy"}, "opens it to the world", "Principal *"},
-	{"Block Public Access is not set", reading("publicAccessBlock", ""),
-		[]string{"warning exposure.block"}, "Nothing keeps a careless policy", "put-public-access-block"},
-	{"Block Public Access is half off", reading("publicAccessBlock", strings.Replace(blockAll, "<RestrictPublicBuckets>true", "<RestrictPublicBuckets>false", 1)),
-		[]string{"warning exposure.block"}, "Nothing keeps a careless policy", "RestrictPublicBuckets=true"},
-	{"ACLs are on", reading("ownershipControls", strings.Replace(ownerEnforced, "BucketOwnerEnforced", "ObjectWriter", 1)),
-		[]string{"warning exposure.acl"}, "past every policy", "BucketOwnerEnforced"},
-	{"ownership was never set", reading("ownershipControls", ""),
-		[]string{"warning exposure.acl"}, "past every policy", "put-bucket-ownership-controls"},
+	{
+		"the bucket's policy is public", reading("policy", `{"Version":"2012-10-17","Statement":[{"Sid":"Public","Effect":"Allow","Principal":{"AWS":"*"},"Action":["s3:GetObject"],"Resource":"arn:aws:s3:::b/*"}]}`),
+		[]string{"failure exposure.policy"},
+		"opens it to the world", "Principal *",
+	},
+	{
+		"Block Public Access is not set", reading("publicAccessBlock", ""),
+		[]string{"warning exposure.block"},
+		"Nothing keeps a careless policy", "put-public-access-block",
+	},
+	{
+		"Block Public Access is half off", reading("publicAccessBlock", strings.Replace(blockAll, "<RestrictPublicBuckets>true", "<RestrictPublicBuckets>false", 1)),
+		[]string{"warning exposure.block"},
+		"Nothing keeps a careless policy", "RestrictPublicBuckets=true",
+	},
+	{
+		"ACLs are on", reading("ownershipControls", strings.Replace(ownerEnforced, "BucketOwnerEnforced", "ObjectWriter", 1)),
+		[]string{"warning exposure.acl"},
+		"past every policy", "BucketOwnerEnforced",
+	},
+	{
+		"ownership was never set", reading("ownershipControls", ""),
+		[]string{"warning exposure.acl"},
+		"past every policy", "put-bucket-ownership-controls",
+	},
 
 	// What becomes of what lies in it.
-	{"no encryption is set", reading("encryption", ""),
-		[]string{"warning bucket.encryption"}, "readable on the store's disks", "AES256"},
-	{"no rule aborts incomplete uploads", reading("lifecycle", ""),
-		[]string{"warning bucket.abort-rule"}, "stay for ever", "caseload bucket lifecycle apply"},
-	{"the rule that aborts is switched off", reading("lifecycle", lifecycleOf(strings.Replace(abortRule, "Enabled", "Disabled", 1))),
-		[]string{"warning bucket.abort-rule"}, "stay for ever", "DaysAfterInitiation"},
-	{"the rule aborts what can be resumed", reading("lifecycle", lifecycleOf(strings.Replace(abortRule, "<DaysAfterInitiation>30", "<DaysAfterInitiation>7", 1))),
-		[]string{"failure bucket.abort-rule"}, "may still resume", "DaysAfterInitiation"},
-	{"a rule deletes live files", reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>old</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>30</Days></Expiration></Rule>`)),
-		[]string{"failure bucket.expiry-rule"}, "deletes patients' files", "takes the rule away"},
-	{"a rule deletes large live files", reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>big</ID><Status>Enabled</Status><Filter><ObjectSizeGreaterThan>1000000</ObjectSizeGreaterThan></Filter><Expiration><Date>2027-01-01T00:00:00.000Z</Date></Expiration></Rule>`)),
-		[]string{"failure bucket.expiry-rule"}, "deletes patients' files", "takes the rule away"},
-	{"a rule locks files away", reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>cold</ID><Status>Enabled</Status><Filter></Filter><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>`)),
-		[]string{"warning bucket.archive-rule"}, "until somebody restores them", "GLACIER_IR"},
+	{
+		"no encryption is set", reading("encryption", ""),
+		[]string{"warning bucket.encryption"},
+		"readable on the store's disks", "AES256",
+	},
+	{
+		"no rule aborts incomplete uploads", reading("lifecycle", ""),
+		[]string{"warning bucket.abort-rule"},
+		"stay for ever", "caseload bucket lifecycle apply",
+	},
+	{
+		"the rule that aborts is switched off", reading("lifecycle", lifecycleOf(strings.Replace(abortRule, "Enabled", "Disabled", 1))),
+		[]string{"warning bucket.abort-rule"},
+		"stay for ever", "DaysAfterInitiation",
+	},
+	{
+		"the rule aborts what can be resumed", reading("lifecycle", lifecycleOf(strings.Replace(abortRule, "<DaysAfterInitiation>30", "<DaysAfterInitiation>7", 1))),
+		[]string{"failure bucket.abort-rule"},
+		"may still resume", "DaysAfterInitiation",
+	},
+	{
+		"a rule deletes live files", reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>old</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>30</Days></Expiration></Rule>`)),
+		[]string{"failure bucket.expiry-rule"},
+		"deletes patients' files", "takes the rule away",
+	},
+	{
+		"a rule deletes large live files", reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>big</ID><Status>Enabled</Status><Filter><ObjectSizeGreaterThan>1000000</ObjectSizeGreaterThan></Filter><Expiration><Date>2027-01-01T00:00:00.000Z</Date></Expiration></Rule>`)),
+		[]string{"failure bucket.expiry-rule"},
+		"deletes patients' files", "takes the rule away",
+	},
+	{
+		"a rule locks files away", reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>cold</ID><Status>Enabled</Status><Filter></Filter><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>`)),
+		[]string{"warning bucket.archive-rule"},
+		"until somebody restores them", "GLACIER_IR",
+	},
 }
 
 // Each deployment is started for real and broken in one way, which is named, and nothing else is.

@@ -32,6 +32,7 @@ func (f fakeDatabase) Connections(context.Context) (int, int, error) { return f.
 func (f fakeDatabase) Schema(context.Context) (missing, unknown []string, err error) {
 	return f.missing, f.unknown, f.err
 }
+
 func (f fakeDatabase) Overdue(context.Context) (int64, time.Time, error) {
 	return f.overdue, f.since, f.err
 }

@@ -104,8 +104,11 @@ func TestTheWorstFindingCounts(t *testing.T) {
 
 func TestGroupsAreReadInOrderAndWorstFirst(t *testing.T) {
 	findings := []Finding{
-		{Check: "cors.origin", Level: Failure}, {Check: "config.engine", Level: Note}, {Check: "config.store", Level: Warning},
-		{Check: "strange.thing"}, {Check: "config.names", Level: Warning},
+		{Check: "cors.origin", Level: Failure},
+		{Check: "config.engine", Level: Note},
+		{Check: "config.store", Level: Warning},
+		{Check: "strange.thing"},
+		{Check: "config.names", Level: Warning},
 	}
 	read := func(worstFirst bool) (out []string) {
 		for _, of := range Grouped(findings, worstFirst) {

@@ -92,18 +92,28 @@ func TestBrokenDeploymentsOnAGateway(t *testing.T) {
 		broken
 		policy func(b doctor.Bucket, account string) []grant
 	}{
-		{broken{name: "no right at all", finds: []string{"failure bucket.access"}, says: "may do nothing", fix: "caseload bucket policy print"},
-			func(doctor.Bucket, string) []grant { return nil }},
-		{broken{name: "everybody may read", finds: []string{"failure exposure.read"}, says: "can read patients' files", fix: "public statement"},
-			everybody([]string{"s3:GetObject"}, "/*")},
-		{broken{name: "everybody may write", finds: []string{"failure exposure.write"}, says: "overwrite", fix: "public statement"},
-			everybody([]string{"s3:PutObject"}, "/*")},
-		{broken{name: "everybody may list", finds: []string{"failure exposure.list"}, says: "list every key", fix: "public statement"},
-			everybody([]string{"s3:ListBucket"}, "")},
-		{broken{name: "deleting is denied to everybody", finds: []string{"failure store.permission.s3:DeleteObject"}, says: "s3:DeleteObject", fix: "s3:DeleteObject"},
+		{
+			broken{name: "no right at all", finds: []string{"failure bucket.access"}, says: "may do nothing", fix: "caseload bucket policy print"},
+			func(doctor.Bucket, string) []grant { return nil },
+		},
+		{
+			broken{name: "everybody may read", finds: []string{"failure exposure.read"}, says: "can read patients' files", fix: "public statement"},
+			everybody([]string{"s3:GetObject"}, "/*"),
+		},
+		{
+			broken{name: "everybody may write", finds: []string{"failure exposure.write"}, says: "overwrite", fix: "public statement"},
+			everybody([]string{"s3:PutObject"}, "/*"),
+		},
+		{
+			broken{name: "everybody may list", finds: []string{"failure exposure.list"}, says: "list every key", fix: "public statement"},
+			everybody([]string{"s3:ListBucket"}, ""),
+		},
+		{
+			broken{name: "deleting is denied to everybody", finds: []string{"failure store.permission.s3:DeleteObject"}, says: "s3:DeleteObject", fix: "s3:DeleteObject"},
 			func(b doctor.Bucket, account string) []grant {
 				return append(gatewayPolicy(b, account), grant{"Deny", "*", []string{"s3:DeleteObject"}, []string{"arn:aws:s3:::" + b.Name + "/*"}})
-			}},
+			},
+		},
 		{broken{name: "the secret is wrong", finds: []string{"failure bucket.contact.signature"}, says: "not this secret", fix: "AWS_SECRET_ACCESS_KEY", does: func(d *deployment) {
 			d.c.SecretKey = "wrong"
 			d.reopen()

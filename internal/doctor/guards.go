@@ -127,7 +127,8 @@ func (t *trials) reads(ctx context.Context, key caseload.ObjectKey) []Finding {
 	}
 	pinned := t.refuses(ctx, trial{
 		"pinned", "pinned reading", "Reading on the condition of another ETag.",
-		ask{as: asServer, method: http.MethodGet, key: key, header: map[string]string{"If-Match": `"00000000000000000000000000000000"`}}, Failure,
+		ask{as: asServer, method: http.MethodGet, key: key, header: map[string]string{"If-Match": `"00000000000000000000000000000000"`}},
+		Failure,
 		"The store ignores If-Match: a file exchanged behind our back would be read as the verified one.",
 	})
 	return []Finding{ranged, pinned}

@@ -149,8 +149,11 @@ func TestWhatIsWrongOnTheWayToTheStoreIsNamed(t *testing.T) {
 		"a proxy that asks":        {NetworkOptions{Address: serve(answering(407, "X", "y"))}, []string{"network.answer.proxy failure"}, "HTTPS_PROXY"},
 		"a store that is ill":      {NetworkOptions{Address: serve(answering(503, "X", "y"))}, []string{"network.answer warning"}, "503"},
 		"something else":           {NetworkOptions{Address: serve(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("SSH-2.0")) })}, []string{"network.answer warning"}, "no store"},
-		"a proxy's address": {NetworkOptions{Address: secure, Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("parse") }},
-			[]string{"network.proxy failure"}, "HTTPS_PROXY"},
+		"a proxy's address": {
+			NetworkOptions{Address: secure, Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("parse") }},
+			[]string{"network.proxy failure"},
+			"HTTPS_PROXY",
+		},
 		"a proxy to a near store": {NetworkOptions{Address: parsedURL("http://minio:9000"), Proxy: proxied(serve(storeLike))}, []string{"network.proxy warning"}, "NO_PROXY=minio"},
 		"a proxy nobody runs":     {NetworkOptions{Address: parsedURL("https://s3.files.example"), Proxy: proxied(nobody)}, []string{"network.tcp failure"}, "HTTPS_PROXY"},
 		"browsers' address ended": {NetworkOptions{Address: serve(storeLike), Public: ended, Roots: endedRoots}, []string{"cors.public.expired failure"}, "It ended on"},

@@ -92,8 +92,10 @@ func TestWrongSettingsAreNamedWithTheirFix(t *testing.T) {
 		"a region with _":         {func(s *Settings) { s.Region = "AP_NORTHEAST_2" }, "config.region", Failure, "AWS_S3_REGION_NAME=ap-northeast-2."},
 		"a region's display name": {func(s *Settings) { s.Region = "Seoul" }, "config.region", Failure, "console"},
 		"a letter is missing":     {func(s *Settings) { s.Region = "ap-northest-2" }, "config.region", Warning, "ap-northeast-2"},
-		"the bucket in the endpoint": {func(s *Settings) { s.Endpoint = parsedURL("https://hanbit-cases.s3.ap-northeast-2.amazonaws.com") }, "config.endpoint", Failure,
-			"AWS_S3_ENDPOINT_URL=https://s3.ap-northeast-2.amazonaws.com"},
+		"the bucket in the endpoint": {
+			func(s *Settings) { s.Endpoint = parsedURL("https://hanbit-cases.s3.ap-northeast-2.amazonaws.com") }, "config.endpoint", Failure,
+			"AWS_S3_ENDPOINT_URL=https://s3.ap-northeast-2.amazonaws.com",
+		},
 		"http over the internet":    {func(s *Settings) { s.Endpoint, s.PublicURL = parsedURL("http://s3.example.com"), nil }, "config.endpoint", Warning, "readable"},
 		"http to AWS":               {func(s *Settings) { s.Endpoint = parsedURL("http://s3.us-east-1.amazonaws.com"); s.PublicURL = nil }, "config.endpoint", Warning, "AWS has one"},
 		"an https page, http store": {func(s *Settings) { s.Endpoint = parsedURL("http://10.0.0.5:9000") }, "config.endpoint", Warning, "Browsers do not let"},

@@ -261,5 +261,7 @@ func TestWithTheSetUpPolicyABucketIsSetUp(t *testing.T) {
 	}
 }
 
-var _ doctor.BucketStore = (*objectstore.Store)(nil)
-var _ doctor.Files = (*objectstore.Store)(nil)
+var (
+	_ doctor.BucketStore = (*objectstore.Store)(nil)
+	_ doctor.Files       = (*objectstore.Store)(nil)
+)

@@ -31,7 +31,11 @@ function finding(line: Seen): HTMLLIElement {
   dot.setAttribute("aria-hidden", "true");
   const level = make("span", { className: "finding-level", textContent: words[`doctor.level.${line.level}`] ?? "" });
   const name = make("code", { className: "finding-name", textContent: `browser.${line.name}` });
-  const shown = make("li", { className: "finding" }, make("p", { className: "finding-said" }, dot, level, " ", said, " ", name));
+  const shown = make(
+    "li",
+    { className: "finding" },
+    make("p", { className: "finding-said" }, dot, level, " ", said, " ", name),
+  );
   shown.dataset.level = line.level;
   const more = words[`${key}.more`];
   if (more) shown.append(make("p", { className: "finding-more", textContent: more }));

@@ -19,7 +19,8 @@ export class HeaderSearch extends HTMLElement {
         row.hidden = !shown;
         if (shown) found++;
       });
-      told.textContent = words.length === 0 ? all : text({ found: told.dataset.found ?? "" }, "found", { n: `${found}` });
+      told.textContent =
+        words.length === 0 ? all : text({ found: told.dataset.found ?? "" }, "found", { n: `${found}` });
     });
   }
 }

@@ -120,7 +120,10 @@ export class Drop {
 
   /** Bytes of all files that are to be sent. */
   get needs(): number {
-    return this.files.reduce((sum, { fate, source }) => (fate === "large" || fate === "empty" ? sum : sum + source.size), 0);
+    return this.files.reduce(
+      (sum, { fate, source }) => (fate === "large" || fate === "empty" ? sum : sum + source.size),
+      0,
+    );
   }
 
   /** Reads and sends; resolves when everything has been read. Never rejects. */

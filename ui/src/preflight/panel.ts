@@ -323,7 +323,8 @@ class Card {
       const names = drop.files.filter((file) => file.fate === fate).map(says.fileName);
       if (names.length > 0) notes.push(["warn", says.fateSentence(words, `pre.${fate}`, names, values)]);
     };
-    if (drop.needs > drop.room) notes.push(["warn", text(words, "pre.room", { free: size(drop.room), need: size(drop.needs) })]);
+    if (drop.needs > drop.room)
+      notes.push(["warn", text(words, "pre.room", { free: size(drop.room), need: size(drop.needs) })]);
     named("large", { limit: size(drop.limit) });
     named("empty");
     named("unreadable");

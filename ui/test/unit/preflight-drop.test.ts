@@ -109,7 +109,12 @@ test("in the normal case everything goes out by itself, and is summed up", async
 test("what the files need is known beside what the organization has left, and only what can be sent counts", async () => {
   const server = { limit: async () => 1 << 20, room: async () => 1000, patients: async () => [] };
   const { drop } = desk({ server });
-  const done = await drop([source("a.stl", Buffer.alloc(700)), source("b.stl", Buffer.alloc(400)), source("empty", Buffer.alloc(0)), source("large", Buffer.alloc((1 << 20) + 1))]);
+  const done = await drop([
+    source("a.stl", Buffer.alloc(700)),
+    source("b.stl", Buffer.alloc(400)),
+    source("empty", Buffer.alloc(0)),
+    source("large", Buffer.alloc((1 << 20) + 1)),
+  ]);
   assert.deepEqual([done.needs, done.room], [1100, 1000]);
 });
 
