@@ -128,6 +128,22 @@ test("signatures that expire while they wait are made again", { skip, timeout: 1
   assert.ok(house.line.puts.some(({ status }) => status === 403), "no signature expired: nothing was tried");
 });
 
+test("a question that is never answered holds nothing up for long", { skip, timeout: 120_000 }, async (t) => {
+  const house = await site(t, { watched: true, settings });
+  const { page } = await open(t, house);
+  await firstRun(page);
+  const address = await newCase(page, "unanswered");
+  await page.route("**/api/v1/progress", () => {}); // it is asked, and nobody answers
+  const asked = page.waitForRequest("**/api/v1/progress");
+  const reached = house.line.holdAfter(4 * MB);
+  const file = scan(folder(t), "unanswered.raw", SIZE);
+  await page.setInputFiles("[data-input=files]", file);
+  await Promise.all([reached, asked]);
+  house.line.release(); // what is left is to be signed, and questions go one at a time
+  await row(page, "unanswered.raw").waitFor({ timeout: 60_000 });
+  assert.equal((await kept(page, address, "unanswered.raw")).sha256, sum(file));
+});
+
 /** Resolves when a signature made at a moment (20261125T194402Z) has been invalid for a second. */
 function past(made, seconds) {
   const iso = made.replace(/(....)(..)(..)T(..)(..)(..)Z/, "$1-$2-$3T$4:$5:$6Z");

@@ -17,7 +17,7 @@ import (
 // for the same upload, and what was sent before needs not travel again.
 func TestAnExpiredAddressIsSignedAnew(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "CASELOAD_URL_EXPIRY=1s", "CASELOAD_DIRECT_THRESHOLD=6MiB", "CASELOAD_PART_SIZE=5MiB", "CASELOAD_LOG_LEVEL=warn")
+	s := newSite(t, "CASELOAD_URL_EXPIRY=4s", "CASELOAD_DIRECT_THRESHOLD=6MiB", "CASELOAD_PART_SIZE=5MiB", "CASELOAD_LOG_LEVEL=warn")
 	admin, l, ctx := s.newAdmin(), newLedger(), t.Context()
 	s.serve([]string{"serve"})
 	content := phantom.Noise(1, 12<<20)
@@ -37,8 +37,8 @@ func TestAnExpiredAddressIsSignedAnew(t *testing.T) {
 		}
 		return n
 	}
-	if left := time.Until(signed.ExpiresAt); left > 3*time.Second {
-		t.Fatalf("the address is good for %s more, want 1 s", left)
+	if left := time.Until(signed.ExpiresAt); left > 6*time.Second {
+		t.Fatalf("the address is good for %s more, want 4 s", left)
 	}
 	time.Sleep(time.Until(signed.ExpiresAt) + 1100*time.Millisecond) // the fault itself: too late, by the store's whole seconds
 	if status, text, err := putSigned(ctx, signed, bytes.NewReader(second), len(second)); err != nil || status != http.StatusForbidden {

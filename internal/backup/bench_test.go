@@ -97,6 +97,8 @@ func (b *bench) receive() caseload.File {
 func (b *bench) erase(f caseload.File) {
 	b.Helper()
 	b.must(b.db.DeleteFile(b.Context(), b.admin, f.ID, caseload.EraseAt{Kept: b.at, Partial: b.at}))
+	_, err := b.db.ReleaseTrash(b.Context(), b.admin.Organization, b.at)
+	b.must(err)
 	in, ok, err := b.db.ClaimIntent(b.Context(), b.at)
 	if err != nil || !ok || in.Object != f.Object {
 		b.Fatalf("intent %+v, due %v (%v)", in, ok, err)

@@ -93,7 +93,7 @@ type Finding struct {
 // Progress is how far a run is.
 type Progress struct {
 	Files   int64 `json:"files"`   // rows looked at
-	Objects int64 `json:"objects"` // of the store
+	Objects int64 `json:"objects"` // of the store, without what the program keeps there for itself
 	Bytes   int64 `json:"bytes"`   // read again
 }
 

@@ -62,6 +62,9 @@ func (j *join) take() caseload.File {
 
 // object is called with every object in order: rows before it have none.
 func (j *join) object(ctx context.Context, o caseload.Object) error {
+	if o.Key == caseload.MarkerKey || strings.HasPrefix(string(o.Key), caseload.TrialPrefix) {
+		return nil // of the program itself
+	}
 	j.report.Objects++
 	for {
 		f, err := j.row(ctx)
@@ -242,12 +245,6 @@ const leftoverRests = 24 * time.Hour
 
 // stranger is an object whose key no row has as its object's.
 func (j *join) stranger(ctx context.Context, o caseload.Object) error {
-	if o.Key == caseload.MarkerKey || strings.HasPrefix(string(o.Key), caseload.TrialPrefix) {
-		return nil // of the program itself
-	}
-	if o.Key == caseload.MarkerKey {
-		return nil
-	}
 	f, err := j.Rows.FileOfObject(ctx, o.Key)
 	switch {
 	case err == nil && f.Object == o.Key && f.State.Acknowledged():

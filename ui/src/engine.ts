@@ -44,6 +44,8 @@ const LANES: Lanes = { page: 4, store: 6 };
 /** Milliseconds between two progress reports to the server, and files of one. */
 const HEARTBEAT = 2000;
 const REPORTED = 1000;
+/** Heartbeats without a byte or an answer after which what is being sent is begun anew: five minutes, more than anything may take. */
+const STUCK = 150;
 /** Files that one call gives up at most. */
 const ABANDON_AT_ONCE = 1000;
 
@@ -62,6 +64,7 @@ export class Engine {
   #known = new Map<string, Upload>(); // what a person would call the same file
   #keys = 0;
   #beating = false;
+  #moved = { what: "", beats: 0 }; // what has moved so far, and heartbeats since it last did
   #reported = new Map<string, number>();
 
   constructor(options: EngineOptions) {
@@ -299,6 +302,23 @@ export class Engine {
     else if (upload.wanted) void this.#course.begin(upload);
   }
 
+  /**
+   * Begins anew what nobody sends any more though nothing forbids it: something the browser has forgotten must not be the
+   * end of an upload. The computer's sleep is one heartbeat.
+   */
+  #revive(): void {
+    const { sent, resent, live } = this.totals;
+    const what = `${sent} ${resent} ${live}`;
+    const waits = this.gate !== "open" || this.#persistence.calm > 0;
+    const beats = waits || what !== this.#moved.what ? 0 : this.#moved.beats + 1;
+    this.#moved = { what, beats: beats % STUCK };
+    if (beats < STUCK) return;
+    for (const item of this.items.filter(({ state }) => state === "sending")) {
+      this.pause(item);
+      this.resume(item);
+    }
+  }
+
   /** Tells the server every other second how far each file has got, for everybody who looks. */
   async #beat(): Promise<void> {
     if (this.#beating) return;
@@ -306,6 +326,7 @@ export class Engine {
     while (this.items.some((item) => item.wanted)) {
       await this.#clock.sleep(HEARTBEAT);
       this.#persistence.tried(); // so that the computer's sleep is noticed
+      this.#revive();
       if (this.gate !== "open") continue;
       void this.#detour.look();
       const news = this.items

@@ -22,6 +22,9 @@ const API = "/api/v1";
 const CRC_HEADER = "x-amz-checksum-crc64nvme";
 /** Milliseconds an answer without bytes may take. Complete of a large file copies it in some stores. */
 const ASK_WITHIN = 180_000;
+/** The same for what a part waits for, and for what is only shown: questions go one at a time. */
+const SIGN_WITHIN = 30_000;
+const TELL_WITHIN = 10_000;
 /** Milliseconds for the store's answer to the test: a firewall that drops packets never says no. */
 const PROBE_WITHIN = 10_000;
 /** Milliseconds a signature is taken to last when the answers do not tell the server's time. */
@@ -35,28 +38,37 @@ const questions = new Turns(1);
 const SOON = 1;
 const FIRST = 2;
 
-async function ask<T>(method: string, path: string, body?: unknown, urgency = 0): Promise<T> {
+async function ask<T>(method: string, path: string, body?: unknown, urgency = 0, within = ASK_WITHIN): Promise<T> {
   await questions.take(urgency);
   try {
-    return (await request<T>(method, path, body)).answer;
+    return (await request<T>(method, path, body, within)).answer;
   } finally {
     questions.give();
   }
 }
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<{ answer: T; date: string | null }> {
+async function request<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  within = ASK_WITHIN,
+): Promise<{ answer: T; date: string | null }> {
   let response: Response;
   let text: string;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), within);
   try {
     response = await fetch(API + path, {
       method,
       credentials: "same-origin",
-      signal: AbortSignal.timeout(ASK_WITHIN),
+      signal: late.signal,
       ...(body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
     });
     text = await response.text();
   } catch {
     throw new Failure(0);
+  } finally {
+    clearTimeout(timer);
   }
   if (!response.ok) throw failureOf(response.status, text, response.headers.get("Retry-After"));
   return { answer: (text ? JSON.parse(text) : undefined) as T, date: response.headers.get("Date") };
@@ -124,7 +136,12 @@ function fresh(signed: Signed, date: string | null): SignedRequest {
 async function sign(file: string, parts: { number: number; crc64nvme: string }[]): Promise<SignedRequest[]> {
   await questions.take(FIRST);
   try {
-    const { answer, date } = await request<{ requests: Signed[] }>("POST", `/files/${file}/parts`, { parts });
+    const { answer, date } = await request<{ requests: Signed[] }>(
+      "POST",
+      `/files/${file}/parts`,
+      { parts },
+      SIGN_WITHIN,
+    );
     return answer.requests.map((signed) => fresh(signed, date));
   } finally {
     questions.give();
@@ -170,7 +187,7 @@ export const browserTransport: Transport = {
     (await request<RemoteFile>("POST", `/files/${file}/complete`, { crc64nvme: crc })).answer, // it holds a turn of the engine
   abort: async (file) => ask<void>("POST", `/files/${file}/abort`),
   abandon: async (caseId, files) => ask<void>("POST", `/cases/${caseId}/abandon`, { files }),
-  progress: async (files) => ask<void>("POST", "/progress", { files }),
+  progress: async (files) => ask<void>("POST", "/progress", { files }, 0, TELL_WITHIN),
   putSmall: async (file, body, crc, onProgress, signal) =>
     JSON.parse(
       await put("PUT", `${API}/files/${file}/content`, { [CRC_HEADER]: crc }, body, onProgress, signal),

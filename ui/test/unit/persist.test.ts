@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Failure } from "../../src/contract.js";
+import { Failure, type Checksum } from "../../src/contract.js";
 import { patience, Persistence } from "../../src/persist.js";
-import { FakeClock, FakeFile, PART } from "./fake.js";
+import { FakeClock, FakeFile, PART, Reader } from "./fake.js";
 import { start } from "./start.js";
 
 const line = () => new Failure(0);
@@ -411,4 +411,16 @@ test("an upload that was given up at the server fails, and a retry begins anew",
   await settled();
   assert.deepEqual(states(), ["done"]);
   assert.equal(transport.plans.length, 2);
+});
+
+test("what the browser has forgotten is begun anew after five minutes, and what moves is left alone", async () => {
+  let reads = 0;
+  const reader = new Reader();
+  const checksum: Checksum = (blob) => (++reads === 2 ? new Promise(() => {}) : reader.checksum(blob));
+  const { engine, transport, settled, states, clock } = start(() => {}, { checksum });
+  engine.add("case", [new FakeFile("scan", 6 * PART)]);
+  await settled();
+  assert.deepEqual(states(), ["done"]);
+  assert.equal(transport.stored.length, 1);
+  assert.ok(clock.now() > 290_000 && clock.now() < 400_000, `${clock.now()} ms`);
 });
