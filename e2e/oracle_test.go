@@ -191,15 +191,9 @@ func TestTheOracleSeesLossPhantomsAndOrphans(t *testing.T) {
 	}
 
 	objects := filepath.Join(s.data(), "store", "objects", "caseload-files")
-	entries, err := os.ReadDir(objects)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var kept []string
-	for _, e := range entries {
-		if e.Type().IsRegular() {
-			kept = append(kept, filepath.Join(objects, e.Name()))
-		}
+	for _, key := range objectsIn(t, objects) {
+		kept = append(kept, filepath.Join(objects, key))
 	}
 	for what, do := range map[string]struct{ do, undo func() error }{
 		"an object is gone": {
