@@ -117,6 +117,9 @@ func TestWhatIsDeletedMakesRoom(t *testing.T) {
 			}
 		}
 		used(2000)
+		if q, err := b.s.Quota(ctx, b.other); err != nil || q != (caseload.Quota{}) {
+			t.Errorf("another organization is told %+v (%v), want no limit and nothing used", q, err)
+		}
 		must(t, b.abandon(abandoned).Err)
 		used(1000)
 		must(t, b.s.DeleteFile(ctx, b.admin, ready.ID, b.inAnHour()))

@@ -108,8 +108,10 @@ var scoped = []struct {
 }
 
 // free are the methods with a user whose rights are tested below, each in its own way; those of previews by
-// TestPreviewsAreOfOneOrganization, those of the trash and of plans by TestTrashAndPlansAreOfOneOrganization.
+// TestPreviewsAreOfOneOrganization, those of the trash and of plans by TestTrashAndPlansAreOfOneOrganization, those of usage and
+// quota by TestUsageIsTheOrganizationsOwn and TestWhatIsDeletedMakesRoom.
 var free = []string{
+	"Usage", "Quota",
 	"Trash", "TrashedFile", "TrashedFiles", "RestoreFile", "RestoreCase", "PurgeFile", "PurgeCase", "Plan", "Plans", "ApprovePlan", "EndPlan",
 	"Cases", "ProposeCaseNumber", "CreateCase", "ReportProgress", "Users", "ChangeUser", "CreateToken", "Tokens", "RevokeToken",
 	"SignInSucceeded", "Unreached", "CreateFirstAdmin", "CreateUser",
