@@ -33,7 +33,7 @@ build: ui/dist/app.js ## build bin/caseload
 	$(GO) build $(RACE) -o bin/caseload ./cmd/caseload
 
 .PHONY: test
-test: ## install what is missing, then run every test (under 15 minutes on 2 cores)
+test: ## install what is missing, then run every test (some 20 minutes on 2 cores)
 	.ci/prepare
 	$(MAKE) --no-print-directory build vet test-ui test-go test-browser fuzz
 

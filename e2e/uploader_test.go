@@ -50,7 +50,11 @@ func TestUploaderThroughFaults(t *testing.T) {
 	dir := t.TempDir()
 	files := scanFolder(t, dir, 60*mib, 10)
 	faults.SetShare(0.3)
-	u := &api.Uploader{Client: &api.Client{Base: admin.base, Token: admin.token, Pause: time.Millisecond}, Case: caseID, Most: 4}
+	u := &api.Uploader{Client: &api.Client{Base: admin.base, Token: admin.token, Pause: time.Millisecond}, Case: caseID, Most: 4, Tell: func(n api.Notice) {
+		if n.Stage == api.StageFailed {
+			t.Logf("source %d failed: %v; its row: %+v", n.Index, n.Err, n.File)
+		}
+	}}
 	outcome, err := u.Run(t.Context(), sourcesIn(t, dir, files))
 	faults.SetShare(0)
 	if err != nil || outcome.Stored != len(files) || outcome.Failed != 0 {

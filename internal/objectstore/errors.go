@@ -78,7 +78,12 @@ func (s *Store) sorted(operation string, err error) error {
 	if code == "NoSuchBucket" {
 		return noSuchBucket(cause)
 	}
-	return sortedKind(code, status).WithCause(cause)
+	sorted := sortedKind(code, status)
+	switch code {
+	case "BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch":
+		sorted = sorted.WithField("crc64nvme") // changed on the way: whoever sends the same again is right to
+	}
+	return sorted.WithCause(cause)
 }
 
 func sortedKind(code string, status int) *caseload.Error {
