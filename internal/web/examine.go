@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -28,7 +29,8 @@ type examiner struct {
 	running bool
 	ended   time.Time // the last time
 	report  doctor.Report
-	known   bool // report is one
+	known   bool   // report is one
+	encoded []byte // the report as JSON, written once for everybody who waits; nil when it could not be
 	found   []doctor.Finding
 	turn    int64         // grows with every change
 	changed chan struct{} // closed at the next change
@@ -49,6 +51,7 @@ type examination struct {
 	Running bool
 	Known   bool // Report is the last whole one
 	Report  doctor.Report
+	Encoded []byte
 	Found   []doctor.Finding // of the run under way
 	Turn    int64
 }
@@ -66,9 +69,10 @@ func (e *examiner) begin() {
 	go func() {
 		defer cancel()
 		report := e.examine(ctx, e.hear)
+		encoded, _ := json.Marshal(report)
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.running, e.known, e.ended, e.report = false, true, e.now(), report
+		e.running, e.known, e.ended, e.report, e.encoded = false, true, e.now(), report, encoded
 		e.tell()
 	}()
 }
@@ -91,21 +95,21 @@ func (e *examiner) tell() {
 func (e *examiner) look() (examination, <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return examination{Running: e.running, Known: e.known, Report: e.report, Found: slices.Clone(e.found), Turn: e.turn}, e.changed
+	return examination{Running: e.running, Known: e.known, Report: e.report, Encoded: e.encoded, Found: slices.Clone(e.found), Turn: e.turn}, e.changed
 }
 
-// whole begins unless it has just been done, and returns the report when it is there, or the context's error.
-func (e *examiner) whole(ctx context.Context) (doctor.Report, error) {
+// whole begins unless it has just been done, and returns the report as JSON when it is there, or the context's error.
+func (e *examiner) whole(ctx context.Context) (json.RawMessage, error) {
 	e.begin()
 	for {
 		now, changed := e.look()
 		if !now.Running {
-			return now.Report, nil
+			return now.Encoded, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return doctor.Report{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
