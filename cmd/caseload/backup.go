@@ -65,12 +65,9 @@ settings · 130 interrupted.`,
 
 // embeddedOnly refuses set-ups that these commands are not for.
 func embeddedOnly(cmd *cobra.Command) (*config, error) {
-	c, err := loadFor(cmd)
+	c, err := loadQuietly(cmd)
 	if err != nil {
 		return nil, err
-	}
-	if c.origins["CASELOAD_LOG_LEVEL"].Source == "default" {
-		c.LogLevel = "warn"
 	}
 	if c.UseS3 || c.postgres() {
 		return nil, caseload.Errorf(caseload.Invalid, "This is for the embedded database with the embedded store.").

@@ -66,12 +66,9 @@ func cleanUp(cmd *cobra.Command, _ []string) error {
 	if n := count01(flag("dry-run"), flag("yes"), accept); n != 1 {
 		return &usageError{errors.New("cleanup needs one of --dry-run, --yes and --accept-database")}
 	}
-	c, err := loadFor(cmd)
+	c, err := loadQuietly(cmd)
 	if err != nil {
 		return err
-	}
-	if c.origins["CASELOAD_LOG_LEVEL"].Source == "default" {
-		c.LogLevel = "warn"
 	}
 	r := &cleaning{app: newApplication(newLog(c)), config: c, yes: flag("yes"), out: cleanupShow{cmd.OutOrStdout(), flag("json")}, olderThan: c.CleanupOlderThan}
 	if text("older-than") != "" {

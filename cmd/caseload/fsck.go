@@ -93,12 +93,9 @@ func verdict(r fsck.Report) error {
 
 // openFsck opens the database and the store of the settings, beside a server that may be running, and changes nothing.
 func openFsck(ctx context.Context, cmd *cobra.Command) (*fsck.Service, *fsckLog, func(), error) {
-	c, err := loadFor(cmd)
+	c, err := loadQuietly(cmd)
 	if err != nil {
 		return nil, nil, nil, err
-	}
-	if c.origins["CASELOAD_LOG_LEVEL"].Source == "default" {
-		c.LogLevel = "warn"
 	}
 	db, err := openAsItIs(ctx, c)
 	if err != nil {

@@ -130,12 +130,9 @@ func unreadableFile(err error) error {
 
 // openStored opens an object of the configured store for reading by range.
 func openStored(ctx context.Context, cmd *cobra.Command, bucket, key string) (inspected, func(), error) {
-	c, err := loadFor(cmd)
+	c, err := loadQuietly(cmd)
 	if err != nil {
 		return inspected{}, nil, err
-	}
-	if c.origins["CASELOAD_LOG_LEVEL"].Source == "default" {
-		c.LogLevel = "warn"
 	}
 	a := newApplication(newLog(c))
 	if !c.UseS3 {

@@ -67,12 +67,9 @@ func reindex(cmd *cobra.Command, _ []string) error {
 	case flag("here") && flag("no-wait"):
 		return &usageError{errors.New("--here and --no-wait contradict each other")}
 	}
-	c, err := loadFor(cmd)
+	c, err := loadQuietly(cmd)
 	if err != nil {
 		return err
-	}
-	if c.origins["CASELOAD_LOG_LEVEL"].Source == "default" {
-		c.LogLevel = "warn"
 	}
 	ctx, cancel := untilInterrupted(cmd.Context())
 	defer cancel()

@@ -75,6 +75,16 @@ func dataFlag(cmd *cobra.Command) *cobra.Command {
 // loadFor reads the settings, with the flags that were given on cmd over them.
 func loadFor(cmd *cobra.Command) (*config, error) { return load(flagsOf(cmd), "") }
 
+// loadQuietly does the same for a command whose answer is on standard output: unless somebody wishes more, only what is
+// wrong stands beside it.
+func loadQuietly(cmd *cobra.Command) (*config, error) {
+	c, err := loadFor(cmd)
+	if err == nil && c.origins["CASELOAD_LOG_LEVEL"].Source == "default" {
+		c.LogLevel = "warn"
+	}
+	return c, err
+}
+
 func flagsOf(cmd *cobra.Command) overrides {
 	flags := overrides{}
 	for flag, name := range map[string]string{"addr": "CASELOAD_ADDR", "data": "CASELOAD_DATA"} {

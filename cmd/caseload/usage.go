@@ -37,12 +37,9 @@ the store cannot be reached · 78 wrong settings · 130 interrupted.`,
 
 func usage(cmd *cobra.Command, _ []string) error {
 	flag := func(name string) bool { v, _ := cmd.Flags().GetBool(name); return v }
-	c, err := loadFor(cmd)
+	c, err := loadQuietly(cmd)
 	if err != nil {
 		return err
-	}
-	if c.origins["CASELOAD_LOG_LEVEL"].Source == "default" {
-		c.LogLevel = "warn"
 	}
 	ctx, cancel := untilInterrupted(cmd.Context())
 	defer cancel()

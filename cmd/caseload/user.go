@@ -58,12 +58,9 @@ func openMigrated(ctx context.Context, c *config) (*store.Store, error) {
 
 // openForCommand opens the database of an administrator's command, which may run beside a serving process.
 func openForCommand(cmd *cobra.Command) (*store.Store, error) {
-	c, err := loadFor(cmd)
+	c, err := loadQuietly(cmd)
 	if err != nil {
 		return nil, err
-	}
-	if c.origins["CASELOAD_LOG_LEVEL"].Source == "default" {
-		c.LogLevel = "warn" // the answer is on standard output; only what is wrong belongs beside it
 	}
 	return openMigrated(cmd.Context(), c)
 }

@@ -93,7 +93,7 @@ func (o *opened) storeChecks() []doctor.Check {
 		}
 	}
 	checks = append(checks, doctor.CredentialChecks(doctor.CredentialOptions{
-		Credentials: objects, AWS: ofAWS(server), Token: c.S3SessionToken != "", Chosen: c.S3AccessKey != "", Expiry: c.URLExpiry,
+		Credentials: objects, AWS: doctor.OfAWS(server), Token: c.S3SessionToken != "", Chosen: c.S3AccessKey != "", Expiry: c.URLExpiry,
 	})...)
 	return append(checks, c.bucketChecks(objects)...)
 }
@@ -121,11 +121,6 @@ func (c *config) ofBucket(store *url.URL) *url.URL {
 		return store.JoinPath(c.S3Bucket)
 	}
 	return &url.URL{Scheme: store.Scheme, Host: c.S3Bucket + "." + store.Host, Path: "/"}
-}
-
-func ofAWS(u *url.URL) bool {
-	host := u.Hostname()
-	return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
 }
 
 // records opens the database, once.
