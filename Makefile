@@ -9,7 +9,7 @@ GO       ?= go
 NPM_CI   := npm ci --no-audit --no-fund --ignore-scripts
 FUZZTIME ?= 2000x
 # SQLite is C made into Go, with a lock of its own around it: looked into by the race detector its tests take three times as long.
-RACE     := $(if $(CASELOAD_TEST_RACE),-race -gcflags='modernc.org/sqlite/...=-race=false' -gcflags='modernc.org/libc/...=-race=false')
+RACE     := $(if $(CASELOAD_TEST_RACE),-race -gcflags='modernc.org/sqlite/lib=-race=false')
 TEST     := $(GO) test $(RACE) -timeout 40m
 LINT     := bin/golangci-lint
 LINT_AT  := v2.15.0
