@@ -4,6 +4,12 @@
 /** Bytes read at a time. */
 const ROOM = 1 << 20;
 
+/**
+ * Readers at work. Chromium throws a stream away together with whoever waits for it when nothing else holds it: between its
+ * last byte and its end nothing does, and the end never comes (docs/decisions/088-readers-are-held.md).
+ */
+const held = new Set<ReadableStreamBYOBReader | ReadableStreamDefaultReader>();
+
 /** Reads blobs one after another, never two at once. A piece is good until take returns. */
 export class Pieces {
   #room: ArrayBuffer | undefined;
@@ -14,11 +20,16 @@ export class Pieces {
     if (!reader) return asTheyCome(stream, take);
     let room = this.#room ?? new ArrayBuffer(ROOM);
     this.#room = undefined; // while it is filled it belongs to the stream
-    for (;;) {
-      const { done, value } = await reader.read(new Uint8Array(room));
-      if (value) room = value.buffer as ArrayBuffer;
-      if (done) break;
-      take(value);
+    held.add(reader);
+    try {
+      for (;;) {
+        const { done, value } = await reader.read(new Uint8Array(room));
+        if (value) room = value.buffer as ArrayBuffer;
+        if (done) break;
+        take(value);
+      }
+    } finally {
+      held.delete(reader);
     }
     this.#room = room;
   }
@@ -35,9 +46,14 @@ function filling(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader |
 
 async function asTheyCome(stream: ReadableStream<Uint8Array>, take: (bytes: Uint8Array) => void): Promise<void> {
   const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    take(value);
+  held.add(reader);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      take(value);
+    }
+  } finally {
+    held.delete(reader);
   }
 }
