@@ -63,6 +63,16 @@ func TestAlertsNameRealMetrics(t *testing.T) {
 	}
 }
 
+// TestTheRulesOfTheAlerts: Prometheus takes the file of rules.
+func TestTheRulesOfTheAlerts(t *testing.T) {
+	if _, err := exec.LookPath("promtool"); err != nil {
+		mustrun.Skip(t, "promtool", "not installed here: apt-get install prometheus")
+	}
+	if out, err := exec.Command("promtool", "check", "rules", "../deploy/alerts.yml").CombinedOutput(); err != nil {
+		t.Errorf("promtool check rules: %v\n%s", err, out)
+	}
+}
+
 // TestAsInTheContainer runs the binary as the container file has it: as user 10001, in a root with nothing else in it that
 // cannot be written, with /data and its environment. It asks for health as the container does. What is left to an engine
 // is fetching the bases and building in them.

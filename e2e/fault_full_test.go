@@ -15,6 +15,7 @@ import (
 
 	"dcdentals.com/caseload/e2e/phantom"
 	"dcdentals.com/caseload/internal/api"
+	"dcdentals.com/caseload/internal/mustrun"
 )
 
 // TestAFullDiskIsSaidAndSurvived keeps the data folder on a file system of 64 MiB and fills it, first so far that no
@@ -109,7 +110,7 @@ func mountSmall(t *testing.T, dir, options string) {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options+",mode=0700"); err != nil {
-		skip(t, "diskfull", "a small file system cannot be mounted here (it takes root): "+err.Error())
+		mustrun.Skip(t, "disk-full", "a small file system cannot be mounted here (it takes root): "+err.Error())
 	}
 	// Registered before any process is started, so run after all of them have ended.
 	t.Cleanup(func() {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -225,15 +224,6 @@ func refused(t *testing.T, what string, a answered, err error, status int, kind 
 			t.Errorf("%s: Retry-After %q, want 1 to 120 seconds", what, a.header.Get("Retry-After"))
 		}
 	}
-}
-
-// skip leaves a test out loudly; CASELOAD_TEST_MUST_RUN makes that a failure.
-func skip(t *testing.T, thing, why string) {
-	t.Helper()
-	if slices.Contains(strings.Split(os.Getenv("CASELOAD_TEST_MUST_RUN"), ","), thing) {
-		t.Fatalf("%s must run (CASELOAD_TEST_MUST_RUN), but %s", thing, why)
-	}
-	t.Skipf("SKIPPED: %s: %s", thing, why)
 }
 
 // sendPartFrom signs a part and sends it to the store from a body of its own pace.

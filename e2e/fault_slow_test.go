@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"dcdentals.com/caseload/e2e/phantom"
+	"dcdentals.com/caseload/internal/mustrun"
 )
 
 const (
@@ -143,43 +143,6 @@ func TestSlowClientsAreShed(t *testing.T) {
 	leftovers(t, s)
 }
 
-// TestADownloadNobodyTakesIsShed asks for a large file and does not read the answer. It takes longer than a minute, so it
-// runs before a release only.
-func TestADownloadNobodyTakesIsShed(t *testing.T) {
-	if os.Getenv("CASELOAD_TEST_SLOW_READER") == "" {
-		skip(t, "slowreader", "set CASELOAD_TEST_SLOW_READER=1 to wait for it (70 s)")
-	}
-	t.Parallel()
-	s := newSite(t, "CASELOAD_LOG_LEVEL=warn")
-	admin, l, ctx := s.newAdmin(), newLedger(), t.Context()
-	s.serve([]string{"serve"})
-	caseID := admin.newCase(t, "2026-0001", "Slow Reader")
-	f := mustUpload(t, admin, l, caseID, "large.bin", phantom.Noise(1, 40<<20))
-	admin.ready(t, f.ID, 30*time.Second)
-	a, err := admin.askJSON(ctx, "GET", "/api/v1/files/"+f.ID+"/content", nil)
-	if err != nil || a.status != http.StatusSeeOther {
-		t.Fatalf("%d %s (%v)", a.status, a.body, err)
-	}
-	c, err := net.Dial("tcp", s.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_, err = io.WriteString(c, "GET "+strings.TrimPrefix(a.header.Get("Location"), s.url())+" HTTP/1.1\r\nHost: "+s.address+"\r\n\r\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(readStall) // the fault itself: a client that takes nothing for this long
-	n, err := io.Copy(io.Discard, c)
-	if n >= 40<<20 || err == nil && n == 0 {
-		t.Errorf("%d bytes were delivered to a client that took none for %s (%v): its connection was kept", n, readStall, err)
-	}
-	l.check(t, s, admin, s.embeddedObjects())
-}
-
-// readStall is a little more than the pause a download may make.
-const readStall = 65 * time.Second
-
 // trickle sends text a byte a second until it fails.
 func trickle(ctx context.Context, c net.Conn, text string, within time.Duration) {
 	tick := time.NewTicker(time.Second)
@@ -219,7 +182,7 @@ func residentBytes(t *testing.T, pid int) int {
 	t.Helper()
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
 	if err != nil {
-		skip(t, "memory", "the memory of a process cannot be read here: "+err.Error())
+		mustrun.Skip(t, "memory", "the memory of a process cannot be read here: "+err.Error())
 	}
 	pages, err := strconv.Atoi(strings.Fields(string(b))[1])
 	if err != nil {

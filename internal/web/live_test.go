@@ -2,10 +2,14 @@ package web_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -190,5 +194,34 @@ func TestAnUploadThatStandsStillIsCut(t *testing.T) {
 	must(t, err)
 	if after.State != "stored" {
 		t.Fatalf("sent again it ended as %s", after.State)
+	}
+}
+
+// TestADownloadNobodyTakesIsCut: a client that asks for a large file and takes nothing of it does not hold its connection
+// for ever.
+func TestADownloadNobodyTakesIsCut(t *testing.T) {
+	defer web.SetUploadPace(200*time.Millisecond, 200*time.Millisecond)()
+	h := open(t)
+	const size = 48 << 20 // more than both ends of a connection keep
+	f, err := h.client("member").UploadFile(t.Context(), h.openCase().ID, "large.bin", bytes.NewReader(pattern(size, 'x')), size, api.Upload{})
+	must(t, err)
+	resp, _ := h.ask("member", "GET", "/api/v1/files/"+f.ID+"/content", "", "")
+	at, err := url.Parse(resp.Header.Get("Location"))
+	must(t, err)
+	conn, err := net.Dial("tcp", at.Host)
+	must(t, err)
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", at.RequestURI(), at.Host)
+	line := regexp.MustCompile(`"method":"GET","route":"/\{bucket\}/\{key\}","status":200`)
+	for tick, late := time.NewTicker(20*time.Millisecond), time.After(20*time.Second); !line.MatchString(h.log.String()); {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatal("the server goes on with an answer that nobody takes")
+		}
+	}
+	must(t, conn.SetReadDeadline(time.Now().Add(20*time.Second)))
+	if n, _ := io.Copy(io.Discard, conn); n == 0 || n >= size {
+		t.Errorf("%d of %d bytes came", n, size)
 	}
 }
