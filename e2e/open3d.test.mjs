@@ -141,9 +141,9 @@ test("meshes in 3D and first pages", { skip, timeout: 240_000 }, async (t) => {
     };
     await said("too large", "bytes", "400000000");
     await said("could not be read", "kind", "obj");
-    await page.route("**/separate-bucket/**", (route) => route.abort());
+    for (const way of ["**/separate-bucket/**", "**/relay"]) await page.route(way, (route) => route.abort());
     await said("could not be fetched");
-    await page.unroute("**/separate-bucket/**");
+    for (const way of ["**/separate-bucket/**", "**/relay"]) await page.unroute(way);
     await page.evaluate(() => (HTMLCanvasElement.prototype.getContext = () => null));
     await said("WebGL");
     faults.length = 0; // the request that was broken off
@@ -161,6 +161,22 @@ test("meshes in 3D and first pages", { skip, timeout: 240_000 }, async (t) => {
     assert.ok(heavy.includes("pdf-view.js") && heavy.includes("pdf-worker.js"));
     if (shots) await page.screenshot({ path: join(shots, "pdf-desk.png"), fullPage: true });
     assert.deepEqual(faults, []);
+  });
+
+  await t.test("where the store is not reached, the server sends both, says so, and hears of it", async () => {
+    const { page: cut, faults } = await open(t, { ...house, browser, state: await context.storageState() });
+    await cut.route(`${house.storeOrigin}/**`, (route) => route.abort());
+    await cut.goto(pageOf("lower.stl"));
+    const told = cut.waitForRequest((request) => request.url().endsWith("/api/v1/store-reports"), { timeout: 60_000 });
+    const said = cut.locator(".mesh-told", { hasText: "the server sends the file" }).waitFor({ state: "attached", timeout: 60_000 });
+    await cut.getByRole("button", { name: "Open in 3D" }).click();
+    await cut.locator("#mesh canvas[data-drawn]").waitFor({ timeout: 60_000 });
+    await said;
+    assert.equal((await told).postDataJSON().code, "STORE-UNREACHABLE");
+    await cut.goto(pageOf("plan.pdf"));
+    await cut.getByRole("button", { name: "Show the first page" }).click();
+    await cut.getByRole("img", { name: "First page of the document" }).waitFor({ timeout: 60_000 });
+    assert.deepEqual(faults.filter((fault) => !fault.includes("ERR_FAILED")), []);
   });
 
   await t.test("on a phone, dark and in Korean", async () => {

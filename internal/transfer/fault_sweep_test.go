@@ -123,6 +123,8 @@ func TestLinkNeverHandsOutAnotherObject(t *testing.T) {
 				if n := r.records.count(caseload.FileQuarantined, id); n != 1 {
 					t.Errorf("%d security events", n)
 				}
+				_, _, err = r.Content(t.Context(), r.user, id)
+				wantKind(t, err, caseload.Conflict)
 				if n := r.records.count(caseload.FileLinked, id); n != 1 {
 					t.Errorf("%d links recorded, want the first only", n)
 				}

@@ -158,6 +158,13 @@ func TestEveryVerbRefusesStrangersViewersAndUnknownIds(t *testing.T) {
 				_, err := r.Link(ctx, u, d, theStore.origin)
 				return err
 			},
+			"Content": func(u caseload.User, d, _ caseload.FileID, _ caseload.CaseID) error {
+				body, _, err := r.Content(ctx, u, d)
+				if err == nil {
+					err = body.Close()
+				}
+				return err
+			},
 			"DeleteFile": func(u caseload.User, d, _ caseload.FileID, _ caseload.CaseID) error { return r.DeleteFile(ctx, u, d) },
 			"DeleteCase": func(u caseload.User, _, _ caseload.FileID, c caseload.CaseID) error { return r.DeleteCase(ctx, u, c) },
 		}
@@ -172,7 +179,7 @@ func TestEveryVerbRefusesStrangersViewersAndUnknownIds(t *testing.T) {
 					if err := verb(r.viewer, f.ID, small.ID, r.c); err != nil {
 						t.Errorf("a viewer: %v", err)
 					}
-				case "Link":
+				case "Link", "Content":
 					wantKind(t, verb(r.viewer, f.ID, small.ID, r.c), caseload.Conflict) // not received yet
 				default:
 					wantKind(t, verb(r.viewer, f.ID, small.ID, r.c), caseload.Forbidden)

@@ -21,7 +21,7 @@ const (
 	asStored                // like asJSON, and the object store is asked, which may take its time
 	asUpload                // like asJSON, with a body of bytes that is streamed
 	asCompanion             // like asStored; errors in the shape that Uppy shows to people
-	asStream                // server-sent events; errors are problem details
+	asStream                // server-sent events, or bytes as long as they are taken; errors are problem details
 	asProbe                 // health checks: any Host, no session
 	asAsset                 // files of the program itself: no session
 )
@@ -130,6 +130,7 @@ func (s *Server) routeTable() []route {
 		{"PUT /api/v1/files/{file}/content", forWriter, asUpload, s.apiReceiveFile},
 		{"GET /api/v1/files/{file}/content", forReader, asStored, s.apiDownloadFile},
 		{"GET /api/v1/files/{file}/link", forReader, asStored, s.apiLinkFile},
+		{"GET /api/v1/files/{file}/relay", forReader, asStream, s.apiRelayFile},
 		{"POST /api/v1/files/{file}/parts", forWriter, asStored, s.apiSignParts},
 		{"GET /api/v1/files/{file}/parts", forReader, asStored, s.apiListParts},
 		{"PUT /api/v1/files/{file}/parts/{number}", forWriter, asUpload, s.apiRelayPart},

@@ -1,6 +1,7 @@
 // <pdf-page file="…" bytes="…">: its button draws the first page here. PDF.js is loaded then, and nothing is handed anywhere.
 import { size, text } from "./format.js";
 import { pageWords, say } from "./page.js";
+import { contentOf } from "./stored.js";
 
 /** Bytes of the largest document that is fetched for its first page. */
 const MOST = 64_000_000;
@@ -27,7 +28,10 @@ export class PdfPage extends HTMLElement {
       const address = new URL("pdf-view.js", import.meta.url).href;
       const [{ firstPage }, data] = await Promise.all([
         import(address) as Promise<typeof import("./pdf/view.js")>,
-        this.#content(),
+        contentOf(this.getAttribute("file") ?? "", bytes, {
+          loaded: () => {},
+          relayed: () => this.#tell(text(words, "pdf.relayed")),
+        }),
       ]);
       const width = Math.min(WIDEST, (this.parentElement?.clientWidth ?? WIDEST) || WIDEST);
       canvas = await firstPage(data, width).catch(() => {
@@ -41,15 +45,6 @@ export class PdfPage extends HTMLElement {
     canvas.part.add("page");
     this.#shadow.replaceChildren(canvas);
     say(text(words, "pdf.shown"));
-  }
-
-  async #content(): Promise<Uint8Array> {
-    const response = await fetch(`/api/v1/files/${this.getAttribute("file")}/link`, { credentials: "same-origin" });
-    if (!response.ok) throw new Error(`answered ${response.status}`);
-    const { url } = (await response.json()) as { url: string };
-    const stored = await fetch(url);
-    if (!stored.ok) throw new Error(`answered ${stored.status}`);
-    return new Uint8Array(await stored.arrayBuffer());
   }
 
   #tell(sentence: string): void {

@@ -4,7 +4,7 @@ import { make, pageWords, say } from "../page.js";
 import { Orbit } from "./orbit.js";
 import { Stage } from "./scene.js";
 import type { Kind, Surface } from "./surface.js";
-import type { Answer } from "./worker.js";
+import type { Answer, Question } from "./worker.js";
 
 export interface Shown {
   file: string; // id
@@ -70,7 +70,7 @@ class View {
     this.#wires.addEventListener("click", () => this.#toggleWires());
     document.body.append(this.#dialog);
     this.#dialog.showModal();
-    void this.#load().catch(() => this.#tell(this.#text("unreached")));
+    this.#load();
   }
 
   #text(key: string, values: Record<string, string | number> = {}): string {
@@ -90,24 +90,20 @@ class View {
     this.#bar.hidden = !waiting;
   }
 
-  async #load(): Promise<void> {
+  #load(): void {
     if (!document.createElement("canvas").getContext("webgl2")) return this.#tell(this.#text("noWebGL"));
     this.#tell(this.#text("loading", { size: size(this.shown.bytes) }), true);
-    const response = await fetch(`/api/v1/files/${this.shown.file}/link`, {
-      credentials: "same-origin",
-      signal: this.#over.signal,
-    });
-    if (!response.ok) throw new Error(`answered ${response.status}`);
-    const { url } = (await response.json()) as { url: string };
     this.#worker = new Worker(new URL("mesh-reader.js", import.meta.url), { type: "module" });
     this.#worker.onerror = () => this.#tell(this.#text("damaged"));
     this.#worker.onmessage = (event: MessageEvent<Answer>) => {
       const answer = event.data;
       if ("loaded" in answer) this.#bar.value = answer.loaded / Math.max(this.shown.bytes, 1);
+      else if ("relayed" in answer) this.#tell(this.#text("relayed", { size: size(this.shown.bytes) }), true);
       else if ("error" in answer) this.#tell(this.#text(answer.error));
       else this.#show(answer.surface);
     };
-    this.#worker.postMessage({ address: url, kind: this.shown.kind, size: this.shown.bytes });
+    const question: Question = { file: this.shown.file, kind: this.shown.kind, size: this.shown.bytes };
+    this.#worker.postMessage(question);
   }
 
   #show(s: Surface): void {

@@ -1,14 +1,16 @@
-// Fetches a mesh from the store and reads it, beside the page, which stays alive meanwhile and can end it.
+// Fetches a mesh and reads it, beside the page, which stays alive meanwhile and can end it.
+import { contentOf } from "../stored.js";
 import { MOST, surface, Unshown, type Kind, type Surface } from "./surface.js";
 
 export interface Question {
-  address: string; // signed, of the store
+  file: string; // id
   kind: Kind;
   size: number; // bytes
 }
 
-/** loaded: bytes so far. */
-export type Answer = { loaded: number } | { surface: Surface } | { error: "large" | "damaged" | "unreached" };
+/** loaded: bytes so far. relayed: they come through the server, and begin again. */
+export type Answer =
+  { loaded: number } | { relayed: true } | { surface: Surface } | { error: "large" | "damaged" | "unreached" };
 
 self.onmessage = (event: MessageEvent<Question>) => {
   read(event.data).then(
@@ -23,20 +25,11 @@ self.onmessage = (event: MessageEvent<Question>) => {
   );
 };
 
-async function read({ address, kind, size }: Question): Promise<Surface> {
+async function read({ file, kind, size }: Question): Promise<Surface> {
   if (size > MOST.binary) throw new Unshown("large");
-  const response = await fetch(address);
-  if (!response.ok || !response.body) throw new Error(`answered ${response.status}`);
-  const data = new Uint8Array(size);
-  let at = 0;
-  for (const reader = response.body.getReader(); ;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    if (at + value.length > size) throw new Error("another size");
-    data.set(value, at);
-    at += value.length;
-    self.postMessage({ loaded: at } satisfies Answer);
-  }
-  if (at !== size) throw new Error("another size");
+  const data = await contentOf(file, size, {
+    loaded: (loaded) => self.postMessage({ loaded } satisfies Answer),
+    relayed: () => self.postMessage({ relayed: true } satisfies Answer),
+  });
   return surface(kind, data.buffer);
 }
