@@ -151,6 +151,9 @@ func agreed(out io.Writer, in *bufio.Reader, f doctor.Finding) bool {
 func handOver(out io.Writer, f doctor.Finding) {
 	fmt.Fprintln(out, "Hand this to whoever has the rights:")
 	fmt.Fprintln(out, indent(f.Fix.Say, "  "))
+	if len(f.Fix.Needs) > 0 {
+		fmt.Fprintln(out, "  It needs "+strings.Join(f.Fix.Needs, ", ")+".")
+	}
 	if f.Fix.Command != "" {
 		fmt.Fprintln(out, indent(f.Fix.Command, "    "))
 	}

@@ -53,6 +53,7 @@ func (s *findings) show(f doctor.Finding) {
 		return
 	}
 	s.line("fix", f.Fix.Say)
+	s.line("needs", strings.Join(f.Fix.Needs, ", "))
 	for _, paste := range []string{f.Fix.Command, f.Fix.Document} {
 		if paste != "" {
 			fmt.Fprintln(s.out, s.paint("2", indent(paste, "               ")))

@@ -79,7 +79,7 @@ func (o *opened) examination(judged []doctor.Finding) examination {
 func (o *opened) storeChecks() []doctor.Check {
 	c := o.config
 	server, public := c.storeAddresses()
-	checks := doctor.NetworkChecks(doctor.NetworkOptions{Address: server, Public: public, Proxy: http.ProxyFromEnvironment})
+	checks := doctor.NetworkChecks(doctor.NetworkOptions{Address: server, Public: public, Bucket: c.S3Bucket, Proxy: http.ProxyFromEnvironment})
 	objects := o.objects
 	if objects == nil {
 		var err error

@@ -27,6 +27,7 @@ const (
 	asServer  way = iota // signed in its header with our credentials
 	asBrowser            // sent to a signed address, as browsers do
 	asNobody             // not authorized at all
+	asLink               // sent to a signed address, at the store's address as the server reaches it
 )
 
 // ask is one request to the store.
@@ -84,6 +85,9 @@ func (a answer) said() string {
 		return fmt.Sprint(a.status)
 	}
 }
+
+// holds tells whether the answer's document is of that kind.
+func (a answer) holds(element string) bool { return bytes.Contains(a.body, []byte("<"+element)) }
 
 // taken and turned are the answer as a sentence, when it is the one that was wished for.
 func (a answer) taken() string  { return "It was taken (" + a.said() + ")." }
@@ -169,7 +173,7 @@ func read(got *http.Response, body []byte) answer {
 
 // request makes the HTTP request of an ask, signed in its way.
 func (t *trials) request(ctx context.Context, a ask) (*http.Request, error) {
-	address, err := t.o.Store.Address(ctx, a.as != asServer && !t.inside, a.key)
+	address, err := t.o.Store.Address(ctx, a.as != asServer && a.as != asLink && !t.inside, a.key)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +188,7 @@ func (t *trials) request(ctx context.Context, a ask) (*http.Request, error) {
 	switch a.as {
 	case asServer:
 		err = t.o.Store.Sign(ctx, r)
-	case asBrowser:
+	case asBrowser, asLink:
 		err = t.presign(ctx, r, a)
 	}
 	if err != nil {

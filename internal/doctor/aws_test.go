@@ -90,6 +90,7 @@ func actionOf(method, key string, query url.Values) string {
 		"lifecycle":         {"s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"},
 		"versioning":        {"s3:GetBucketVersioning", "s3:PutBucketVersioning"},
 		"cors":              {"s3:GetBucketCORS", "s3:PutBucketCORS"},
+		"versions":          {"s3:ListBucketVersions", ""},
 	}
 	if key == "" {
 		for name, actions := range subresources {
@@ -100,8 +101,11 @@ func actionOf(method, key string, query url.Values) string {
 				return actions[0]
 			}
 		}
-		if method == http.MethodPost {
+		switch method {
+		case http.MethodPost:
 			return "s3:PutObject"
+		case http.MethodDelete:
+			return "s3:DeleteBucket"
 		}
 		return "s3:ListBucket"
 	}

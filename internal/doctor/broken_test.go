@@ -179,6 +179,50 @@ var brokenAmazons = []broken{
 		[]string{"failure bucket.contact.intercepted"},
 		"Something between", "exempts",
 	},
+	{"a proxy takes the Authorization header away", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.Header.Get("Authorization") != "" {
+				return &said{status: 403, code: "AccessDenied", message: "Access Denied"}
+			}
+			return nil
+		}
+	}, []string{"failure bucket.contact.authorization"}, "takes the Authorization header away", "pass the Authorization header on"},
+	{
+		"the store does not see the bucket in the host", always(said{status: 200, document: `<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets/></ListAllMyBucketsResult>`}),
+		[]string{"failure bucket.contact.addressing"},
+		"every key for a bucket", "AWS_S3_ADDRESSING_STYLE=path",
+	},
+	{
+		"another service answers", always(said{status: 200, document: `{"status":"ok"}`}),
+		[]string{"failure bucket.contact.intercepted"},
+		"answers in its place", "AWS_S3_ENDPOINT_URL",
+	},
+	{"the address leads to https", func(d *deployment) {
+		d.answers = func(r request) *said {
+			return &said{status: 301, page: "<html><h1>301 Moved Permanently</h1></html>", header: map[string]string{"Location": "https://" + r.Host + r.URL.RequestURI()}}
+		}
+	}, []string{"failure bucket.contact.redirect"}, "leads on to another", "AWS_S3_ENDPOINT_URL=https://127.0.0.1"},
+	{
+		"a sign-in page of the network", always(said{status: 302, page: "<html></html>", header: map[string]string{"Location": "https://login.hotel.example/?from=secret"}}),
+		[]string{"failure bucket.contact.intercepted"},
+		"which leads to https://login.hotel.example.", "lets the store's host through",
+	},
+	{"a CDN before the store takes no PUT", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.Method == http.MethodPut {
+				return &said{status: 403, page: "<html><h1>403 ERROR</h1>This distribution is not configured to allow the HTTP request method that was used for this request.</html>"}
+			}
+			return nil
+		}
+	}, []string{"failure store.permission.s3:PutObject"}, "answers this call in its place", "pass every method on"},
+	{"the store is full", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.Method == http.MethodPut && !r.anonymous {
+				return &said{status: 507, code: "XMinioStorageFull", message: "Storage backend has reached its minimum free drive threshold. Please delete a few objects to proceed."}
+			}
+			return nil
+		}
+	}, []string{"failure store.full"}, "no room left", "caseload cleanup"},
 	{"nothing listens at the address", func(d *deployment) {
 		gone := httptest.NewServer(http.NotFoundHandler())
 		gone.Close()
@@ -263,21 +307,29 @@ var brokenAmazons = []broken{
 			return "because no identity-based policy allows the " + action + " action"
 		}
 	}, []string{"failure store.permission.s3:AbortMultipartUpload"}, "not allowed by the permissions boundary", "permissions boundary allows s3:AbortMultipartUpload there too"},
-	{
-		"the rights are too wide: the bucket's policy", func(d *deployment) { d.allowed["s3:PutBucketPolicy"] = true },
-		[]string{"warning store.wide"},
-		"may do more", "caseload bucket policy print --principal server",
-	},
-	{
-		"the rights are too wide: its lifecycle", func(d *deployment) { d.allowed["s3:PutLifecycleConfiguration"] = true },
-		[]string{"warning store.wide"},
-		"may do more", "replaces their policy",
-	},
-	{
-		"the rights are too wide: other buckets", func(d *deployment) { d.allowed["s3:ListAllMyBuckets"] = true },
-		[]string{"warning store.wide"},
-		"may do more", "a user of its own",
-	},
+	{"the policy wants every request to say how it is encrypted", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.action != "s3:PutObject" || r.anonymous || r.Method == http.MethodOptions {
+				return nil
+			}
+			if r.Header.Get("X-Amz-Server-Side-Encryption") == "" {
+				return &said{status: 403, code: "AccessDenied", message: "User: " + principal + ` is not authorized to perform: s3:PutObject on resource: "x" with an explicit deny in a resource-based policy`}
+			}
+			return &said{status: 200, document: "<x/>"}
+		}
+	}, []string{"failure store.encryption-header"}, "Default encryption makes that needless", "s3:PutBucketPolicy"},
+	{"the policy wants a customer's key", func(d *deployment) {
+		delete(d.allowed, "s3:PutObject")
+		d.denies = func(string) string { return "with an explicit deny in a resource-based policy" }
+	}, []string{"failure store.permission.s3:PutObject"}, "no other policy can outdo it", "SSE-C"},
+	{"the owner wants others to pay", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.Header.Get("X-Amz-Request-Payer") == "" && r.Method != http.MethodOptions {
+				return &said{status: 403, code: "AccessDenied", message: "Access Denied"}
+			}
+			return nil
+		}
+	}, []string{"failure bucket.access.payer"}, "Requester Pays", "Payer=BucketOwner"},
 
 	// What the store enforces.
 	{"the signed length is not held to", takes(func(r request, code string) bool {
@@ -352,6 +404,14 @@ var brokenAmazons = []broken{
 			return status, body
 		}
 	}, []string{"failure store.bytes"}, "other bytes", "rewrites"},
+	{"a proxy compresses answers", func(d *deployment) {
+		d.mends = func(r request, status int, h http.Header, body []byte) (int, []byte) {
+			if strings.Contains(r.Header.Get("Accept-Encoding"), "br") {
+				h.Set("Content-Encoding", "br")
+			}
+			return status, body
+		}
+	}, []string{"failure store.packed"}, "sizes and ranges no longer fit", "compression off"},
 	{"signed addresses are refused", func(d *deployment) {
 		d.answers = func(r request) *said {
 			if r.URL.Query().Has("X-Amz-Signature") && r.Method == http.MethodPut {
@@ -399,6 +459,14 @@ var brokenAmazons = []broken{
 			return status, body
 		}
 	}, []string{"failure cors.exposed"}, "ETag", `"ETag"`},
+	{"a cache gives answers of another origin", func(d *deployment) {
+		d.mends = func(r request, status int, h http.Header, body []byte) (int, []byte) {
+			if r.Method == http.MethodGet {
+				h.Del("Access-Control-Allow-Origin")
+			}
+			return status, body
+		}
+	}, []string{"failure cors.exposed"}, "may not read the files", "caseload bucket cors apply"},
 	{"the CORS rule lets every origin in", answersTo(func(h http.Header, r request) int {
 		h.Set("Access-Control-Allow-Origin", "*")
 		h.Del("Access-Control-Allow-Credentials")
@@ -558,7 +626,7 @@ func (d *deployment) diagnose(t *testing.T, b broken, removes bool) {
 	if !strings.Contains(f.Got+" "+f.Means, b.says) {
 		t.Errorf("it says %q and %q, not %q", f.Got, f.Means, b.says)
 	}
-	if f.Fix == nil || !strings.Contains(f.Fix.Say+"\n"+f.Fix.Command+"\n"+f.Fix.Document, b.fix) {
+	if f.Fix == nil || !strings.Contains(f.Fix.Say+"\n"+f.Fix.Command+"\n"+f.Fix.Document+"\n"+strings.Join(f.Fix.Needs, "\n"), b.fix) {
 		t.Errorf("the fix is %+v, without %q", f.Fix, b.fix)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -18,12 +19,18 @@ func (t *trials) contact(ctx context.Context) []Finding {
 	}
 	f := Finding{Check: "bucket.contact", Level: Failure, Tried: tried, Got: got.saidWhole()}
 	switch name := "bucket.contact."; {
-	case got.ok():
+	case got.ok() && got.holds("ListBucketResult"):
 		f.Level, f.Got = Fine, got.taken()
+	case got.ok() && got.holds("ListAllMyBucketsResult"):
+		f.Check, f.Got = name+"addressing", "It answered with the list of all buckets ("+got.said()+")."
+		f.Means = "The store does not see the bucket's name in the host: it takes every key for a bucket of its own."
+		f.Fix = &Fix{Say: "Have the bucket named in the path, where Caseload's settings are; or let whoever runs the store tell it its domain (MinIO: MINIO_DOMAIN).", Command: "AWS_S3_ADDRESSING_STYLE=path"}
+	case got.leadsTo() != nil:
+		f = t.ledAway(got, f)
 	case got.err != nil:
 		f.Means = "Nothing answers at the store's address."
 		f.Fix = &Fix{Say: "Look at AWS_S3_ENDPOINT_URL and AWS_S3_REGION_NAME, at the name service and the firewall between this server and the store."}
-	case got.strange:
+	case got.strange || got.ok():
 		f.Check = name + "intercepted"
 		f.Means = "Something between this server and the store answers in its place: a proxy, a virus scanner, or a sign-in page of the network."
 		f.Fix = &Fix{Say: "Whoever runs the network exempts the store's host from inspection; or NO_PROXY names it, or AWS_S3_ENDPOINT_URL is the address of something else."}
@@ -75,6 +82,35 @@ func (t *trials) contact(ctx context.Context) []Finding {
 		return append([]Finding{f}, t.location(ctx)...)
 	}
 	return []Finding{f}
+}
+
+// leadsTo returns where a redirect leads that no store of S3 sends: one without a code and a region. nil: it is none.
+func (a answer) leadsTo() *url.URL {
+	if a.err != nil || a.status/100 != 3 || a.code != "" || a.region != "" {
+		return nil
+	}
+	to, err := url.Parse(a.header.Get("Location"))
+	if err != nil || to.Host == "" {
+		return nil
+	}
+	return to
+}
+
+// ledAway tells an address that wants https from something on the way that sends everybody to a page of its own.
+func (t *trials) ledAway(got answer, f Finding) Finding {
+	to := got.leadsTo()
+	where := to.Scheme + "://" + to.Host
+	f.Got = fmt.Sprintf("%d, which leads to %s.", got.status, where)
+	if at, err := t.o.Store.Service(context.Background()); err == nil && at.Hostname() == to.Hostname() {
+		f.Check = "bucket.contact.redirect"
+		f.Means = "The address only leads on to another; what was signed for the one is not valid at the other, so nothing is followed."
+		f.Fix = &Fix{Say: "Set the address that it leads to where Caseload's settings are.", Command: "AWS_S3_ENDPOINT_URL=" + where}
+		return f
+	}
+	f.Check = "bucket.contact.intercepted"
+	f.Means = "Something between this server and the store sends everybody to a page of its own: a sign-in page of the network, or the address is of something else."
+	f.Fix = &Fix{Say: "Whoever runs the network lets the store's host through; or AWS_S3_ENDPOINT_URL is the address of something else."}
+	return f
 }
 
 // list asks for one key of the trials.
@@ -141,6 +177,9 @@ func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
 		fine := Finding{Check: "bucket.contact", Level: Fine, Tried: f.Tried, Got: "The listing is refused, but other calls are answered: the bucket is there."}
 		return append([]Finding{fine}, t.location(ctx)...)
 	}
+	if found, ok := t.refusedForAReason(ctx, f); ok {
+		return []Finding{found}
+	}
 	said := list.denied()
 	f.Fix = &Fix{
 		Say:      "Whoever manages the credentials attaches this policy to them; if the bucket is not yours, choose another name in AWS_STORAGE_BUCKET_NAME.",
@@ -162,6 +201,26 @@ func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
 		f.Means = "The bucket is there, but it is closed to these credentials and says nothing more: it belongs to another AWS account (names of buckets are shared by all the world), or no policy is attached to them."
 	}
 	return []Finding{f}
+}
+
+// refusedForAReason tries what makes a store refuse everything although the rights are there: a proxy that takes the
+// signature's header away, and a bucket whose owner wants others to pay for their requests
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html).
+func (t *trials) refusedForAReason(ctx context.Context, f Finding) (Finding, bool) {
+	query := "list-type=2&max-keys=1&prefix=" + trialPrefix
+	if got := t.send(ctx, ask{as: asLink, method: http.MethodGet, query: query}); got.ok() {
+		f.Check = "bucket.contact.authorization"
+		f.Means = "The same request is taken when it is signed in its address: something on the way takes the Authorization header away."
+		f.Fix = &Fix{Say: "Whoever runs the proxy or CDN before the store has it pass the Authorization header on (CloudFront: an origin request policy, or none before the store); or AWS_S3_ENDPOINT_URL is the store's own address."}
+		return f, true
+	}
+	if got := t.send(ctx, ask{as: asServer, method: http.MethodGet, query: query, header: map[string]string{"X-Amz-Request-Payer": "requester"}}); got.ok() {
+		f.Check = "bucket.access.payer"
+		f.Means = "The bucket is another account's, and its owner wants whoever asks to pay (Requester Pays): requests that do not agree to it are refused, and browsers' links cannot agree."
+		f.Fix = &Fix{Say: "Use a bucket of your own, or its owner switches Requester Pays off.", Command: "aws s3api put-bucket-request-payment --bucket " + t.o.Store.Bucket() + " --request-payment-configuration Payer=BucketOwner"}
+		return f, true
+	}
+	return f, false
 }
 
 // location compares the bucket's own word on where it lies with what is signed for.

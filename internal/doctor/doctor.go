@@ -73,17 +73,19 @@ type Fix struct {
 	Say      string                          // what to do and who does it, one sentence
 	Command  string                          // ready to paste, or ""
 	Document string                          // JSON ready to paste, or ""
+	Needs    []string                        // the rights that it takes, by name; empty when none, or they are in Say
 	Apply    func(ctx context.Context) error // does it, for --fix, after asking; nil when a person must
 }
 
 // MarshalJSON tells besides the texts whether `caseload doctor --fix` can do it.
 func (f Fix) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		Say      string `json:"say"`
-		Command  string `json:"command,omitempty"`
-		Document string `json:"document,omitempty"`
-		CanApply bool   `json:"can_apply"`
-	}{f.Say, f.Command, f.Document, f.Apply != nil})
+		Say      string   `json:"say"`
+		Command  string   `json:"command,omitempty"`
+		Document string   `json:"document,omitempty"`
+		Needs    []string `json:"needs,omitempty"`
+		CanApply bool     `json:"can_apply"`
+	}{f.Say, f.Command, f.Document, f.Needs, f.Apply != nil})
 }
 
 // Guard is one line of the table of what the store enforces by itself: "refuses a PUT of another length than was signed".

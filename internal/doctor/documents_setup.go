@@ -9,6 +9,18 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
+// settingActions are the rights by which each setting is read and set.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+var settingActions = map[caseload.BucketSetting]struct{ get, put string }{
+	caseload.BucketPublicAccess: {"s3:GetBucketPublicAccessBlock", "s3:PutBucketPublicAccessBlock"},
+	caseload.BucketOwnership:    {"s3:GetBucketOwnershipControls", "s3:PutBucketOwnershipControls"},
+	caseload.BucketEncryption:   {"s3:GetEncryptionConfiguration", "s3:PutEncryptionConfiguration"},
+	caseload.BucketVersioning:   {"s3:GetBucketVersioning", "s3:PutBucketVersioning"},
+	caseload.BucketPolicy:       {"s3:GetBucketPolicy", "s3:PutBucketPolicy"},
+	caseload.BucketLifecycle:    {"s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"},
+	caseload.BucketCORS:         {"s3:GetBucketCORS", "s3:PutBucketCORS"},
+}
+
 // BucketStore is what setting up a bucket asks of its store. A setting is nil when it is not set; an error wraps
 // errors.ErrUnsupported when the store has no such setting, and is Forbidden when these credentials may not do it.
 type BucketStore interface {

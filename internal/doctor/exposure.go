@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -86,7 +84,7 @@ func (t *trials) setting(ctx context.Context, check string, which caseload.Bucke
 	case errors.Is(err, errors.ErrUnsupported):
 		f.Got, f.Means = "The store has no such setting: "+what+".", t.o.Bucket.Instead(t.kind, which)
 	case caseload.KindOf(err) == caseload.Forbidden:
-		t.unseen = append(t.unseen, what)
+		t.unseen = append(t.unseen, what+" ("+settingActions[which].get+")")
 		return nil, nil
 	default:
 		f.Level, f.Got = Warning, errorText(err)
@@ -180,6 +178,7 @@ func (t *trials) publicPolicy(ctx context.Context) *Finding {
 		Say:      "Whoever may set the bucket up takes the statements with Principal * and Effect Allow out of its policy; this is all that it needs to say.",
 		Command:  "caseload bucket create",
 		Document: string(t.o.Bucket.TLSOnly().JSON()),
+		Needs:    []string{settingActions[caseload.BucketPolicy].put},
 	}
 	return f
 }
@@ -250,54 +249,4 @@ func (t *trials) ownership(ctx context.Context) *Finding {
 	f.Fix = t.setUp(caseload.BucketOwnership, "Whoever may set the bucket up switches ACLs off.", "aws s3api put-bucket-ownership-controls --bucket "+t.o.Store.Bucket()+
 		" --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'", Ownership())
 	return f
-}
-
-// noDocument is neither JSON nor XML: no store can set anything by it.
-var noDocument = []byte("caseload doctor tries whether this would be looked at at all")
-
-// wide tries rights that the server does not need and that could do harm in a thief's hands. Nothing is tried that a store
-// could carry out: what is sent to be set is no document at all. Deleting the bucket is never tried; some stores empty it
-// first.
-func (t *trials) wide(ctx context.Context) []Finding {
-	f := Finding{Check: "store.wide", Level: Fine, Tried: "Trying rights that the server does not need: to change the bucket's policy and lifecycle, to see other buckets.", Got: "All were refused, as they must be."}
-	var held []string
-	for _, each := range []struct{ action, query string }{{"s3:PutBucketPolicy", "policy"}, {"s3:PutLifecycleConfiguration", "lifecycle"}} {
-		sum := md5.Sum(noDocument) // S3 wants it with these calls; it protects nothing here
-		got := t.send(ctx, ask{as: asServer, method: http.MethodPut, query: each.query, body: noDocument, header: map[string]string{
-			"Content-Type": opaque, "Content-Md5": base64.StdEncoding.EncodeToString(sum[:]),
-		}})
-		if got.ok() || strings.HasPrefix(got.code, "Malformed") {
-			held = append(held, each.action)
-		}
-	}
-	if others := t.otherBuckets(ctx); others {
-		held = append(held, "s3:ListAllMyBuckets")
-	}
-	if len(held) == 0 {
-		return []Finding{f}
-	}
-	f.Level, f.Got = Warning, "Allowed: "+strings.Join(held, ", ")+"."
-	f.Means = "The server's credentials may do more than Caseload needs: whoever steals them could open the bucket, or have it emptied, and not only read it."
-	f.Fix = &Fix{
-		Say:      "Whoever manages the credentials replaces their policy by this one, or makes a user of its own for Caseload; the administrator's credentials stay with the administrator.",
-		Command:  "caseload bucket policy print --principal server",
-		Document: t.serverPolicy(""),
-	}
-	return []Finding{f}
-}
-
-// otherBuckets tells whether the credentials see buckets besides ours.
-func (t *trials) otherBuckets(ctx context.Context) bool {
-	address, err := t.o.Store.Service(ctx)
-	if err != nil {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
-	if err != nil || t.o.Store.Sign(ctx, r) != nil {
-		return false
-	}
-	got := t.do(r)
-	return got.ok() && strings.Count(string(got.body), "<Bucket>") > 1
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -44,7 +45,7 @@ func (t *trials) signed(ctx context.Context) []Finding {
 		change(&a)
 		return a
 	}
-	found := []Finding{f}
+	found := append([]Finding{f}, t.large(ctx)...)
 	for _, each := range []trial{
 		{
 			"length", "signed length", "Sending one byte more than was signed.",
@@ -79,6 +80,34 @@ func (t *trials) signed(ctx context.Context) []Finding {
 }
 
 const opaque = "application/octet-stream"
+
+// largeBody is more than proxies let through that were not told to (nginx: 1 MiB), and less than the smallest part.
+const largeBody = 2 << 20 // bytes
+
+// large sends what is as large as proxies before a store often refuse. Before AWS's own stands none.
+// https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size
+func (t *trials) large(ctx context.Context) []Finding {
+	if t.o.AWS || t.o.Embedded {
+		return nil
+	}
+	body := bytes.Repeat([]byte{0x2a}, largeBody)
+	got := t.send(ctx, ask{as: asBrowser, method: http.MethodPut, key: t.key("large"), body: body, header: putHeader(body)})
+	f := Finding{Check: "store.large", Level: Fine, Tried: "Sending 2 MiB by a signed address, as a part of a large file is sent.", Got: got.taken()}
+	switch {
+	case got.ok():
+	case got.isFull():
+		f = full(got, f.Tried)
+	case got.status == http.StatusRequestEntityTooLarge:
+		f.Level, f.Got = Failure, got.said()
+		f.Means = "A proxy before the store takes no bodies of that size: no part of a large file gets through."
+		f.Fix = &Fix{Say: "Whoever runs the proxy lets bodies of any size through and does not buffer them (nginx: client_max_body_size 0 and proxy_request_buffering off; Caddy: no request_body max_size)."}
+	default:
+		f.Level, f.Got = Failure, got.saidWhole()
+		f.Means = "Small objects are taken by signed addresses, larger ones are not: no part of a large file gets through."
+		f.Fix = &Fix{Say: "Look at what stands between: a proxy's limits of size and time, a virus scanner, a slow line."}
+	}
+	return []Finding{f}
+}
 
 func flipped(body []byte) []byte {
 	other := append([]byte{}, body...)
@@ -131,7 +160,21 @@ func (t *trials) reads(ctx context.Context, key caseload.ObjectKey) []Finding {
 		Failure,
 		"The store ignores If-Match: a file exchanged behind our back would be read as the verified one.",
 	})
-	return []Finding{ranged, pinned}
+	return append([]Finding{ranged, pinned}, t.packed(ctx, key)...)
+}
+
+// packed reads as browsers do, which take compressed answers: one that was compressed on the way has another size than
+// the file, and ranges of it mean nothing.
+func (t *trials) packed(ctx context.Context, key caseload.ObjectKey) []Finding {
+	got := t.send(ctx, ask{as: asBrowser, method: http.MethodGet, key: key, sent: http.Header{"Accept-Encoding": {"gzip, br"}}})
+	if encoding := got.header.Get("Content-Encoding"); got.ok() && encoding != "" {
+		return []Finding{{
+			Check: "store.packed", Level: Failure, Tried: "Reading an object as browsers do, which take compressed answers too.", Got: "It came with Content-Encoding: " + encoding + ".",
+			Means: "Something between compresses what the store answers: sizes and ranges no longer fit, and downloads break off or cannot be resumed.",
+			Fix:   &Fix{Say: "Whoever runs the proxy or CDN before the store switches compression off for it (nginx: gzip off; CloudFront: Compress objects automatically: no)."},
+		}}
+	}
+	return nil
 }
 
 // form tries the posting of a form, as stock Uppy sends single files.

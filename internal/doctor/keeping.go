@@ -155,6 +155,7 @@ func (t *trials) expiryRule(f Finding, rules []lifecycleRule) Finding {
 				Say:      "Whoever may set the bucket up takes the rule away, today; Caseload deletes what is to be deleted (`caseload cleanup`). This is all that the bucket needs.",
 				Command:  "caseload bucket lifecycle print",
 				Document: string(t.o.Bucket.Lifecycle()),
+				Needs:    []string{settingActions[caseload.BucketLifecycle].put},
 			}
 			return f
 		}
@@ -178,7 +179,7 @@ func (t *trials) archiveRule(f Finding, rules []lifecycleRule) Finding {
 			if (to.StorageClass == "GLACIER" || to.StorageClass == "DEEP_ARCHIVE") && r.meets() {
 				f.Level, f.Got = Warning, fmt.Sprintf("The rule %q moves objects to %s %s.", r.ID, to.StorageClass, when(to.Days, to.Date))
 				f.Means = "Files in there cannot be read or downloaded until somebody restores them by hand, which takes hours."
-				f.Fix = &Fix{Say: "Whoever may set the bucket up uses GLACIER_IR or STANDARD_IA instead, which are read at once, or takes the rule away."}
+				f.Fix = &Fix{Say: "Whoever may set the bucket up uses GLACIER_IR or STANDARD_IA instead, which are read at once, or takes the rule away.", Needs: []string{settingActions[caseload.BucketLifecycle].put}}
 				return f
 			}
 		}

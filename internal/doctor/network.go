@@ -21,6 +21,7 @@ import (
 type NetworkOptions struct {
 	Address *url.URL                                        // of the bucket or the store, as this server reaches it
 	Public  *url.URL                                        // the same as browsers reach it; nil: Address
+	Bucket  string                                          // its name, which may stand before the store's host; "": it does not
 	Proxy   func(*http.Request) (*url.URL, error)           // nil: none; else as http.ProxyFromEnvironment
 	Roots   *x509.CertPool                                  // nil: those of the machine
 	Lookup  func(context.Context, string) ([]string, error) // nil: the machine's name service
@@ -121,6 +122,12 @@ func (n *network) dns(ctx context.Context) []Finding {
 	case errors.As(err, &unknown) && unknown.IsNotFound, err == nil:
 		f.Level, f.Got, f.Means = Failure, "There is no such name.", "The host is misspelt, or this machine's name service does not know it."
 		f.Fix = &Fix{Say: "Mend " + n.settings() + "; in a container or private network, look at its name service.", Command: "getent hosts " + host}
+		if store, found := strings.CutPrefix(host, n.o.Bucket+"."); found && n.o.Bucket != "" && !OfAWS(n.o.Address) {
+			if known, err := n.o.Lookup(ctx, store); err == nil && len(known) > 0 {
+				f.Check, f.Means = "network.dns.addressing", "The store's own name has an address, the bucket's name before it has none: the store is not set up for buckets in host names."
+				f.Fix = &Fix{Say: "Have the bucket named in the path, where Caseload's settings are; or whoever runs the name service makes *." + store + " lead to the store.", Command: "AWS_S3_ADDRESSING_STYLE=path"}
+			}
+		}
 	default:
 		f.Level, f.Got, f.Means = Failure, "The name service does not answer.", "This machine finds no host by name."
 		f.Fix = &Fix{Say: "Mend the name service of this machine (/etc/resolv.conf) or the firewall before it.", Command: "getent hosts " + host}
@@ -303,7 +310,12 @@ func judgeAnswer(f Finding, response *http.Response, body []byte) Finding {
 	start := strings.ToLower(string(bytes.TrimSpace(body)))
 	html := strings.Contains(kind, "html") || strings.HasPrefix(start, "<!doctype") || strings.HasPrefix(start, "<html")
 	xml := strings.HasPrefix(start, "<?xml") || strings.HasPrefix(start, "<error") || strings.HasPrefix(start, "<list")
+	to, toErr := url.Parse(response.Header.Get("Location"))
 	switch {
+	case response.StatusCode/100 == 3 && toErr == nil && response.Request != nil && to.Host != "" && to.Hostname() == response.Request.URL.Hostname():
+		f.Check += ".redirect"
+		f.Level, f.Got, f.Means = Failure, status+", which leads to "+to.Scheme+"://"+to.Host+".", "The address only leads on to another; what was signed for the one is not valid at the other, so nothing is followed."
+		f.Fix = &Fix{Say: "Set the address that it leads to where Caseload's settings are.", Command: "AWS_S3_ENDPOINT_URL=" + to.Scheme + "://" + to.Host}
 	case response.StatusCode == http.StatusProxyAuthRequired:
 		f.Check += ".proxy"
 		f.Level, f.Got, f.Means = Failure, status+": the proxy wants a sign-in.", "Nothing reaches the store."

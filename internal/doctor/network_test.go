@@ -119,6 +119,15 @@ func TestWhatIsWrongOnTheWayToTheStoreIsNamed(t *testing.T) {
 	ending, endingRoots := overTLS(t, storeLike, "localhost", now.Add(-48*time.Hour), now.Add(24*time.Hour))
 	htmlProxy, htmlRoots := overTLS(t, page, "localhost", now.Add(-time.Hour), soon)
 	noName := func(context.Context, string) ([]string, error) { return nil, &net.DNSError{IsNotFound: true} }
+	storeOnly := func(_ context.Context, host string) ([]string, error) {
+		if host == "s3.clinic.example" {
+			return []string{"192.0.2.1"}, nil
+		}
+		return nil, &net.DNSError{IsNotFound: true}
+	}
+	toHTTPS := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://"+r.Host+r.URL.Path, http.StatusPermanentRedirect)
+	}
 	noService := func(context.Context, string) ([]string, error) { return nil, &net.DNSError{IsTimeout: true} }
 	proxied := func(u *url.URL) func(*http.Request) (*url.URL, error) {
 		return func(*http.Request) (*url.URL, error) { return u, nil }
@@ -135,6 +144,8 @@ func TestWhatIsWrongOnTheWayToTheStoreIsNamed(t *testing.T) {
 	}{
 		"no such name":             {NetworkOptions{Address: parsedURL("https://s3.nowhere.example"), Lookup: noName}, []string{"network.dns failure"}, "AWS_S3_ENDPOINT_URL"},
 		"no such name at AWS":      {NetworkOptions{Address: parsedURL("https://b.s3.ap-northest-2.amazonaws.com"), Lookup: noName}, []string{"network.dns failure"}, "AWS_S3_REGION_NAME"},
+		"no name for the bucket":   {NetworkOptions{Address: parsedURL("https://cases.s3.clinic.example"), Bucket: "cases", Lookup: storeOnly}, []string{"network.dns.addressing failure"}, "AWS_S3_ADDRESSING_STYLE=path"},
+		"it leads to https":        {NetworkOptions{Address: serve(toHTTPS)}, []string{"network.answer.redirect failure"}, "AWS_S3_ENDPOINT_URL=https://127.0.0.1"},
 		"no name service":          {NetworkOptions{Address: parsedURL("https://s3.nowhere.example"), Lookup: noService}, []string{"network.dns failure"}, "resolv.conf"},
 		"nothing listens":          {NetworkOptions{Address: nobody}, []string{"network.tcp failure"}, "refused"},
 		"an unknown authority":     {NetworkOptions{Address: secure}, []string{"network.tls.authority failure"}, "Clinic Firewall"},

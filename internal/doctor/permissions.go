@@ -43,11 +43,20 @@ func (t *trials) permission(p Permission, got answer, tried string) Finding {
 		return t.keyDenied(said, got, tried)
 	case strings.HasPrefix(got.code, "KMS."):
 		return t.keyUnusable(got, tried)
+	case got.isFull():
+		return full(got, tried)
+	case got.isLocked():
+		return locked(got, tried)
 	case got.absent():
 		f.Level, f.Got, f.Means = Note, "The store does not have this call ("+got.said()+").", "What it is for cannot be done there."
 		return f
 	}
 	f.Level, f.Got = Failure, got.saidWhole()
+	if got.strange {
+		f.Means = "Something between this server and the store answers this call in its place."
+		f.Fix = &Fix{Say: "Whoever runs the proxy, CDN or virus scanner before the store has it pass every method on unchanged (GET, HEAD, PUT, POST, DELETE); or AWS_S3_ENDPOINT_URL is the store's own address."}
+		return f
+	}
 	if !got.isDenied() {
 		f.Means = "The call failed, but not for a missing permission."
 		f.Fix = &Fix{Say: "Look up the code in the store's documentation, then run this again."}
@@ -63,6 +72,9 @@ func (t *trials) permission(p Permission, got answer, tried string) Finding {
 	if said.by != "" {
 		f.Means = fmt.Sprintf("An explicit deny in a %s forbids %s, which Caseload needs %s; no other policy can outdo it.", said.by, p.Action, p.Why)
 		f.Fix.Say = "Whoever manages the " + said.by + " takes the Deny of " + p.Action + " out, or excepts these credentials from it."
+		if p.Action == "s3:PutObject" {
+			f.Fix.Say += " Often it asks for a header that Caseload does not send, such as a customer's key (SSE-C) or a storage class."
+		}
 		f.Fix.Command, f.Fix.Document = "", ""
 	} else if said.missing != "" && said.missing != "identity-based policy" {
 		f.Means = fmt.Sprintf("%s, which Caseload needs %s, is not allowed by the %s.", p.Action, p.Why, said.missing)
@@ -128,7 +140,19 @@ func (t *trials) keyUnusable(got answer, tried string) Finding {
 
 // permissions tries each permission of the server by the call that takes it.
 func (t *trials) permissions(ctx context.Context) []Finding {
-	return append(append(t.looking(ctx), t.objects(ctx)...), t.uploads(ctx)...)
+	found := append(append(t.looking(ctx), t.objects(ctx)...), t.uploads(ctx)...)
+	if t.versioned || t.o.Bucket.Versioned {
+		found = append(found, t.versionsSeen(ctx)...)
+	}
+	return found
+}
+
+// versionsSeen tries what accounting for the versions of a bucket takes.
+func (t *trials) versionsSeen(ctx context.Context) []Finding {
+	return []Finding{
+		t.permission(PermissionNamed("s3:GetBucketVersioning"), t.send(ctx, ask{as: asServer, method: http.MethodGet, query: "versioning"}), "Asking whether the bucket keeps versions."),
+		t.permission(PermissionNamed("s3:ListBucketVersions"), t.send(ctx, ask{as: asServer, method: http.MethodGet, query: "versions&max-keys=1&prefix=" + trialPrefix}), "Listing the versions that the bucket keeps."),
+	}
 }
 
 // looking tries the permissions to look at the bucket.
@@ -143,7 +167,7 @@ func (t *trials) looking(ctx context.Context) []Finding {
 func (t *trials) objects(ctx context.Context) []Finding {
 	key := t.key("object")
 	put := t.send(ctx, ask{as: asServer, method: http.MethodPut, key: key, body: trialBody, header: putHeader(trialBody)})
-	found := t.unknownHeaders(ctx, key, put)
+	found := append(t.unknownHeaders(ctx, key, put), t.encryptionHeader(ctx, put)...)
 	if len(found) == 0 {
 		found = append(found, t.permission(PermissionNamed("s3:PutObject"), put, "Putting a small object."))
 	}
@@ -179,6 +203,59 @@ func (t *trials) unknownHeaders(ctx context.Context, key caseload.ObjectKey, put
 		}
 	}
 	return nil
+}
+
+// encryptionHeader looks whether a refused object is taken when it names its encryption: many buckets have a policy of the
+// time before default encryption, which wants the header (https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-s3-encryption.html).
+func (t *trials) encryptionHeader(ctx context.Context, put answer) []Finding {
+	if !put.isDenied() {
+		return nil
+	}
+	for _, algorithm := range []string{"AES256", "aws:kms"} {
+		header := putHeader(trialBody)
+		header["X-Amz-Server-Side-Encryption"] = algorithm
+		if got := t.send(ctx, ask{as: asServer, method: http.MethodPut, key: t.key("encrypted"), body: trialBody, header: header}); got.ok() {
+			return []Finding{{
+				Check: "store.encryption-header", Level: Failure, Tried: "Putting a small object, and again with the header x-amz-server-side-encryption.", Got: put.saidWhole(),
+				Means: "The bucket's policy refuses what does not say with every request how it is encrypted (" + algorithm + "). Default encryption makes that needless, and browsers' requests do not say it.",
+				Fix: &Fix{
+					Say:     "Whoever may set the bucket up takes the Deny with the condition s3:x-amz-server-side-encryption out of its policy, and sees that default encryption is set: then everything is encrypted, said or not.",
+					Command: "aws s3api get-bucket-policy --bucket " + t.o.Store.Bucket() + " --query Policy --output text",
+					Needs:   []string{settingActions[caseload.BucketPolicy].put, settingActions[caseload.BucketEncryption].put},
+				},
+			}}
+		}
+	}
+	return nil
+}
+
+// isFull tells a store without room from one that refuses.
+func (a answer) isFull() bool {
+	return a.err == nil && (a.status == http.StatusInsufficientStorage ||
+		slices.Contains([]string{"XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage"}, a.code))
+}
+
+func full(got answer, tried string) Finding {
+	return Finding{
+		Check: "store.full", Level: Failure, Tried: tried, Got: got.saidWhole(),
+		Means: "The store has no room left, or the bucket's quota is used up: nothing can be stored. What is there is not in danger.",
+		Fix:   &Fix{Say: "Whoever runs the store gives it more room or raises the bucket's quota; `caseload cleanup` erases what is past its window."},
+	}
+}
+
+// isLocked tells an object that may not be deleted yet from a right that lacks.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+func (a answer) isLocked() bool {
+	text := strings.ToLower(a.message)
+	return a.err == nil && a.status/100 == 4 && (a.code == "ObjectLocked" || strings.Contains(text, "object lock") || strings.Contains(text, "worm protected") || strings.Contains(text, "object is locked"))
+}
+
+func locked(got answer, tried string) Finding {
+	return Finding{
+		Check: "store.lock", Level: Warning, Tried: tried, Got: got.saidWhole(),
+		Means: "The bucket's Object Lock keeps every object until its time is over: what people delete, and what expires, cannot be erased before, and is billed until then.",
+		Fix:   &Fix{Say: "If the law wants files kept, nothing is to be mended. Else whoever may set the bucket up takes the default retention away, or Caseload gets a bucket without Object Lock.", Needs: []string{"s3:PutBucketObjectLockConfiguration"}},
+	}
 }
 
 func untried(name, first string) Finding {

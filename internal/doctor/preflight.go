@@ -167,6 +167,14 @@ func (t *trials) exposed(ctx context.Context, origin string, needed []string) Fi
 		f.Level, f.Got = Failure, "Hidden from the page: "+strings.Join(hidden, ", ")+"."
 		f.Means = fmt.Sprintf("Pages may not read %s of the store's answers: stock Uppy cannot complete an upload in parts without ETag.", strings.Join(hidden, ", "))
 		f.Fix = t.corsFix()
+		return f
+	}
+	read := t.send(ctx, ask{as: asBrowser, method: http.MethodGet, key: t.key("exposed"), origin: origin})
+	if read.ok() && !read.letsRead(origin) { // a preflight may say more than the answer itself
+		f.Tried = "Reading an object by a signed link from a page of " + origin + "."
+		f.Level, f.Got = Failure, "The answer does not name the page's origin (Access-Control-Allow-Origin)."
+		f.Means = "Pages may not read the files that signed links lead to: previews and viewers stay empty."
+		f.Fix = t.corsFix()
 	}
 	return f
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/netip"
@@ -201,9 +202,12 @@ func (j *judgement) customDomain() {
 		j.say(Failure, "custom_domain", names, "AWS_S3_CUSTOM_DOMAIN is set without AWS_CLOUDFRONT_KEY_ID and AWS_CLOUDFRONT_KEY_FILE.",
 			"A link signed for S3 is not valid at another host, so downloads through the domain must be signed with a CloudFront key pair.",
 			"Set both AWS_CLOUDFRONT_KEY_ID and AWS_CLOUDFRONT_KEY_FILE, or leave AWS_S3_CUSTOM_DOMAIN empty.")
-	} else if _, err := os.Stat(s.CloudFrontKeyFile); err != nil {
+	} else if key, err := os.ReadFile(s.CloudFrontKeyFile); err != nil {
 		j.say(Failure, "custom_domain", names, "AWS_CLOUDFRONT_KEY_FILE names a file that cannot be read: "+plainCause(err)+".",
 			"Downloads through the custom domain cannot be signed.", "Put the key pair's private key (PEM) there, readable for the user who runs Caseload.")
+	} else if block, _ := pem.Decode(key); block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY") || strings.HasPrefix(block.Type, "ENCRYPTED") {
+		j.say(Failure, "custom_domain", names, "AWS_CLOUDFRONT_KEY_FILE names a file that holds no private key in PEM.",
+			"Downloads through the custom domain cannot be signed.", "Put the key pair's private key there, without a passphrase (-----BEGIN PRIVATE KEY-----), not the public one, which CloudFront has.")
 	}
 }
 

@@ -20,6 +20,9 @@ func (j *judgement) bucket() {
 	case strings.Contains(s.Bucket, "/") || strings.Contains(s.Bucket, ":"):
 		j.say(Failure, "bucket", names, "AWS_STORAGE_BUCKET_NAME is an address, an ARN or holds a folder.", "Only the name itself can be signed for.",
 			"Set AWS_STORAGE_BUCKET_NAME to the name alone: no s3://, no arn:aws:s3:::, nothing after a slash.")
+	case strings.HasSuffix(s.Bucket, "--x-s3"):
+		j.say(Failure, "bucket", names, "AWS_STORAGE_BUCKET_NAME is a directory bucket (S3 Express).", "Such buckets keep no versions, take other signatures and lie in one zone alone.",
+			"Set AWS_STORAGE_BUCKET_NAME to a general purpose bucket; `caseload bucket create` makes one.")
 	case !bucketName(s.Bucket) && s.Endpoint == nil:
 		j.say(Failure, "bucket", names, "AWS_STORAGE_BUCKET_NAME is no name that S3 takes.", "Such a bucket cannot exist.",
 			"Bucket names have 3 to 63 lower-case letters, digits, hyphens and dots; copy the name from the console.")
@@ -124,7 +127,31 @@ func (j *judgement) endpoints() {
 			j.say(Failure, "endpoint", []string{name, "AWS_STORAGE_BUCKET_NAME"}, name+" begins with the bucket's name.",
 				"The bucket would be named twice, and keys would lie in the wrong place.", "Set "+name+"="+u.Scheme+"://"+strings.TrimPrefix(u.Host, first+".")+".")
 		}
+		j.endpointOfAWS(name, u)
 		j.plainHTTP(name, u)
+	}
+}
+
+// What the hosts of AWS say of themselves: https://docs.aws.amazon.com/general/latest/gr/s3.html
+var (
+	websiteHost  = regexp.MustCompile(`(^|\.)s3-website[.-]`)
+	regionOfHost = regexp.MustCompile(`(?:^|\.)s3(?:-fips)?(?:\.dualstack)?[.-]([a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2})\.amazonaws\.com(?:\.cn)?$`)
+)
+
+// endpointOfAWS looks at an address of AWS that was set by hand, which no deployment at AWS needs.
+func (j *judgement) endpointOfAWS(name string, u *url.URL) {
+	s, host := j.settings, u.Hostname()
+	if !OfAWS(u) {
+		return
+	}
+	region := regionOfHost.FindStringSubmatch(host)
+	switch {
+	case strings.Contains(host, "s3-accelerate"):
+		j.say(Failure, "endpoint", []string{name}, name+" is the address of Transfer Acceleration.", "It takes no calls about the bucket itself, and none with the bucket in the path.", "Leave "+name+" empty: AWS's own address follows from AWS_S3_REGION_NAME.")
+	case websiteHost.MatchString(host):
+		j.say(Failure, "endpoint", []string{name}, name+" is the address of a website in S3.", "Such addresses give pages to everybody; they take no uploads and know no signatures.", "Leave "+name+" empty: AWS's own address follows from AWS_S3_REGION_NAME.")
+	case region != nil && s.Region != "" && region[1] != s.Region:
+		j.say(Failure, "endpoint", []string{name, "AWS_S3_REGION_NAME"}, name+" lies in "+region[1]+", and AWS_S3_REGION_NAME is "+s.Region+".", "Requests are signed for one region and sent to another, which refuses them.", "Leave "+name+" empty, or set AWS_S3_REGION_NAME="+region[1]+".")
 	}
 }
 

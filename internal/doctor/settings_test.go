@@ -107,12 +107,21 @@ func TestWrongSettingsAreNamedWithTheirFix(t *testing.T) {
 		"a temporary key alone":     {func(s *Settings) { s.AccessKey = "ASIAIOSFODNN7EXAMPLE" }, "config.credentials", Failure, "AWS_SESSION_TOKEN"},
 		"a token of another key":    {func(s *Settings) { s.SessionToken = "t" }, "config.credentials", Failure, "another key"},
 		"a secret cut off":          {func(s *Settings) { s.SecretKey = s.SecretKey[1:] }, "config.credentials", Warning, "39 characters"},
+		"a directory bucket":        {func(s *Settings) { s.Bucket = "cases--apne2-az1--x-s3" }, "config.bucket", Failure, "S3 Express"},
+		"Transfer Acceleration":     {func(s *Settings) { s.Endpoint = parsedURL("https://s3-accelerate.amazonaws.com") }, "config.endpoint", Failure, "Leave AWS_S3_ENDPOINT_URL empty"},
+		"a website's address":       {func(s *Settings) { s.Endpoint = parsedURL("https://s3-website.ap-northeast-2.amazonaws.com") }, "config.endpoint", Failure, "take no uploads"},
+		"another region's address": {
+			func(s *Settings) { s.Endpoint = parsedURL("https://s3.dualstack.eu-west-1.amazonaws.com") }, "config.endpoint", Failure, "AWS_S3_REGION_NAME=eu-west-1",
+		},
 		"a custom domain, no keys":  {func(s *Settings) { s.CustomDomain = "cdn.example" }, "config.custom_domain", Failure, "AWS_CLOUDFRONT_KEY_ID"},
 		"a custom domain of S3":     {func(s *Settings) { s.CustomDomain = "hanbit-cases.s3.amazonaws.com" }, "config.custom_domain", Failure, "Leave AWS_S3_CUSTOM_DOMAIN empty"},
 		"a custom domain with path": {func(s *Settings) { s.CustomDomain = "https://cdn.example/files" }, "config.custom_domain", Failure, "no host name"},
 		"its key file is missing": {func(s *Settings) {
 			s.CustomDomain, s.CloudFrontKeyID, s.CloudFrontKeyFile = "c.example", "K", "/nowhere/key.pem"
 		}, "config.custom_domain", Failure, "no such file"},
+		"its key file holds something else": {func(s *Settings) {
+			s.CustomDomain, s.CloudFrontKeyID, s.CloudFrontKeyFile = "c.example", "K", key
+		}, "config.custom_domain", Failure, "no private key"},
 		"keys without their domain":  {func(s *Settings) { s.CloudFrontKeyID, s.CloudFrontKeyFile = "K", key }, "config.custom_domain", Warning, "AWS_S3_CUSTOM_DOMAIN"},
 		"http origins":               {func(s *Settings) { s.CORSOrigins = []string{"http://app.example"} }, "config.cors_origins", Warning, "http://app.example"},
 		"no public address":          {func(s *Settings) { s.PublicURL = nil }, "config.public_url", Note, "--origin"},

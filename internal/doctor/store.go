@@ -73,7 +73,7 @@ func StoreChecks(o StoreOptions) []Check {
 	t := &trials{o: o, run: trialPrefix + strings.ToLower(rand.Text()[:12]) + "-", denied: map[string]bool{}}
 	reached := []string{"bucket.contact", "bucket.exists", "bucket.region", "bucket.access", "bucket.owner"}
 	after := func(names ...string) []string { return append(names, reached...) }
-	writes := after("store.permission.s3:PutObject", "store.permission.kms:GenerateDataKey", "store.key")
+	writes := after("store.permission.s3:PutObject", "store.permission.kms:GenerateDataKey", "store.key", "store.encryption-header", "store.full")
 	whole := append(after("store.permission.s3:GetObject", "store.permission.s3:DeleteObject", "store.permission.kms:Decrypt"), writes...)
 	parts := append(after("store.permission.s3:ListMultipartUploadParts", "store.permission.s3:AbortMultipartUpload"), whole...)
 	own := !o.Embedded // in the embedded store nobody but us has an account, a policy or a setting
@@ -129,7 +129,7 @@ func (t *trials) public(ctx context.Context) []Finding {
 		t.inside = true
 		f.Level, f.Means = Note, "From this server that address does not answer, so the server's own was tried instead; the page Doctor tries it from a browser."
 	case got.strange:
-		f.Level, f.Means = Failure, "At the address that browsers use something else answers in the store's place."
+		f.Level, f.Got, f.Means = Failure, got.saidWhole(), "At the address that browsers use something else answers in the store's place."
 		f.Fix = &Fix{Say: "Look at AWS_S3_PUBLIC_ENDPOINT_URL; a proxy before the store must pass every request on unchanged."}
 	case got.code == "SignatureDoesNotMatch":
 		f.Level, f.Got = Failure, got.saidWhole()
@@ -155,7 +155,8 @@ func (t *trials) setUp(which caseload.BucketSetting, say, command string, docume
 	if knownToLack(t.kind, which) {
 		return &Fix{Say: t.o.Bucket.Instead(t.kind, which)}
 	}
-	return &Fix{Say: say, Command: command, Document: string(document), Apply: t.apply(which)}
+	rights := settingActions[which]
+	return &Fix{Say: say, Command: command, Document: string(document), Apply: t.apply(which), Needs: []string{rights.get, rights.put}}
 }
 
 // apply sets one setting as setting up does: what is there and not ours stays.

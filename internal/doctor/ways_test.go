@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -102,7 +103,7 @@ func TestTheAddressOfBrowsersIsTried(t *testing.T) {
 // What --fix can do it does, and the next look finds nothing; without the rights it says so and changes nothing.
 func TestFixesAreCarriedOut(t *testing.T) {
 	server := s3test.StartWithUsers(t, 0)
-	begin := func(t *testing.T, bucket string, may bool) *deployment {
+	begin := func(t *testing.T, bucket string) *deployment {
 		d := newDeployment(t, server, bucket)
 		d.may(false)
 		for _, setting := range []string{"publicAccessBlock", "ownershipControls", "encryption"} {
@@ -110,40 +111,40 @@ func TestFixesAreCarriedOut(t *testing.T) {
 		}
 		d.settings["lifecycle"] = lifecycleOf(`<Rule><ID>theirs</ID><Status>Enabled</Status><Filter><Prefix>logs/</Prefix></Filter><Expiration><Days>3</Days></Expiration></Rule>`)
 		must(t, d.root.SetSetting(t.Context(), caseload.BucketCORS, []byte(`{"CORSRules":[]}`)))
-		if may {
-			d.may(true)
-			for _, tooWide := range []string{"s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"} {
-				defer delete(d.allowed, tooWide)
-			}
-		}
 		return d
 	}
 	broke := []string{"warning bucket.encryption", "warning bucket.abort-rule", "failure cors.origin", "warning exposure.block", "warning exposure.acl"}
 	t.Run("with the rights", func(t *testing.T) {
-		d := begin(t, "fixed", true)
+		d := begin(t, "fixed")
 		r := run(t, d.o)
 		if found := wrongs(r); !slices.Equal(found, broke) {
 			t.Fatalf("found %q", found)
 		}
-		d.allowed["s3:PutLifecycleConfiguration"] = true
+		before := maps.Clone(d.allowed)
 		for _, f := range r.Findings {
 			if f.Fix != nil && f.Fix.Apply != nil {
+				for _, right := range f.Fix.Needs { // with exactly these it is done
+					d.allowed[right] = true
+				}
 				must(t, f.Fix.Apply(t.Context()))
+				must(t, f.Fix.Apply(t.Context())) // again is no harm
+				d.allowed = maps.Clone(before)
 			}
 		}
-		delete(d.allowed, "s3:PutLifecycleConfiguration")
 		d.diagnose(t, broken{}, true)
 		if !strings.Contains(d.settings["lifecycle"], "theirs") {
 			t.Error("a rule of somebody else's was taken away: " + d.settings["lifecycle"])
 		}
 	})
 	t.Run("without the rights", func(t *testing.T) {
-		d := begin(t, "not-fixed", false)
+		d := begin(t, "not-fixed")
 		before := d.settings["lifecycle"]
 		for _, f := range run(t, d.o).Findings {
 			if f.Fix != nil && f.Fix.Apply != nil {
 				if err := f.Fix.Apply(t.Context()); caseload.KindOf(err) != caseload.Forbidden {
 					t.Errorf("%s: %v, want Forbidden", f.Check, err)
+				} else if !slices.ContainsFunc(f.Fix.Needs, func(right string) bool { return strings.Contains(err.Error(), right) }) {
+					t.Errorf("%s needs %q, and is refused with: %v", f.Check, f.Fix.Needs, err)
 				}
 				if f.Fix.Document == "" || f.Fix.Command == "" {
 					t.Errorf("%s gives nothing to hand on", f.Check)

@@ -45,6 +45,7 @@ type findingRow struct {
 type fixRow struct {
 	Say               saying
 	Command, Document string
+	Needs             []string
 }
 
 // saying is a sentence of the doctor in the reader's language where the catalogue has it; Lang names the language else.
@@ -138,7 +139,7 @@ func (l locale) findingRow(f doctor.Finding) findingRow {
 		row.Said, row.Tried = row.Tried, saying{}
 	}
 	if f.Fix != nil {
-		row.Fix = &fixRow{l.saying(f.Fix.Say), f.Fix.Command, f.Fix.Document}
+		row.Fix = &fixRow{l.saying(f.Fix.Say), f.Fix.Command, f.Fix.Document, f.Fix.Needs}
 	}
 	return row
 }
