@@ -125,7 +125,7 @@ const (
 // decode returns the text of b, a value of the representation t, and how far it is to be trusted. Bytes above 127 that
 // the declaration does not explain are read as UTF-8 where they are that, else as the set the object's names point to,
 // else as Latin-1. A byte without any meaning becomes U+FFFD.
-func (c *charset) decode(b []byte, t trait) (string, reading) {
+func (c *charset) decode(b []byte, t *trait) (string, reading) {
 	if plainASCII(b) {
 		return string(b), ""
 	}
@@ -136,7 +136,7 @@ func (c *charset) decode(b []byte, t trait) (string, reading) {
 }
 
 // doubt is what decode says of b, without making the text.
-func (c *charset) doubt(b []byte, t trait) reading {
+func (c *charset) doubt(b []byte, t *trait) reading {
 	if plainASCII(b) {
 		return ""
 	}
@@ -144,7 +144,7 @@ func (c *charset) doubt(b []byte, t trait) reading {
 }
 
 // write appends the text of b to out, which may be nil.
-func (c *charset) write(out *strings.Builder, b []byte, t trait) reading {
+func (c *charset) write(out *strings.Builder, b []byte, t *trait) reading {
 	switch {
 	case c.whole != nil:
 		if encoded(out, b, c.whole) {

@@ -52,22 +52,16 @@ type Instance struct {
 // groups (PS3.3 C.7.6.16.2). Numbers that contradict the pixel data found are added to the warnings.
 func Describe(h *Header) Instance {
 	in := Instance{
-		PatientName: h.String(TagPatientName), Name: h.PersonName(TagPatientName), PatientID: h.String(TagPatientID),
-		PatientBirthDate: h.String(TagPatientBirthDate), PatientSex: h.String(TagPatientSex),
-		StudyInstanceUID: h.String(TagStudyInstanceUID), SeriesInstanceUID: h.String(TagSeriesInstanceUID),
-		SOPInstanceUID: h.String(TagSOPInstanceUID), SOPClassUID: h.String(TagSOPClassUID),
-		StudyDate: h.String(TagStudyDate), StudyTime: h.String(TagStudyTime),
-		StudyDescription: h.String(TagStudyDescription), AccessionNumber: h.String(TagAccessionNumber),
-		SeriesDescription: h.String(TagSeriesDescription), SeriesNumber: h.String(TagSeriesNumber),
-		Modality: h.String(TagModality), Manufacturer: h.String(TagManufacturer),
-		ModelName: h.String(TagManufacturerModelName), TransferSyntax: h.TransferSyntax,
+		TransferSyntax: h.TransferSyntax,
 		InstanceNumber: h.count(TagInstanceNumber), Rows: h.count(TagRows), Columns: h.count(TagColumns),
 		Frames: h.count(TagNumberOfFrames), BitsAllocated: h.count(TagBitsAllocated),
 		BitsStored: h.count(TagBitsStored), SamplesPerPixel: h.count(TagSamplesPerPixel),
-		Photometric: h.String(TagPhotometricInterpretation), CharacterSets: h.Strings(TagSpecificCharacterSet),
-		Position: exactly(3, h.Floats(TagImagePositionPatient)), Orientation: cosines(h.Floats(TagImageOrientationPatient)),
+		CharacterSets: h.Strings(TagSpecificCharacterSet),
+		Position:      exactly(3, h.Floats(TagImagePositionPatient)), Orientation: cosines(h.Floats(TagImageOrientationPatient)),
 		PixelSpacing: exactly(2, h.Floats(TagPixelSpacing)), Pixel: h.Pixel,
 	}
+	in.texts(h)
+	in.Name = nameOf(in.PatientName)
 	dated := in.datesPlain()
 	in.SliceThickness = h.millimetres(TagSliceThickness)
 	in.SpacingBetweenSlices = h.millimetres(TagSpacingBetweenSlices)
@@ -81,6 +75,39 @@ func Describe(h *Header) Instance {
 	}
 	in.Warnings = append(append(h.Warnings[:len(h.Warnings):len(h.Warnings)], dated...), in.check(h)...)
 	return in
+}
+
+// texts fills in what is text. Those of usual length, a UID's at most (PS3.5 6.2), lie in one piece of memory.
+func (in *Instance) texts(h *Header) {
+	const usual = 64
+	fields := [...]struct {
+		tag  Tag
+		text *string
+	}{
+		{TagPatientName, &in.PatientName}, {TagPatientID, &in.PatientID}, {TagPatientBirthDate, &in.PatientBirthDate},
+		{TagPatientSex, &in.PatientSex}, {TagStudyInstanceUID, &in.StudyInstanceUID}, {TagSeriesInstanceUID, &in.SeriesInstanceUID},
+		{TagSOPInstanceUID, &in.SOPInstanceUID}, {TagSOPClassUID, &in.SOPClassUID}, {TagStudyDate, &in.StudyDate},
+		{TagStudyTime, &in.StudyTime}, {TagStudyDescription, &in.StudyDescription}, {TagAccessionNumber, &in.AccessionNumber},
+		{TagSeriesDescription, &in.SeriesDescription}, {TagSeriesNumber, &in.SeriesNumber}, {TagModality, &in.Modality},
+		{TagManufacturer, &in.Manufacturer}, {TagManufacturerModelName, &in.ModelName}, {TagPhotometricInterpretation, &in.Photometric},
+	}
+	var ends [len(fields)]int
+	all := make([]byte, 0, len(fields)*usual)
+	for i, field := range fields {
+		if plain, ok := h.Find(field.tag).plainText(); ok && len(plain) <= usual {
+			all = append(all, plain...)
+		} else {
+			*field.text = h.String(field.tag)
+		}
+		ends[i] = len(all)
+	}
+	shared, from := string(all), 0
+	for i, field := range fields {
+		if from < ends[i] {
+			*field.text = shared[from:ends[i]]
+		}
+		from = ends[i]
+	}
 }
 
 // datesPlain brings dates and times to today's form and warns of those that are none.

@@ -21,24 +21,24 @@ func explicitHead(b []byte, e encoding) (elementHead, bool) {
 		if !capital(b[4]) || !capital(b[5]) {
 			return head, false
 		}
-		t = trait{vr: VRUnknown, long: true}
+		t = ofUnknown
 	}
 	head.vr, head.known = t.vr, known
 	if !t.long {
-		head.length = int64(e.order().Uint16(b[6:]))
+		head.length = int64(e.uint16(b[6:]))
 		return head, true
 	}
 	if len(b) < longestHead {
 		return head, false
 	}
 	head.size = longestHead
-	head.length = claimedLength(e.order().Uint32(b[8:]))
+	head.length = claimedLength(e.uint32(b[8:]))
 	return head, true
 }
 
 // implicitHead reads an element with implicit VR (PS3.5 7.1.3); its VR comes from the dictionary.
 func implicitHead(b []byte, e encoding) elementHead {
-	head := elementHead{tag: e.tag(b), vr: VRUnknown, size: 8, length: claimedLength(e.order().Uint32(b[4:]))}
+	head := elementHead{tag: e.tag(b), vr: VRUnknown, size: 8, length: claimedLength(e.uint32(b[4:]))}
 	if entry, ok := LookUp(head.tag); ok {
 		head.vr, head.known = entry.VR, true
 	}
@@ -90,9 +90,9 @@ func decodeExplicit(b []byte, e encoding, room int64) (elementHead, Code, bool) 
 	even := implicit.length == Undefined || implicit.length&1 == 0
 	implicitSense := even && implicit.fits(room) && (implicit.known || implicit.tag.Private())
 	switch {
-	case isVR && explicit.known && explicit.size == longestHead && b[6]|b[7] != 0 && 8+int64(e.order().Uint16(b[6:])) <= room:
+	case isVR && explicit.known && explicit.size == longestHead && b[6]|b[7] != 0 && 8+int64(e.uint16(b[6:])) <= room:
 		// A representation with a 32-bit length, written with a 16-bit one where the two reserved bytes belong.
-		explicit.size, explicit.length = 8, int64(e.order().Uint16(b[6:]))
+		explicit.size, explicit.length = 8, int64(e.uint16(b[6:]))
 		return explicit, WarnBadVR, true
 	case isVR && explicit.known:
 		entry, standard := LookUp(explicit.tag)
@@ -106,7 +106,7 @@ func decodeExplicit(b []byte, e encoding, room int64) (elementHead, Code, bool) 
 		return implicit, WarnMixedVR, true
 	}
 	// A VR of two wrong bytes before a 16-bit length, as some converters wrote them.
-	short := elementHead{tag: explicit.tag, vr: VRUnknown, size: 8, explicit: true, length: int64(e.order().Uint16(b[6:]))}
+	short := elementHead{tag: explicit.tag, vr: VRUnknown, size: 8, explicit: true, length: int64(e.uint16(b[6:]))}
 	if entry, ok := LookUp(short.tag); ok && !traitOf(entry.VR).long {
 		short.vr = entry.VR
 	}

@@ -58,7 +58,7 @@ func (f *fragments) extent(i int) Extent {
 // walkFragments follows the items from the Basic Offset Table's item at offset to the sequence delimiter, reading only
 // their heads. What cannot be followed ends the walk with a warning.
 func walkFragments(ctx context.Context, r io.ReaderAt, offset, size int64, tag Tag) (fragments, error) {
-	w := newWindow(r, size, fragmentWindow, size+fragmentWindow)
+	w := new(window).reset(r, size, fragmentWindow, size+fragmentWindow)
 	f := fragments{end: offset}
 	warn := func(code Code, at int64, text string) {
 		f.warnings = append(f.warnings, Warning{code, tag, at, text})
@@ -78,7 +78,7 @@ func walkFragments(ctx context.Context, r io.ReaderAt, offset, size int64, tag T
 			warn(WarnTruncated, f.end, "the object ends before the fragments of its pixel data are closed")
 			return f, nil
 		}
-		length := claimedLength(explicitLE.order().Uint32(b[4:]))
+		length := claimedLength(explicitLE.uint32(b[4:]))
 		switch itemTag := explicitLE.tag(b); {
 		case itemTag == tagSequenceDelimitation:
 			f.closed = true

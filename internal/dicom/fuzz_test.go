@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -123,7 +124,7 @@ func FuzzCharset(f *testing.F) {
 
 // FuzzNumbers gives dates, times, ages and numbers in text.
 func FuzzNumbers(f *testing.F) {
-	for _, s := range []string{"20240229", "2024.02.29", "10:15:30.5", "235960", "034Y", "-1.5e3", "+040", "1e999", "0x1p4", "1_000", "NaN", " 7 ", "\\", "9223372036854775807"} {
+	for _, s := range []string{"20240229", "2024.02.29", "-0", "+.5", "1.", ".", "0.1234567890123", "123456789012345", "1234567890123456", "0.000000000000001", "-45.123", "10:15:30.5", "235960", "034Y", "-1.5e3", "+040", "1e999", "0x1p4", "1_000", "NaN", " 7 ", "\\", "9223372036854775807"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -147,6 +148,12 @@ func FuzzNumbers(f *testing.F) {
 			if n, ok := e.Int(); ok && float64(n) != floats[0] {
 				t.Errorf("%s %q: %d is not %v", vr, s, n, floats[0])
 			}
+		}
+		first, _, _ := strings.Cut(s, `\`)
+		want, err := strconv.ParseFloat(strings.TrimSpace(strings.Trim(strings.TrimRight(first, " \x00"), " ")), 64)
+		finite := err == nil && !math.IsNaN(want) && !math.IsInf(want, 0)
+		if floats := (&dicom.Element{VR: "DS", Value: []byte(first)}).Floats(); finite != (len(floats) == 1) || finite && math.Float64bits(floats[0]) != math.Float64bits(want) {
+			t.Errorf("%q is %v, want %v (%v)", first, floats, want, err)
 		}
 	})
 }

@@ -1,10 +1,8 @@
 package dicom
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // ErrNotDICOM says that the bytes are no DICOM object: no "DICM" and no data set that could stand without it.
@@ -74,11 +72,11 @@ type Header struct {
 // Element is one data element (PS3.5 7.1).
 type Element struct {
 	Tag       Tag
+	BigEndian bool   // byte order of a binary value
 	VR        VR     // as written; from the dictionary when the file leaves it out; UN when nobody knows
 	Offset    int64  // of the value; in a deflated data set, within the inflated bytes
 	Length    int64  // of the value in bytes as claimed; Undefined when delimited
 	Value     []byte // raw; nil when empty, longer than Options.MaxValue or out of budget
-	BigEndian bool   // byte order of a binary value
 	Items     []Item // of a sequence
 }
 
@@ -193,11 +191,18 @@ func (h *Header) Find(tag Tag) *Element {
 		}
 		return nil
 	}
-	i, found := slices.BinarySearchFunc(h.Elements, tag, func(e Element, t Tag) int { return cmp.Compare(e.Tag, t) })
-	if !found {
+	low, high := 0, len(h.Elements)
+	for low < high { // by hand: slices.BinarySearchFunc copies an element at each step
+		if middle := int(uint(low+high) >> 1); h.Elements[middle].Tag < tag {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low == len(h.Elements) || h.Elements[low].Tag != tag {
 		return nil
 	}
-	return &h.Elements[i]
+	return &h.Elements[low]
 }
 
 // look sees whether the elements ascend, as they should, and makes an index of those that do not.
@@ -209,12 +214,12 @@ func (h *Header) look() {
 			break
 		}
 	}
-	for i, e := range h.Elements {
+	for i := range h.Elements {
 		if h.index == nil {
 			break
 		}
-		if _, twice := h.index[e.Tag]; !twice {
-			h.index[e.Tag] = i
+		if _, twice := h.index[h.Elements[i].Tag]; !twice {
+			h.index[h.Elements[i].Tag] = i
 		}
 	}
 }

@@ -145,7 +145,7 @@ func halfWidthKatakana(char []byte) (rune, bool) {
 // extended reads text with code extensions (ISO 2022, PS3.5 6.1.2.5) and appends it to out, which may be nil. G0 holds the
 // set of the bytes below 0x80, G1 of those above; escapes change one of them, and control characters and delimiters bring
 // the first back (PS3.5 6.1.2.5.3). It reports whether every byte had a meaning in a set that was declared.
-func (c *charset) extended(out *strings.Builder, b []byte, t trait) (certain bool) {
+func (c *charset) extended(out *strings.Builder, b []byte, t *trait) (certain bool) {
 	certain = true
 	g0, g1 := ascii, c.initial
 	for len(b) > 0 {
@@ -206,7 +206,7 @@ func (s codeSet) next(b []byte) (r rune, n int, ok bool) {
 }
 
 // resets reports whether the byte ends the reach of an escape: the delimiters of values and of name components.
-func resets(c byte, t trait) bool {
+func resets(c byte, t *trait) bool {
 	return c == '\\' && !t.single || (c == '^' || c == '=') && t.vr == VRPersonName
 }
 

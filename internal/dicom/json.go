@@ -171,7 +171,7 @@ func (j *jsonWriter) value(e *Element, names *charset, path []string) bool {
 }
 
 // isBinary reports whether a value of the representation is a run of bytes to DICOM JSON (PS3.18 table F.2.3-1).
-func isBinary(t trait) bool { return t.vr == VRUnknown || isOther(t.vr) }
+func isBinary(t *trait) bool { return t.vr == VRUnknown || isOther(t.vr) }
 
 func (j *jsonWriter) bulk(e *Element, path []string) bool {
 	if j.opt.BulkDataURI == nil {
@@ -206,7 +206,7 @@ func (j *jsonWriter) sequence(e *Element, names *charset, path []string) {
 }
 
 // text writes the values of a character string; none when all are empty.
-func (j *jsonWriter) text(e *Element, t trait, names *charset) {
+func (j *jsonWriter) text(e *Element, t *trait, names *charset) {
 	text := string(e.Value)
 	if t.charset {
 		text, _ = names.decode(e.Value, t)
@@ -259,7 +259,7 @@ func (j *jsonWriter) name(value string) {
 }
 
 // numbers writes the values of a binary representation; tags as strings (PS3.18 table F.2.3-1).
-func (j *jsonWriter) numbers(e *Element, t trait) {
+func (j *jsonWriter) numbers(e *Element, t *trait) {
 	order := encoding{bigEndian: e.BigEndian}.order()
 	open := `,"Value":[`
 	for b := e.Value; len(b) >= t.numberLength(); b = b[t.numberLength():] {
@@ -279,7 +279,7 @@ func (j *jsonWriter) numbers(e *Element, t trait) {
 	}
 }
 
-func notFinite(b []byte, t trait, order binary.ByteOrder) bool {
+func notFinite(b []byte, t *trait, order binary.ByteOrder) bool {
 	switch t.vr {
 	case VRFloat32:
 		return order.Uint32(b)&0x7F800000 == 0x7F800000
@@ -290,7 +290,7 @@ func notFinite(b []byte, t trait, order binary.ByteOrder) bool {
 }
 
 // littleEndian returns the value with its words in the order InlineBinary wants (PS3.18 F.2.7).
-func littleEndian(e *Element, t trait) []byte {
+func littleEndian(e *Element, t *trait) []byte {
 	if !e.BigEndian || t.width < 2 {
 		return e.Value
 	}

@@ -119,7 +119,7 @@ func (l lister) text(e *Element, vr VR, names *charset) (string, bool) {
 }
 
 // trimEach removes the padding of every value.
-func trimEach(text string, t trait) string {
+func trimEach(text string, t *trait) string {
 	if t.single || !strings.Contains(text, `\`) {
 		return trimValue(text)
 	}

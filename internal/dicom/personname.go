@@ -20,11 +20,10 @@ func (h *Header) PersonName(tag Tag) PersonName { return nameOf(h.String(tag)) }
 
 // nameOf splits a decoded value into its component groups.
 func nameOf(value string) PersonName {
-	groups := strings.SplitN(value, "=", 4)
-	for len(groups) < 3 {
-		groups = append(groups, "")
-	}
-	return PersonName{trimGroup(groups[0]), trimGroup(groups[1]), trimGroup(groups[2])}
+	alphabetic, rest, _ := strings.Cut(value, "=")
+	ideographic, rest, _ := strings.Cut(rest, "=")
+	phonetic, _, _ := strings.Cut(rest, "=")
+	return PersonName{trimGroup(alphabetic), trimGroup(ideographic), trimGroup(phonetic)}
 }
 
 // trimGroup removes what carries nothing at the end of a component group: spaces and empty components.

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 )
+
+// walkers are those that no Read uses any more. Nothing that Read returns points into one.
+var walkers = sync.Pool{New: func() any { return new(walker) }}
 
 // Read walks the header of the DICOM object in r[0:size) up to the pixel data (PS3.10 7, PS3.5 7). What is damaged or
 // written against the standard ends up in Header.Warnings, never in the error: the header then holds what was readable.
@@ -16,8 +20,9 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Header,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w := &walker{ctx: ctx, opt: opt, h: &Header{}, in: newWindow(r, size, opt.Window, opt.MaxRead)}
+	w := walkers.Get().(*walker)
 	defer w.release()
+	w.ctx, w.opt, w.h, w.in = ctx, opt, &Header{}, w.file.reset(r, size, opt.Window, opt.MaxRead)
 	head, err := w.in.peek(0, min(512, opt.Window))
 	if err != nil {
 		return nil, err
@@ -35,12 +40,22 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Header,
 	return w.finish(err)
 }
 
-// release gives back the windows.
+// release gives the walker back, with the memory that the next one can use again: its stack, room for elements, and the
+// buffers of its windows.
 func (w *walker) release() {
-	w.in.release()
-	if w.outer != nil {
-		w.outer.release()
+	clear(w.stack)
+	next := walker{stack: w.stack[:0], top: w.top}
+	next.file.buf, next.data.buf = keepable(w.file.buf), keepable(w.data.buf)
+	*w = next
+	walkers.Put(w)
+}
+
+// keepable is the buffer of a window of the default length, nil for any other.
+func keepable(buf []byte) []byte {
+	if len(buf) != defaultWindow {
+		return nil
 	}
+	return buf
 }
 
 // preamble notes how the object begins (PS3.10 7.1).
@@ -119,7 +134,7 @@ func (w *walker) inflate(declared encoding) error {
 	w.inflated = newInflater(w.ctx, w.in.r, w.pos, w.in.size, keep, w.opt.MaxInflated)
 	w.h.deflated = deflated{w.pos, w.opt.MaxInflated}
 	w.outer = w.in
-	w.in = newWindow(w.inflated, w.opt.MaxInflated, w.opt.Window, w.opt.MaxRead)
+	w.in = w.data.reset(w.inflated, w.opt.MaxInflated, w.opt.Window, w.opt.MaxRead)
 	w.pos = 0
 	return nil
 }
@@ -138,10 +153,13 @@ func (w *walker) open(declared encoding, group uint16) error {
 	} else if group == metaGroup {
 		e = declared
 	}
-	w.stack = append(w.stack[:0], level{kind: dataSetLevel, enc: e, undefined: true})
-	if group == everyGroup { // the file meta information is there; the data set goes on in the same memory
-		w.stack[0].elements, w.h.Elements = append(make([]Element, 0, usualElements), w.h.Elements...), nil
+	if len(w.stack) == 0 {
+		if w.top == nil {
+			w.top = make([]Element, 0, usualElements)
+		}
+		w.stack = append(w.stack, level{kind: dataSetLevel, elements: w.top, undefined: true})
 	}
+	w.stack[0].enc = e // the data set goes on where the file meta information ended
 	return nil
 }
 
@@ -162,7 +180,8 @@ func (w *walker) finish(err error) (*Header, error) {
 		h.BytesRead = w.outer.bytesRead + w.inflated.source.bytes
 		h.Reads = w.outer.reads + w.inflated.source.reads
 	}
-	h.IsDICOMDIR = h.String(TagMediaStorageSOPClassUID) == "1.2.840.10008.1.3.10" || h.Find(TagDirectoryRecordSequence) != nil
+	class, _ := h.Find(TagMediaStorageSOPClassUID).plainText()
+	h.IsDICOMDIR = string(class) == "1.2.840.10008.1.3.10" || h.Find(TagDirectoryRecordSequence) != nil
 	h.resolveCharset()
 	return h, err
 }

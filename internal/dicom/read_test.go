@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -195,6 +196,26 @@ func TestAHeaderTakesOneReadAndALargeImageNoMore(t *testing.T) {
 	h := read(t, b)
 	if h.Reads != 1 || h.BytesRead > 32<<10 {
 		t.Errorf("%d reads, %d bytes", h.Reads, h.BytesRead)
+	}
+}
+
+// A header longer than the first read fills the rest of the same 32 KiB, and what is read is what stands there.
+func TestALongHeaderIsReadOnInTheSameWindow(t *testing.T) {
+	for _, long := range []int{7 << 10, 8 << 10, 9 << 10, 20 << 10, 40 << 10} {
+		b := dicomtest.CT(dicomtest.CTOptions{Rows: 512, BeforePixels: func(e *dicomtest.Encoder) {
+			for i := range long / 100 {
+				e.Text(0x00291000+uint32(i), "LT", fmt.Sprintf("%092d", i))
+			}
+		}})
+		h := read(t, b)
+		for i := range long / 100 {
+			if got := h.String(dicom.Tag(0x00291000 + i)); got != fmt.Sprintf("%092d", i) {
+				t.Fatalf("%d bytes: value %d is %q", long, i, got)
+			}
+		}
+		if most := int64(32<<10) * int64(1+long>>15); h.Pixel == nil || h.BytesRead > most || h.Reads > 2+long>>15 {
+			t.Errorf("%d bytes: %d read in %d reads", long, h.BytesRead, h.Reads)
+		}
 	}
 }
 

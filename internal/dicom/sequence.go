@@ -14,7 +14,7 @@ func (w *walker) item(b []byte) error {
 			top.enc, tag = other, tagItem
 		}
 	}
-	length := claimedLength(top.enc.order().Uint32(b[4:]))
+	length := claimedLength(top.enc.uint32(b[4:]))
 	switch tag {
 	case tagItem:
 		w.pos += 8
@@ -77,7 +77,7 @@ func (w *walker) delimiter(tag Tag) {
 // fragment steps over one fragment of an encapsulated value outside the pixel data.
 func (w *walker) fragment(b []byte) {
 	top := &w.stack[len(w.stack)-1]
-	length := claimedLength(top.enc.order().Uint32(b[4:]))
+	length := claimedLength(top.enc.uint32(b[4:]))
 	switch tag := top.enc.tag(b); {
 	case tag == tagSequenceDelimitation:
 		w.pos += 8
@@ -116,12 +116,11 @@ func (w *walker) unwind() {
 		w.pop()
 	}
 	if len(w.stack) == 1 {
-		if w.h.Elements == nil {
-			w.h.Elements = w.stack[0].elements
-		} else {
-			w.h.Elements = append(w.h.Elements, w.stack[0].elements...)
+		w.h.Elements = w.stack[0].elements
+		if cap(w.h.Elements) == cap(w.top) { // not grown out of the walker's own room
+			w.h.Elements = slices.Clone(w.h.Elements)
 		}
-		w.stack = w.stack[:0]
+		clear(w.top[:min(len(w.stack[0].elements), cap(w.top))])
 	}
 	w.h.looked = false
 }

@@ -32,9 +32,22 @@ func (e encoding) order() binary.ByteOrder {
 	return binary.LittleEndian
 }
 
-func (e encoding) tag(b []byte) Tag {
-	order := e.order()
-	return MakeTag(order.Uint16(b), order.Uint16(b[2:]))
+func (e encoding) tag(b []byte) Tag { return MakeTag(e.uint16(b), e.uint16(b[2:])) }
+
+// uint16 and uint32 read a number in this byte order, for the walker: calls through order's interface would be a good part of
+// its time.
+func (e encoding) uint16(b []byte) uint16 {
+	if e.bigEndian {
+		return binary.BigEndian.Uint16(b)
+	}
+	return binary.LittleEndian.Uint16(b)
+}
+
+func (e encoding) uint32(b []byte) uint32 {
+	if e.bigEndian {
+		return binary.BigEndian.Uint32(b)
+	}
+	return binary.LittleEndian.Uint32(b)
 }
 
 // Transfer syntax UIDs that decide how the header is read (PS3.5 annex A, PS3.6 table A-1).

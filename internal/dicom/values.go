@@ -12,20 +12,30 @@ import (
 // trimmed. It returns "" when the element is absent, empty or was not kept.
 func (h *Header) String(tag Tag) string {
 	e := h.Find(tag)
-	if e == nil || len(e.Value) == 0 {
-		return ""
-	}
-	if t := traitOf(e.VR); t.text && (!t.charset || plainASCII(e.Value)) {
-		first := e.Value
-		if !t.single {
-			first, _, _ = bytes.Cut(first, []byte{'\\'})
-		}
-		return string(trimBytes(first))
+	if plain, ok := e.plainText(); ok {
+		return string(plain)
 	}
 	if values := e.strings(&h.names); len(values) > 0 {
 		return values[0]
 	}
 	return ""
+}
+
+// plainText returns the first value of the element where its bytes are the text, as they are: part of Value. It returns false
+// where they have to be decoded or printed.
+func (e *Element) plainText() ([]byte, bool) {
+	if e == nil || len(e.Value) == 0 {
+		return nil, true
+	}
+	t := traitOf(e.VR)
+	if !t.text || t.charset && !plainASCII(e.Value) {
+		return nil, false
+	}
+	first := e.Value
+	if end := bytes.IndexByte(first, '\\'); end >= 0 && !t.single {
+		first = first[:end]
+	}
+	return trimBytes(first), true
 }
 
 // Strings returns all values of a top-level element as text, nil when there is none.
@@ -36,7 +46,8 @@ func (h *Header) Int(tag Tag) (int, bool) { return h.Find(tag).Int() }
 
 // Float returns the first value of a top-level element as a number; false when there is none or it is no number.
 func (h *Header) Float(tag Tag) (float64, bool) {
-	if values := h.Floats(tag); len(values) > 0 {
+	var few [fewNumbers]float64
+	if values := h.Find(tag).numbers(few[:0]); len(values) > 0 {
 		return values[0], true
 	}
 	return 0, false
@@ -77,7 +88,7 @@ func (e *Element) strings(names *charset) []string {
 }
 
 // numberLength returns the bytes of one value of a binary VR: of an attribute tag both halves.
-func (t trait) numberLength() int {
+func (t *trait) numberLength() int {
 	if t.vr == VRAttributeTag {
 		return 4
 	}
@@ -86,7 +97,7 @@ func (t trait) numberLength() int {
 
 // appendNumber appends the first number of b, of a binary VR (PS3.5 table 6.2-1), in digits; a tag as eight hex digits. No
 // integer loses digits, and a float is written as short as it can be read back.
-func appendNumber(out, b []byte, t trait, order binary.ByteOrder) []byte {
+func appendNumber(out, b []byte, t *trait, order binary.ByteOrder) []byte {
 	switch t.vr {
 	case VRAttributeTag:
 		return append(out, MakeTag(order.Uint16(b), order.Uint16(b[2:])).Hex()...)
@@ -112,7 +123,15 @@ func appendNumber(out, b []byte, t trait, order binary.ByteOrder) []byte {
 func trimValue(s string) string { return strings.TrimLeft(strings.TrimRight(s, " \x00"), " ") }
 
 // trimBytes does the same to text not yet decoded.
-func trimBytes(b []byte) []byte { return bytes.TrimLeft(bytes.TrimRight(b, " \x00"), " ") }
+func trimBytes(b []byte) []byte {
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == 0) {
+		b = b[:len(b)-1]
+	}
+	for len(b) > 0 && b[0] == ' ' {
+		b = b[1:]
+	}
+	return b
+}
 
 // splitValues splits an undecoded value of plain ASCII text, such as a code string.
 func splitValues(b []byte) []string {
@@ -128,7 +147,8 @@ func splitValues(b []byte) []string {
 
 // Int returns the first value of the element as an integer. An IS or DS with a fraction of zero counts; "1A" does not.
 func (e *Element) Int() (int, bool) {
-	values := e.Floats()
+	var few [fewNumbers]float64
+	values := e.numbers(few[:0])
 	if len(values) == 0 || values[0] != math.Trunc(values[0]) || math.Abs(values[0]) > 1<<53 {
 		return 0, false
 	}
@@ -141,13 +161,35 @@ func (e *Element) Floats() []float64 {
 	if e == nil || len(e.Value) == 0 {
 		return nil
 	}
+	n := 1
 	if t := traitOf(e.VR); t.width > 0 {
-		return binaryFloats(e.Value, t, encoding{bigEndian: e.BigEndian}.order())
+		n = len(e.Value) / t.width
+	} else {
+		n += bytes.Count(e.Value, []byte{'\\'})
 	}
-	out := make([]float64, 0, 1+bytes.Count(e.Value, []byte{'\\'}))
-	for part := range bytes.SplitSeq(e.Value, []byte{'\\'}) {
-		f, err := strconv.ParseFloat(string(bytes.TrimSpace(trimBytes(part))), 64)
-		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+	return e.numbers(make([]float64, 0, n))
+}
+
+// fewNumbers is how many numbers an element has that is asked for one.
+const fewNumbers = 8
+
+// numbers appends the element's values to out; it returns nil when one of them is no finite number.
+func (e *Element) numbers(out []float64) []float64 {
+	if e == nil || len(e.Value) == 0 {
+		return nil
+	}
+	if t := traitOf(e.VR); t.width > 0 {
+		return binaryNumbers(out, e.Value, t, encoding{bigEndian: e.BigEndian}.order())
+	}
+	for rest, more := e.Value, true; more; {
+		part := rest
+		if end := bytes.IndexByte(rest, '\\'); end >= 0 {
+			part, rest = rest[:end], rest[end+1:]
+		} else {
+			more = false
+		}
+		f, ok := number(part)
+		if !ok {
 			return nil
 		}
 		out = append(out, f)
@@ -155,9 +197,53 @@ func (e *Element) Floats() []float64 {
 	return out
 }
 
-// binaryFloats reads the numbers of a binary VR (PS3.5 table 6.2-1).
-func binaryFloats(b []byte, t trait, order binary.ByteOrder) []float64 {
-	out := make([]float64, 0, len(b)/t.width)
+// number reads one value of a DS or IS (PS3.5 6.2) with what pads it; false when it is no finite number.
+func number(b []byte) (float64, bool) {
+	b = bytes.TrimSpace(trimBytes(b))
+	if f, ok := shortNumber(b); ok {
+		return f, true
+	}
+	f, err := strconv.ParseFloat(string(b), 64)
+	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+}
+
+// shortNumber reads a number of at most 15 digits without an exponent, which is nearly every one. Digits and power of ten are
+// exact in a float64, so that their quotient is the nearest one, as ParseFloat has it (W. D. Clinger, "How to read floating
+// point numbers accurately", 1990).
+func shortNumber(b []byte) (float64, bool) {
+	const most = 15
+	digits, fraction, point := 0, 0, false
+	negative := len(b) > 0 && b[0] == '-'
+	if negative || len(b) > 0 && b[0] == '+' {
+		b = b[1:]
+	}
+	var n int64
+	for _, c := range b {
+		switch {
+		case c >= '0' && c <= '9' && digits < most:
+			n = 10*n + int64(c-'0')
+			digits++
+			if point {
+				fraction++
+			}
+		case c == '.' && !point:
+			point = true
+		default:
+			return 0, false
+		}
+	}
+	f := float64(n) / powers[fraction]
+	if negative {
+		f = -f
+	}
+	return f, digits > 0
+}
+
+// powers are those of ten, each exact.
+var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// binaryNumbers appends the numbers of a binary VR (PS3.5 table 6.2-1); it returns nil when one of them is not finite.
+func binaryNumbers(out []float64, b []byte, t *trait, order binary.ByteOrder) []float64 {
 	for ; len(b) >= t.width; b = b[t.width:] {
 		var f float64
 		switch t.vr {

@@ -83,21 +83,24 @@ func table(known map[string]trait) *traitTable {
 	return &t
 }
 
-// find returns the trait of the VR of these two letters.
-func (t *traitTable) find(first, second byte) (trait, bool) {
+// find returns the trait of the VR of these two letters; nobody changes it.
+func (t *traitTable) find(first, second byte) (*trait, bool) {
 	if !capital(first) || !capital(second) {
-		return trait{}, false
+		return nil, false
 	}
-	one := t[26*int(first-'A')+int(second-'A')]
+	one := &t[26*int(first-'A')+int(second-'A')]
 	return one, one.vr != ""
 }
 
-// traitOf returns the trait of a VR; of an unknown one the trait of UN.
-func traitOf(vr VR) trait {
+// ofUnknown is the trait of UN.
+var ofUnknown = &trait{vr: VRUnknown, long: true}
+
+// traitOf returns the trait of a VR; of an unknown one the trait of UN. Nobody changes it.
+func traitOf(vr VR) *trait {
 	if len(vr) == 2 {
 		if t, ok := traits.find(vr[0], vr[1]); ok {
 			return t
 		}
 	}
-	return trait{vr: VRUnknown, long: true}
+	return ofUnknown
 }

@@ -9,13 +9,16 @@ type walker struct {
 	opt Options
 	h   *Header
 
-	in       *window // where the data set comes from
+	in       *window // where the data set comes from: file or data
 	outer    *window // the file's own window, when in is inflated
 	inflated *inflater
+	file     window
+	data     window // of an inflated data set
 
 	pos      int64
 	stack    []level
-	depth    int // open sequences
+	top      []Element // room for the elements of the top level, empty
+	depth    int       // open sequences
 	elements int
 	kept     int64
 	stopped  bool // the walk cannot or need not go on
@@ -51,8 +54,8 @@ const (
 // elementCost is what an element takes in memory besides its value, in bytes, as charged to Options.MaxKept.
 const elementCost = 128
 
-// usualElements is how many top-level elements room is made for at once.
-const usualElements = 64
+// usualElements is how many top-level elements a walker has room for.
+const usualElements = 256
 
 // walk goes on until the object ends, the group ends, or the pixel data are found.
 func (w *walker) walk(group uint16) error {
@@ -95,8 +98,7 @@ func (w *walker) walk(group uint16) error {
 		}
 	}
 	if !w.stopped && group != everyGroup {
-		w.h.Elements = append(w.h.Elements, w.stack[0].elements...)
-		w.stack = w.stack[:0]
+		w.h.Elements = w.stack[0].elements // until the end
 	}
 	return nil
 }

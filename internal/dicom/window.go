@@ -3,11 +3,14 @@ package dicom
 import (
 	"errors"
 	"io"
-	"sync"
 )
 
 // window reads a source through one buffer of fixed size: a header of 2 KB costs one read, a skip costs none. It is the
 // only place of the package that reads.
+//
+// The first read takes only as much as nearly every header needs; what follows right behind it fills the rest of the
+// buffer. A source that is asked over a network fetches more at once by itself (package ingest), so that this costs no
+// request.
 type window struct {
 	r     io.ReaderAt
 	size  int64 // bytes of the source
@@ -15,12 +18,14 @@ type window struct {
 	start int64 // offset of buf[0] in the source
 	n     int   // valid bytes in buf
 
-	pooled *[defaultWindow]byte // what buf is made of, when it comes from buffers
-	spare  []byte               // room for small values, so that not each is an allocation of its own
+	spare []byte // room for small values, so that not each is an allocation of its own
 
 	bytesRead, budget int64
 	reads             int
 }
+
+// firstRead is the length of the first read, in bytes: copying more out of the page cache takes longer than walking it.
+const firstRead = 8 << 10
 
 // errBudget says that the header took more bytes than Options.MaxRead.
 var errBudget = errors.New("dicom: read budget used up")
@@ -29,26 +34,14 @@ var errBudget = errors.New("dicom: read budget used up")
 // that as long as it suffices.
 type readySource interface{ Ready() int64 }
 
-// buffers are windows of the default length that no Read uses any more. Nothing that Read returns points into one.
-var buffers = sync.Pool{New: func() any { return new([defaultWindow]byte) }}
-
-func newWindow(r io.ReaderAt, size int64, length int, budget int64) *window {
-	w := &window{r: r, size: size, budget: budget}
-	if length == defaultWindow {
-		w.pooled = buffers.Get().(*[defaultWindow]byte)
-		w.buf = w.pooled[:]
-	} else {
-		w.buf = make([]byte, length)
+// reset makes the window read r[0:size) in pieces of length bytes; it takes over the buffer it had where that is as long.
+func (w *window) reset(r io.ReaderAt, size int64, length int, budget int64) *window {
+	buf := w.buf
+	if len(buf) != length {
+		buf = make([]byte, length)
 	}
+	*w = window{r: r, size: size, buf: buf, budget: budget}
 	return w
-}
-
-// release gives the buffer back; the window must not be used afterwards.
-func (w *window) release() {
-	if w.pooled != nil {
-		buffers.Put(w.pooled)
-		w.pooled, w.buf = nil, nil
-	}
 }
 
 // peek returns up to n bytes at offset; fewer only at the end of the source. The slice is valid until the next call.
@@ -81,17 +74,27 @@ func (w *window) holds(offset int64, n int) bool {
 	return offset >= w.start && offset+int64(n) <= w.start+int64(w.n)
 }
 
-// fill reads the window anew from offset; need is what must come.
+// fill reads the window anew from offset, or goes on filling it when offset lies in its part that is filled; need is what
+// must come.
 func (w *window) fill(offset int64, need int) error {
-	want := int(min(int64(len(w.buf)), w.size-offset))
+	from := 0
+	if at := offset - w.start; w.n > 0 && at >= 0 && at <= int64(w.n) && at+int64(need) <= int64(len(w.buf)) {
+		from = w.n
+	} else {
+		w.start, w.n = offset, 0
+	}
+	at := w.start + int64(from)
+	want := min(int64(len(w.buf)-from), w.size-at)
+	if w.reads == 0 {
+		want = min(want, max(int64(need), firstRead))
+	}
 	if source, ok := w.r.(readySource); ok {
-		if ready := source.Ready() - offset; ready >= int64(need) && ready < int64(want) {
-			want = int(ready)
+		if ready := source.Ready() - at; ready >= offset+int64(need)-at && ready < want {
+			want = ready
 		}
 	}
-	w.start, w.n = offset, 0
-	n, err := w.readAt(w.buf[:want], offset)
-	w.n = n
+	n, err := w.readAt(w.buf[from:from+int(want)], at)
+	w.n = from + n
 	return err
 }
 
@@ -127,7 +130,7 @@ func (w *window) copyOut(offset int64, n int) ([]byte, error) {
 
 // room returns n bytes to copy a value into. Small ones share a piece of memory.
 func (w *window) room(n int) []byte {
-	const small, piece = 128, 2 << 10
+	const small, piece = 128, 1 << 10
 	if n > small {
 		return make([]byte, n)
 	}
