@@ -9,7 +9,6 @@ export interface Source {
   modified: number; // milliseconds since 1970
   handle?: unknown; // a FileSystemFileHandle where the browser gave one; the engine never looks at it
   crc?: string; // base64 CRC-64/NVME of the whole file, when somebody knows it already
-  fingerprint?: string; // base64 CRC-64/NVME of the first MiB, when somebody has read it already
   again?: boolean; // send it even if the case has received the same bytes
   replaces?: string; // id of the file that this is a new version of
   slice(start: number, end: number): Blob;

@@ -6,7 +6,10 @@ import { whole } from "./resume.js";
 import type { Group, Upload } from "./upload.js";
 import { Turns } from "./wait.js";
 
-/** Files of the first plan of what was added together, so that bytes move soon, and of the others. */
+/**
+ * Files of the first plan of what was added together, so that bytes move soon, and at most of the others: each is twice
+ * the one before, because the next has to be read while this one is sent.
+ */
 const FIRST = 50;
 const LATER = 250;
 /** Bytes at the beginning of a file that tell it from others. */
@@ -31,7 +34,7 @@ interface Chunk {
 export class Planner {
   #waiting = new Map<Group, Upload[]>();
   #known = new Set<Upload>(); // waiting or being planned
-  #begun = new Set<Group>();
+  #next = new WeakMap<Group, number>(); // files of its next plan
   #running = false;
   #reading = new Turns(READ_AT_ONCE);
   #comparing: Promise<void> = Promise.resolve();
@@ -82,8 +85,9 @@ export class Planner {
 
   #take(): Chunk | undefined {
     for (const [group, waiting] of this.#waiting) {
-      const uploads = waiting.splice(0, this.#begun.has(group) ? LATER : FIRST);
-      this.#begun.add(group);
+      const files = this.#next.get(group) ?? FIRST;
+      const uploads = waiting.splice(0, files);
+      this.#next.set(group, Math.min(LATER, 2 * files));
       if (waiting.length === 0) this.#waiting.delete(group);
       return { group, uploads };
     }
@@ -106,21 +110,16 @@ export class Planner {
   async #fingerprint(upload: Upload): Promise<void> {
     if (upload.fingerprint !== "") return;
     const { source } = upload;
-    if (source.fingerprint !== undefined) return this.#knows(upload, source.fingerprint);
     await this.#reading.take();
     try {
       if (!upload.wanted) return;
-      this.#knows(upload, await this.o.checksum(source.slice(0, Math.min(source.size, FINGERPRINT))));
+      upload.fingerprint = await this.o.checksum(source.slice(0, Math.min(source.size, FINGERPRINT)));
+      if (source.size <= FINGERPRINT) upload.crc = upload.fingerprint;
     } catch (error) {
       this.o.onFailed(upload, asFailure(error));
     } finally {
       this.#reading.give();
     }
-  }
-
-  #knows(upload: Upload, fingerprint: string): void {
-    upload.fingerprint = fingerprint;
-    if (upload.source.size <= FINGERPRINT) upload.crc = fingerprint;
   }
 
   /** Asks which received files have the size of one of these, unless it is known. Without an answer nothing is compared. */

@@ -41,7 +41,7 @@ export interface DropOptions {
 }
 
 /** Milliseconds after which sending begins with what has been read, and then goes on as more is. */
-const BEGIN = 1000;
+const BEGIN = 500;
 /** The unit of all files that are neither images nor ZIPs. */
 export const OTHERS = "others";
 export const zipUnit = (index: number): string => `zip ${index}`;
@@ -166,7 +166,6 @@ export class Drop {
       const look = await this.o.reader(source.slice(0, source.size), this.#stop.signal);
       if (file.fate === "large") return;
       file.look = look;
-      if (look.fingerprint !== undefined) source.fingerprint = look.fingerprint;
       file.fate = "ready";
     } catch (error) {
       if (file.fate === "large") return;
@@ -187,7 +186,7 @@ export class Drop {
     while (this.#reading) {
       this.regroup();
       this.#release();
-      await this.o.clock.sleep(BEGIN / 2, this.#done.signal);
+      await this.o.clock.sleep(BEGIN, this.#done.signal);
     }
   }
 

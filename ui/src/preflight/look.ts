@@ -18,7 +18,6 @@ export interface Look extends Found {
   inside?: Found[]; // of a ZIP
   junk: number; // inside a ZIP
   trouble?: Trouble; // why (part of) a ZIP could not be looked into
-  fingerprint?: string; // base64 CRC-64/NVME of the first MiB, if that was read
 }
 
 /** Bytes of a deflated data set that are looked at, before and after inflating. */
@@ -30,9 +29,9 @@ const ENTRY_MOST = 1 << 20;
 /** Milliseconds spent on the heads of one ZIP; then what was seen must do. */
 const PATIENCE = 3000;
 
-/** Rejects when the file cannot be read. known: its first bytes, where somebody has read them: a window at least. */
-export async function look(blob: Blob, signal: AbortSignal, patience = PATIENCE, known?: Uint8Array): Promise<Look> {
-  const first = known ?? new Uint8Array(await blob.slice(0, budget.window).arrayBuffer());
+/** Rejects when the file cannot be read. */
+export async function look(blob: Blob, signal: AbortSignal, patience = PATIENCE): Promise<Look> {
+  const first = new Uint8Array(await blob.slice(0, budget.window).arrayBuffer());
   const kind = kindOf(first, blob.size);
   const found = { name: "", size: blob.size, kind, junk: 0 };
   if (kind === "zip") return { ...found, ...(await lookInside(blob, signal, patience)) };

@@ -277,16 +277,6 @@ test("names are compared as people would", () => {
   assert.equal(isNamed({ name: "^^", ids: [], birthDate: "" }), false);
 });
 
-test("what tells a file from others is handed on: nobody reads it a second time for the plan", async () => {
-  const reader = async (blob: Blob, signal: AbortSignal) => ({ ...(await look(blob, signal)), fingerprint: "AAAA" });
-  const { drop, engine } = desk({ reader });
-  await drop(series(3));
-  assert.deepEqual(
-    engine.sent.map(({ source }) => source.fingerprint),
-    ["AAAA", "AAAA", "AAAA"],
-  );
-});
-
 test("reading does not wait for the limit; what is too large stays behind all the same", async () => {
   let tell = (_: number) => {};
   const limit = () => new Promise<number>((resolve) => (tell = resolve));
