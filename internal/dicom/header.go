@@ -97,9 +97,10 @@ type PixelData struct {
 	BigEndian bool  // 16-bit words of native data are big endian
 	VR        VR
 
-	Encapsulated bool // in fragments (PS3.5 A.4)
-	Truncated    bool // the object ends before the pixel data do
-	Inflated     bool // offsets count inflated bytes: the whole data set is deflated (PS3.5 A.5)
+	Encapsulated bool  // in fragments (PS3.5 A.4)
+	Truncated    bool  // the object ends before the pixel data do
+	Inflated     bool  // offsets count inflated bytes: the whole data set is deflated (PS3.5 A.5)
+	DeflatedAt   int64 // where that stream (RFC 1951) begins in the file
 
 	missing int64 // bytes that native pixel data claim and the object does not hold
 }

@@ -14,6 +14,7 @@ type inflater struct {
 	ctx    context.Context
 	source *countingReader
 	r      io.Reader
+	start  int64 // of the stream in the source
 	limit  int64
 
 	tail []byte // the last inflated bytes
@@ -33,7 +34,7 @@ func newInflater(ctx context.Context, r io.ReaderAt, offset, size int64, keep in
 	}
 	source := &countingReader{r: io.NewSectionReader(r, offset, size-offset)}
 	return &inflater{
-		ctx: ctx, source: source, r: flate.NewReader(bufio.NewReaderSize(source, 32<<10)), keep: keep, limit: limit,
+		ctx: ctx, source: source, r: flate.NewReader(bufio.NewReaderSize(source, 32<<10)), start: offset, keep: keep, limit: limit,
 	}
 }
 

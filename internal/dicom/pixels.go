@@ -4,6 +4,9 @@ package dicom
 func (w *walker) pixels(e Element) error {
 	size := w.in.size
 	p := &PixelData{Tag: e.Tag, Offset: e.Offset, Length: e.Length, VR: e.VR, Inflated: w.inflated != nil}
+	if w.inflated != nil {
+		p.DeflatedAt = w.inflated.start
+	}
 	p.BigEndian = e.BigEndian || w.h.TransferSyntax == GEPrivateBigEndian
 	if w.h.Pixel == nil {
 		w.h.Pixel = p

@@ -2,6 +2,7 @@ package pixels
 
 import (
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
@@ -38,6 +39,18 @@ func nativeOf(samples []uint32, bits int) []byte {
 		}
 	}
 	return b
+}
+
+// rawDeflated compresses without a wrapper (RFC 1951).
+func rawDeflated(b string) []byte {
+	var out bytes.Buffer
+	w, err := flate.NewWriter(&out, flate.BestSpeed)
+	if err != nil {
+		panic(err)
+	}
+	_, _ = io.WriteString(w, b)
+	_ = w.Close()
+	return out.Bytes()
 }
 
 // rleOf writes PS3.5 annex G: runs where they are three long, else literals.

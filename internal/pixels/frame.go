@@ -50,12 +50,21 @@ func cutShort(err error) error {
 // of 0 to 255 for colour. cut tells that the pixels ended too early; rows that are missing are then not visited.
 func (f *Frame) each(r io.Reader, visit func(y int, px []float32)) (cut bool, err error) {
 	limited := &io.LimitedReader{R: r, N: f.Size}
+	if f.Deflated != nil {
+		limited.N = f.Deflated.Size
+	}
 	defer func() {
 		if _, drained := io.Copy(io.Discard, limited); err == nil {
 			err = drained
 		}
 	}()
-	rows, err := f.open(bufio.NewReaderSize(limited, 64<<10))
+	source := io.Reader(bufio.NewReaderSize(limited, 64<<10))
+	if f.Deflated != nil {
+		if source, err = f.Deflated.open(source); err != nil {
+			return false, err
+		}
+	}
+	rows, err := f.open(source)
 	if err != nil {
 		return false, err
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -57,6 +58,20 @@ func FuzzLosslessJPEG(f *testing.F) {
 
 func FuzzRLE(f *testing.F) {
 	fuzzFrame(f, RLE, rleOf(noise(96, 16, 1), 12, 1, 16), rleOf(noise(288, 8, 1), 12, 3, 8))
+}
+
+func FuzzDeflatedFrame(f *testing.F) {
+	f.Add(uint16(9), []byte(rawDeflated(strings.Repeat("headerxx", 30))))
+	f.Add(uint16(60000), []byte{0, 0, 0, 0xFF, 0xFF})
+	f.Fuzz(func(t *testing.T, skip uint16, data []byte) {
+		frame := grey(8, 12, 16, 12)
+		frame.Size, frame.Deflated = 8*12*2, &Deflated{Size: int64(len(data)), Skip: int64(skip)}
+		err := frame.check()
+		if err == nil {
+			_, err = frame.each(bytes.NewReader(data), func(int, []float32) {})
+		}
+		named(t, err)
+	})
 }
 
 // fuzzMesh reads and measures; drawing sees nothing but finite points.

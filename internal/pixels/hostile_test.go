@@ -59,6 +59,20 @@ func hostile() map[string]struct {
 	binary.LittleEndian.PutUint32(outside[8:], 1<<32-16)
 	all["a segment outside of the image"] = file{frame(square, RLE, outside), outside, Damaged}
 
+	packed := func(skip int64, data []byte) file {
+		f := grey(64, 64, 16, 16)
+		f.Size, f.Deflated = 64*64*2, &Deflated{Size: int64(len(data)), Skip: skip}
+		return file{Job{Frame: &f}, data, ""}
+	}
+	put := func(name string, f file, want Code) { f.Want = want; all[name] = f }
+	zeros := rawDeflated(strings.Repeat("\x00", 32<<20+64*64*2))
+	put("deflated file of 32 MB of zeros before the image", packed(32<<20, zeros), "")
+	put("deflated file that is inflated for 2^60 bytes", packed(1<<60, zeros), TooLarge)
+	put("deflated file that ends before the image", packed(33<<20, zeros), Truncated)
+	put("deflated file of nothing but empty blocks", packed(1<<20, bytes.Repeat([]byte{0, 0, 0, 0xFF, 0xFF}, 4<<20)), Truncated)
+	put("deflated file that is none", packed(100, bytes.Repeat([]byte{0xFF}, 1<<20)), Truncated)
+	put("deflated file with its image before its beginning", packed(-1, zeros), BadJob)
+
 	stl := stlOf(cube, "")
 	binary.LittleEndian.PutUint32(stl[80:], 1<<32-1)
 	twice := func(format string, b []byte) (Job, []byte) {

@@ -29,7 +29,7 @@ const (
 // Frame describes one frame by what its header claims (PS3.3 C.7.6.3) and the bytes that follow for it.
 type Frame struct {
 	Coding        Coding `json:"coding"`
-	Size          int64  `json:"size"` // bytes in the stream
+	Size          int64  `json:"size"` // bytes, in the stream unless Deflated is set
 	Rows          int    `json:"rows"`
 	Columns       int    `json:"columns"`
 	Samples       int    `json:"samples"`     // per pixel: 1 or 3
@@ -51,6 +51,8 @@ type Frame struct {
 
 	Palette []byte `json:"palette,omitempty"` // PALETTE COLOR: red, green, blue of each entry, 8 bits each
 	First   int    `json:"first,omitempty"`   // the stored value of the first entry (0028,1101)
+
+	Deflated *Deflated `json:"deflated,omitempty"` // the stream is that of the whole data set; nil: the frame's own
 }
 
 // Volume is a stack of frames of one size, in order along the normal, and how it lies in the patient
@@ -179,6 +181,11 @@ func (f *Frame) check() error {
 		return refuse(Truncated, "The image has no pixel data.")
 	case f.Coding != Native && f.Size > MaxCoded:
 		return refuse(TooLarge, "The compressed image is larger than 64 MB.")
+	}
+	if f.Deflated != nil {
+		if err := f.Deflated.check(f); err != nil {
+			return err
+		}
 	}
 	for _, v := range []float64{f.Slope, f.Intercept, f.Center, f.Width, f.RowSpacing, f.ColumnSpacing} {
 		if math.IsNaN(v) || math.IsInf(v, 0) {

@@ -31,6 +31,7 @@ var codings = map[string]pixels.Coding{
 	dicom.ExplicitVRBigEndian:    pixels.Native,
 	dicom.GEPrivateBigEndian:     pixels.Native,
 	dicom.EncapsulatedUncompress: pixels.Native,
+	dicom.DeflatedExplicitVR:     pixels.Native,
 	"1.2.840.10008.1.2.5":        pixels.RLE,
 	"1.2.840.10008.1.2.4.50":     pixels.Lossy,
 	"1.2.840.10008.1.2.4.51":     pixels.Lossy,
@@ -99,8 +100,8 @@ func (w *work) locate(m caseload.Instance) (*image, error) {
 		return nil, &unreadable{"There are no pixels to show."}
 	case in.Pixel.Tag != dicom.TagPixelData:
 		return nil, &unreadable{"Images of floating-point numbers have no preview."}
-	case in.Pixel.Inflated:
-		return nil, &unreadable{"Images that are compressed as a whole have no preview."}
+	case in.Pixel.Inflated && in.Pixel.Encapsulated:
+		return nil, &unreadable{"Compressed images in a file that is compressed as a whole have no preview."}
 	default:
 		return &image{content: c, Instance: in, frame: frameOf(h, in), pixels: in.Pixel}, nil
 	}
@@ -171,24 +172,61 @@ func paletteOf(h *dicom.Header) (palette []byte, first int) {
 	return palette, first
 }
 
-// place returns where frame n lies: one stretch of native pixels, or the fragments of a compressed frame.
-func (i *image) place(n int) ([]item, error) {
+// located is one frame, described, and the pieces of the file that its bytes lie in.
+type located struct {
+	pixels.Frame
+	image  *image
+	pieces []item
+}
+
+// place finds frame n: one stretch of native pixels, the fragments of a compressed frame, or of a file that is compressed
+// as a whole what has to be inflated for it.
+func (i *image) place(n int) (f located, err error) {
 	if n < 0 || n >= max(i.Frames, 1) {
-		return nil, &unreadable{"The image has fewer frames than it says."}
+		return f, &unreadable{"The image has fewer frames than it says."}
 	}
-	if i.pixels.Encapsulated {
-		return i.fragments(n)
+	f = located{Frame: i.frame, image: i}
+	switch {
+	case i.pixels.Encapsulated:
+		f.pieces, err = i.fragments(n)
+	case i.pixels.Inflated:
+		return i.deflated(f, n)
+	default:
+		var one item
+		one, err = i.native(n, min(i.pixels.Offset+i.pixels.Length, i.size))
+		f.pieces = []item{one}
 	}
+	for _, piece := range f.pieces {
+		f.Size += piece.length
+	}
+	return f, err
+}
+
+// native returns where frame n of uncompressed pixels lies, which end at the given place.
+func (i *image) native(n int, end int64) (item, error) {
 	length, ok := i.FrameBytes()
 	if i.frame.Photometric == "YBR_FULL_422" {
 		length = length / 3 * 2
 	}
 	at := i.pixels.Offset + int64(n)*length
-	if end := min(i.pixels.Offset+i.pixels.Length, i.size); !ok || at >= end {
-		return nil, &unreadable{"The image has no pixels where they should be."}
-	} else {
-		return []item{{at, min(length, end-at)}}, nil
+	if !ok || at >= end {
+		return item{}, &unreadable{"The image has no pixels where they should be."}
 	}
+	return item{at, min(length, end-at)}, nil
+}
+
+// deflated places frame n in a data set that is compressed as a whole (PS3.5 A.5): as much of it as the frame can need, were
+// nothing smaller by compression (RFC 1951 3.2.4: five bytes for each block).
+func (i *image) deflated(f located, n int) (located, error) {
+	one, err := i.native(n, i.pixels.Offset+i.pixels.Length)
+	if err != nil {
+		return f, err
+	}
+	inflated := one.at + one.length
+	whole := item{i.pixels.DeflatedAt, min(i.size-i.pixels.DeflatedAt, inflated+inflated/1000+64<<10)}
+	f.Size, f.pieces = one.length, []item{whole}
+	f.Deflated = &pixels.Deflated{Size: whole.length, Skip: one.at}
+	return f, nil
 }
 
 // mostItems bounds how many fragments are looked at.
@@ -268,20 +306,11 @@ func (i *image) item(at int64) (item, error) {
 	return item{at + 8, min(length, i.size-at-8)}, nil
 }
 
-// describe completes the frame by the size of its pieces.
-func (i *image) describe(pieces []item) pixels.Frame {
-	f := i.frame
-	for _, piece := range pieces {
-		f.Size += piece.length
-	}
-	return f
-}
-
 // write sends the pieces.
-func (i *image) write(to io.Writer, pieces []item) error {
+func (f *located) write(to io.Writer) error {
 	buffer := make([]byte, 256<<10)
-	for _, piece := range pieces {
-		section := io.NewSectionReader(i.content, piece.at, piece.length)
+	for _, piece := range f.pieces {
+		section := io.NewSectionReader(f.image.content, piece.at, piece.length)
 		if _, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{section}, buffer); err != nil {
 			return err
 		}

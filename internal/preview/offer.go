@@ -35,11 +35,10 @@ func (w *work) codedFrame() (caseload.CodedFrame, error) {
 	if !leftToBrowsers[image.TransferSyntax] || !image.pixels.Encapsulated {
 		return caseload.CodedFrame{}, &unreadable{"Images of this transfer syntax have no preview."}
 	}
-	pieces, err := image.place(middle.frame)
+	f, err := image.place(middle.frame)
 	if err != nil {
 		return caseload.CodedFrame{}, err
 	}
-	f := image.describe(pieces)
 	if f.Size > pixels.MaxCoded {
 		return caseload.CodedFrame{}, caseload.Errorf(caseload.TooLarge, "The compressed image is larger than 64 MB.")
 	}
@@ -48,7 +47,7 @@ func (w *work) codedFrame() (caseload.CodedFrame, error) {
 		BitsAllocated: f.BitsAllocated, BitsStored: f.BitsStored, Signed: f.Signed,
 		Slope: f.Slope, Intercept: f.Intercept, Center: f.Center, Width: f.Width,
 		RowSpacing: f.RowSpacing, ColumnSpacing: f.ColumnSpacing, Palette: f.Palette, First: f.First,
-		Size: f.Size, Write: func(to io.Writer) error { return image.write(to, pieces) },
+		Size: f.Size, Write: f.write,
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package preview_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"image/png"
 	"io"
@@ -158,6 +159,36 @@ func ct(n int) (files [][]byte, named []dicomtest.Named) {
 	return files, named
 }
 
+// deflated is a file in explicit little endian as one whose data set is compressed as a whole.
+func deflated(b []byte) []byte {
+	const group = 128 + 4 + 8 // preamble, DICM, and up to the group's length (PS3.10 7.1)
+	at := group + 4 + int(binary.LittleEndian.Uint32(b[group:]))
+	return dicomtest.File(dicomtest.Deflated, dicomtest.CTClass, "1.2.3", b[at:])
+}
+
+// Of a volume in one file that is compressed as a whole the middle image is shown; where the pixels are damaged, why.
+func TestAFileThatIsCompressedAsAWhole(t *testing.T) {
+	multi := dicomtest.CT(dicomtest.CTOptions{Frames: 9, Rows: 32, NoPosition: true, Noise: 5})
+	d := newDesk(deflated(multi)).series(t, false)
+	made := d.draw(t)
+	if made.State != caseload.PreviewMade || len(made.Pictures) != 1 || made.Pictures[0].View != "image" {
+		t.Fatalf("%+v", made)
+	}
+	plain := newDesk(multi).series(t, false)
+	plain.order.Scan.Modality = "OT" // no planes
+	if drawn := plain.draw(t); len(drawn.Pictures) != 1 || drawn.Pictures[0].SHA256 != made.Pictures[0].SHA256 {
+		t.Error("the middle image is another one than that of the same file uncompressed")
+	}
+	d = newDesk(deflated(multi)).series(t, false)
+	broken := d.files["f0"]
+	for i := range broken[len(broken)/3 : len(broken)-100] {
+		broken[len(broken)/3+i] = 0xFF
+	}
+	if made := d.draw(t); made.State != caseload.PreviewNone || made.Reason != "The image ends too early." {
+		t.Errorf("damaged: %+v", made)
+	}
+}
+
 // brightness of the middle of a picture.
 func brightness(t *testing.T, p caseload.Picture, x, y int) int {
 	t.Helper()
@@ -172,6 +203,10 @@ func brightness(t *testing.T, p caseload.Picture, x, y int) int {
 // A series is its middle slice and two planes across it, whatever its slices lie in, and no more is read than they are.
 func TestASeriesHasThreePlanes(t *testing.T) {
 	files, named := ct(21)
+	var whole [][]byte
+	for _, b := range files {
+		whole = append(whole, deflated(b))
+	}
 	multi := dicomtest.CT(dicomtest.CTOptions{Frames: 21, Rows: 64, NoPosition: true})
 	for k := range 21 {
 		for at := len(multi) - (21-k)*64*64*2; at < len(multi)-(20-k)*64*64*2; at += 2 {
@@ -183,6 +218,7 @@ func TestASeriesHasThreePlanes(t *testing.T) {
 		"stored":   newDesk(dicomtest.ZIP(true, named...)).series(t, true),
 		"deflated": newDesk(dicomtest.ZIP(false, named...)).series(t, true),
 		"frames":   newDesk(multi).series(t, false),
+		"whole":    newDesk(whole...).series(t, false),
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := d.draw(t)
@@ -207,7 +243,7 @@ func TestASeriesHasThreePlanes(t *testing.T) {
 			if by["sagittal"].Width == 0 {
 				t.Error("there is no sagittal plane")
 			}
-			if d.read > total+total/2 {
+			if d.read > total+total/2 && name != "whole" { // small files, whose header and pixels come apart
 				t.Errorf("%d bytes were read of %d", d.read, total)
 			}
 		})

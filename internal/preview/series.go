@@ -38,12 +38,11 @@ func (w *work) drawSeries() (caseload.Preview, error) {
 			return made, err
 		}
 	}
-	pieces, err := image.place(middle.frame)
+	frame, err := image.place(middle.frame)
 	if err != nil {
 		return caseload.Preview{}, err
 	}
-	frame := image.describe(pieces)
-	return w.decode(pixels.Job{Frame: &frame}, func(to io.Writer) error { return image.write(to, pieces) })
+	return w.decode(pixels.Job{Frame: &frame.Frame}, frame.write)
 }
 
 // place is one image of the series: a frame of an instance.
@@ -110,12 +109,15 @@ func (w *work) stack() stack {
 
 // volume tells whether planes through the stack show anything: enough grey images behind each other, of a machine that
 // makes volumes, and a known distance. In a ZIP that lies compressed in a ZIP each image would be searched from the
-// beginning; there is one of them.
+// beginning, and so would each frame of one file that is compressed as a whole; there is one of them.
 func (s stack) volume(modality string, i *image) bool {
 	if modality != "CT" && modality != "MR" || len(s.places) == 0 || s.places[0].member.Entry.Within.Size > 0 {
 		return false
 	}
 	oneFile := s.places[0].member.SOPInstanceUID == s.places[len(s.places)-1].member.SOPInstanceUID
+	if oneFile && i.pixels.Inflated {
+		return false
+	}
 	return len(s.places) >= fewestSlices && s.spacing > 0 && (s.sorted || oneFile) && i.frame.Samples == 1 && i.frame.Photometric != "PALETTE COLOR"
 }
 
@@ -155,14 +157,14 @@ func (w *work) drawVolume(s stack, middle *image) (caseload.Preview, error) {
 					return err
 				}
 			}
-			pieces, err := image.place(p.frame)
+			frame, err := image.place(p.frame)
 			if err != nil {
 				return err
 			}
-			if err := pixels.WriteFrame(to, image.describe(pieces)); err != nil {
+			if err := pixels.WriteFrame(to, frame.Frame); err != nil {
 				return err
 			}
-			if err := image.write(to, pieces); err != nil {
+			if err := frame.write(to); err != nil {
 				return err
 			}
 		}
