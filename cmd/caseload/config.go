@@ -272,7 +272,7 @@ var settings = []setting{
 	},
 	{
 		Name: "CASELOAD_CLEANUP_SHARE", Default: "5", Kind: count, Min: 0, Max: 100,
-		Help: "Largest share of an organization's files or bytes, in percent, that goes at once without an administrator typing the number. 100: no limit.",
+		Help: "Largest share of an organization's files or bytes, in percent, that goes at once without an administrator typing the number; up to ten files and cases that people deleted by hand go all the same. 100: no limit.",
 		into: func(c *config) any { return &c.CleanupShare },
 	},
 

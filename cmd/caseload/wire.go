@@ -120,6 +120,7 @@ func (c *config) cleaner(db *store.Store, objects *objectstore.Store, moving *tr
 		Records: db, Objects: objects, Uploads: moving, Policy: cleanup.Policy(c.Cleanup), Now: time.Now, Log: log,
 		Rules: cleanup.Rules{
 			OlderThan: c.CleanupOlderThan, FinishedAfter: c.CleanupFinishedAfter, Share: caseload.Share(c.CleanupShare * 10), AbandonAfter: c.AbandonAfter,
+			TrashWindow: c.limits().TrashWindow,
 		},
 	}
 	moving.Release = s.Release

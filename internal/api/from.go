@@ -23,6 +23,7 @@ func FromCase(c caseload.Case) Case {
 	return Case{
 		ID: string(c.ID), Number: c.Number, Patient: c.Patient, Note: c.Note, CreatedBy: string(c.CreatedBy),
 		CreatedAt: c.CreatedAt.UTC(), ChangedAt: c.ChangedAt.UTC(), Revision: c.Revision,
+		FinishedAt: utc(c.FinishedAt),
 	}
 }
 

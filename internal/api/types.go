@@ -108,6 +108,8 @@ type Case struct {
 	CreatedAt time.Time `json:"created_at"`
 	ChangedAt time.Time `json:"changed_at"`
 	Revision  int64     `json:"revision"`
+	// FinishedAt is when somebody said that the work is finished; absent: it is open.
+	FinishedAt time.Time `json:"finished_at,omitzero"`
 
 	// What everybody must see: another patient than the case's, several patients, one identifier for different images.
 	// Only GET /cases/{case} looks for them; absent elsewhere.

@@ -163,6 +163,8 @@ type CleanupPlan struct {
 	ApprovedAt    time.Time
 	EndedAt       time.Time
 	Doubts        []Doubt
+	UndoneAt      time.Time // a person took it back; zero: nobody did
+	UndoneBy      string
 
 	Items map[ItemKind]map[ItemState]int // counts; read with the list, not kept
 }

@@ -430,11 +430,14 @@ const (
 	FileRestored        Action = "file.restored"     // it came back from the trash
 	FilePurged          Action = "file.purged"       // a person said that its object is to go now
 	CaseRestored        Action = "case.restored"     // it came back with what had gone with it
+	FileReturned        Action = "file.returned"     // it was let go, and taken back into the trash
+	ObjectHidden        Action = "object.hidden"     // it is behind a delete marker: the bucket keeps versions
 	CaseFinished        Action = "case.finished"     // the work on it is done
 	CaseReopened        Action = "case.reopened"     // it is not
 	CleanupPlanned      Action = "cleanup.planned"   // what would go was written down
 	CleanupApproved     Action = "cleanup.approved"  // a person, or the policy, said yes
 	CleanupEnded        Action = "cleanup.ended"     // carried out, refused or dismissed
+	CleanupUndone       Action = "cleanup.undone"    // a person took it back
 	PartsErased         Action = "parts.erased"      // parts that no row knew were thrown away
 	DatabaseAccepted    Action = "database.accepted" // a person said that this is the bucket's database
 )

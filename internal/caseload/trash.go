@@ -14,6 +14,7 @@ type Trashed struct {
 	Until    time.Time // its object is kept at least until then
 	Released bool      // the window is over, or a person said now: it can be erased at any moment from Until on
 	Claimed  bool      // it is being erased: it cannot come back
+	Hidden   bool      // it is behind a delete marker: its window is over, and the bucket still holds its version
 	SameName bool      // the case has a file of this name and folder again
 }
 
@@ -31,6 +32,24 @@ type Trash struct {
 	Files []Trashed     // deleted one by one, the newest first
 	Cases []TrashedCase // the newest first
 	More  bool          // there is more than is told here
+}
+
+// DueTrash is what of an organization's trash is past its window and was not released.
+type DueTrash struct {
+	All   Tally // of it
+	Rules Tally // that part of All which a rule had put there
+	Deeds int   // what people had put there by hand: files and whole cases, each counted once
+	Whole Tally // what the organization has, trash included
+}
+
+// DeedsAtOnce is how many files and cases that people deleted by hand go at once by themselves, however large a part of
+// everything they are: a small clinic's one case is more than any share.
+const DeedsAtOnce = 10
+
+// TooMuch tells whether a person has to say so before it goes: more than most was put there by rules, or more than most in
+// all and more than DeedsAtOnce by hand.
+func (d DueTrash) TooMuch(most Share) bool {
+	return ShareOf(d.Rules, d.Whole) > most || ShareOf(d.All, d.Whole) > most && d.Deeds > DeedsAtOnce
 }
 
 // MayRestore tells whether a user may have back what was deleted of a case that is owner's: administrators everything of

@@ -35,6 +35,7 @@ type Rules struct {
 	FinishedAfter time.Duration  // cases that are finished and unchanged for this long; 0: they stay
 	Share         caseload.Share // of an organization's objects or bytes; more goes only at a person's word
 	AbandonAfter  time.Duration  // an upload can be resumed this long
+	TrashWindow   time.Duration  // what is deleted can be restored this long
 }
 
 // least is the shortest OlderThan: a day, within which a browser, a clock or a store may be wrong about the hour.
@@ -62,7 +63,7 @@ type Records interface {
 	Facts(ctx context.Context, gap time.Duration) (caseload.DatabaseFacts, error)
 	RecordAccepted(ctx context.Context, database string) error
 	Organizations(ctx context.Context) ([]caseload.Organization, error)
-	DueTrash(ctx context.Context, now time.Time) (map[caseload.OrganizationID][2]caseload.Tally, error)
+	DueTrash(ctx context.Context, now time.Time) (map[caseload.OrganizationID]caseload.DueTrash, error)
 	ReleaseTrash(ctx context.Context, org caseload.OrganizationID, now time.Time) (int64, error)
 	MakePlan(ctx context.Context, p caseload.CleanupPlan, strays []caseload.OpenUpload) (caseload.CleanupPlan, error)
 	Plan(ctx context.Context, user caseload.User, id caseload.PlanID) (caseload.CleanupPlan, error)
@@ -73,6 +74,9 @@ type Records interface {
 	CarryOut(ctx context.Context, p caseload.CleanupPlan, n int, due caseload.EraseAt) (caseload.CleanupItem, error)
 	SettleItem(ctx context.Context, p caseload.CleanupPlan, n int, why string) error
 	FinishStray(ctx context.Context, p caseload.CleanupPlan, n int) error
+	TrashedCaseAt(ctx context.Context, user caseload.User, id caseload.CaseID) (time.Time, error)
+	ReturnToTrash(ctx context.Context, user caseload.User, id caseload.FileID, until time.Time) error
+	UndonePlan(ctx context.Context, user caseload.User, id caseload.PlanID, cases, files int) (caseload.CleanupPlan, error)
 	LastPlanned(ctx context.Context, org caseload.OrganizationID) (time.Time, error)
 }
 
@@ -93,6 +97,8 @@ type Uploads interface {
 	// GiveUp ends an upload without a sign of life after quiet, or says by a word why not.
 	GiveUp(ctx context.Context, org caseload.OrganizationID, id caseload.FileID, quiet time.Time) (why string, err error)
 	EraseAt() caseload.EraseAt
+	// RestoreCase takes a deleted case out of the trash with the files that went with it.
+	RestoreCase(ctx context.Context, user caseload.User, id caseload.CaseID) (back, lost int, err error)
 }
 
 // maxStrays bounds the stray uploads of one plan.
@@ -290,8 +296,8 @@ func (s *Service) end(ctx context.Context, user caseload.User, p caseload.Cleanu
 // holdFor is how long trash that is too much to go by itself lies before it is counted again.
 const holdFor = 10 * time.Minute
 
-// Release lets trash go that is past its window, of every organization of which no more than Rules.Share is due at once; the
-// rest waits for a plan and a person's word. transfer asks it before it erases anything. An error means that something
+// Release lets trash go that is past its window, of every organization of which that is not too much at once
+// (caseload.DueTrash.TooMuch); the rest waits for a plan and a person's word. transfer asks it before it erases anything. An error means that something
 // looks wrong: then nothing may be erased.
 func (s *Service) Release(ctx context.Context) error {
 	doubts, err := s.Doubts(ctx)
@@ -313,11 +319,11 @@ func (s *Service) Release(ctx context.Context) error {
 		return err
 	}
 	for org, t := range due {
-		if share := caseload.ShareOf(t[0], t[1]); share > s.Rules.Share {
+		if t.TooMuch(s.Rules.Share) {
 			s.mu.Lock()
 			s.held = now
 			s.mu.Unlock()
-			s.Log.WarnContext(ctx, "trash past its window waits for an administrator: it is too large a part of everything", "organization", org, "percent", share.String())
+			s.Log.WarnContext(ctx, "trash past its window waits for an administrator: it is too large a part of everything", "organization", org, "percent", caseload.ShareOf(t.All, t.Whole).String())
 			continue
 		}
 		if _, err := s.Records.ReleaseTrash(ctx, org, now); err != nil {

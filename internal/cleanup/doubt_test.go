@@ -3,6 +3,7 @@ package cleanup_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -100,11 +101,6 @@ func TestMoreThanTheShareGoesOnlyAtAPersonsWord(t *testing.T) {
 		ctx := t.Context()
 		h := r.furnish(0)
 		r.cleaner.Rules.Share = 50 // 5 %
-		_, err := r.Sweep(ctx)
-		r.must(err)
-		if !r.held(h.trash.Object) {
-			t.Fatal("a third of everything went by itself")
-		}
 		p, err := r.cleaner.Plan(ctx, r.admin, 0)
 		r.must(err)
 		if p.Share() != 667 || p.Goes.Objects != 2 || p.Total.Objects != 3 { // trash and the finished case, of three
@@ -202,5 +198,77 @@ func TestADatabaseIsAcceptedByItsId(t *testing.T) {
 	r.must(r.cleaner.Accept(ctx, facts.Database))
 	if doubts, err := r.cleaner.Doubts(ctx); err != nil || len(doubts) > 0 {
 		t.Errorf("still in doubt: %v %v", doubts, err)
+	}
+}
+
+// More than the share goes by itself only when people have deleted it by hand, and few things at a time. What a rule has put
+// into the trash, or what is much, waits for a word.
+func TestFewThingsDeletedByHandGoByThemselves(t *testing.T) {
+	few := caseload.DeedsAtOnce
+	for name, c := range map[string]struct {
+		files  int  // deleted one by one by a person
+		inCase int  // files of one case that a person deleted
+		byRule int  // files that the system deleted
+		goes   bool // of twice as many that stay live
+	}{
+		"one file":                      {files: 1, goes: true},
+		"as many as go at once":         {files: few, goes: true},
+		"one more":                      {files: few + 1},
+		"a case of many files":          {inCase: 3 * few, goes: true},
+		"a case and one file too many":  {files: few, inCase: 2},
+		"one by a rule":                 {byRule: 1},
+		"a few by hand beside a rule's": {files: 1, byRule: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, sqliteURL(t))
+			ctx := t.Context()
+			r.cleaner.Rules.Share = 50
+			house, doomed := r.newCase("live"), r.newCase("doomed")
+			var gone []caseload.File
+			for n := range c.files + c.byRule {
+				gone = append(gone, r.received(house, fmt.Sprint("gone", n), true))
+				r.received(house, fmt.Sprint("live", n), true)
+			}
+			for n := range c.inCase {
+				gone = append(gone, r.received(doomed, fmt.Sprint("gone", n), true))
+			}
+			for n, f := range gone[:c.files+c.byRule] {
+				user := r.admin
+				if n >= c.files {
+					user.ID = ""
+				}
+				r.must(r.DeleteFile(ctx, user, f.ID))
+			}
+			if c.inCase > 0 {
+				r.must(r.DeleteCase(ctx, r.admin, doomed))
+			}
+			r.advance(r.Limits.TrashWindow + time.Hour)
+			_, err := r.Sweep(ctx)
+			r.must(err)
+			for _, f := range gone {
+				if r.held(f.Object) == c.goes {
+					t.Fatalf("an object of %d is there: %v", len(gone), !c.goes)
+				}
+			}
+		})
+	}
+}
+
+// What little a rule has put into the trash goes by itself, as ever.
+func TestALittleOfWhatARuleChoseGoesByItself(t *testing.T) {
+	r := newRig(t, sqliteURL(t))
+	ctx := t.Context()
+	r.cleaner.Rules.Share = 50
+	c := r.newCase("live")
+	for n := range 19 {
+		r.received(c, fmt.Sprint("live", n), true)
+	}
+	f := r.received(c, "gone", true)
+	r.must(r.DeleteFile(ctx, caseload.User{Organization: r.admin.Organization, Role: caseload.Admin}, f.ID))
+	r.advance(r.Limits.TrashWindow + time.Hour)
+	_, err := r.Sweep(ctx)
+	r.must(err)
+	if r.held(f.Object) {
+		t.Error("a twentieth waits for a word")
 	}
 }

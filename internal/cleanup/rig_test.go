@@ -221,7 +221,7 @@ func newRig(t testing.TB, url string) *rig {
 	r.Service = &transfer.Service{Records: r.records, Objects: r.bucket, Limits: limits, Now: r.now, Log: log}
 	r.cleaner = &cleanup.Service{
 		Records: r.records, Objects: r.bucket, Uploads: r.Service, Policy: cleanup.Off, Now: r.now, Log: log,
-		Rules: cleanup.Rules{OlderThan: 30 * 24 * time.Hour, FinishedAfter: 60 * 24 * time.Hour, Share: 1000, AbandonAfter: limits.AbandonAfter},
+		Rules: cleanup.Rules{OlderThan: 30 * 24 * time.Hour, FinishedAfter: 60 * 24 * time.Hour, Share: 1000, AbandonAfter: limits.AbandonAfter, TrashWindow: limits.TrashWindow},
 	}
 	r.Release = r.cleaner.Release
 	r.admin, err = db.CreateFirstAdmin(ctx, "Clinic", caseload.User{Email: "a@clinic.example", Name: "A"}, "hash")

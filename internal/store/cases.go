@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -222,8 +223,8 @@ func (t *tx) deleteCase(ctx context.Context, c caseload.Case, how givenUp, more 
 			return err
 		}
 	}
-	if _, err := t.ExecContext(ctx, `UPDATE cases SET deleted_at = $2, changed_at = $2, revision = revision + 1 WHERE id = $1`,
-		string(c.ID), toMS(t.now)); err != nil {
+	if _, err := t.ExecContext(ctx, `UPDATE cases SET deleted_at = $2, deleted_by = $3, changed_at = $2, revision = revision + 1 WHERE id = $1`,
+		string(c.ID), toMS(t.now), cmp.Or(how.actor, caseload.SystemActor)); err != nil {
 		return err
 	}
 	return t.record(ctx, c.Organization, events...)

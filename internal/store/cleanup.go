@@ -166,17 +166,17 @@ func (t *tx) endPlan(ctx context.Context, org caseload.OrganizationID, id caselo
 }
 
 const planColumns = `p.id, p.organization_id, p.state, p.made_at, p.made_by, p.quiet_since, p.finished_since, p.total_objects, p.total_bytes,
-	p.goes_objects, p.goes_bytes, p.allowed, p.approved_by, p.approved_at, p.ended_at, p.doubts`
+	p.goes_objects, p.goes_bytes, p.allowed, p.approved_by, p.approved_at, p.ended_at, p.doubts, p.undone_at, p.undone_by`
 
 func scanPlan(scan func(...any) error) (p caseload.CleanupPlan, err error) {
-	var made, quiet, finished, approved, ended int64
+	var made, quiet, finished, approved, ended, undone int64
 	var doubts string
 	err = scan(&p.ID, &p.Organization, &p.State, &made, &p.MadeBy, &quiet, &finished, &p.Total.Objects, &p.Total.Bytes,
-		&p.Goes.Objects, &p.Goes.Bytes, &p.Allowed, &p.ApprovedBy, &approved, &ended, &doubts)
+		&p.Goes.Objects, &p.Goes.Bytes, &p.Allowed, &p.ApprovedBy, &approved, &ended, &doubts, &undone, &p.UndoneBy)
 	if err != nil {
 		return p, err
 	}
-	p.MadeAt, p.QuietSince, p.FinishedSince, p.ApprovedAt, p.EndedAt = fromMS(made), fromMS(quiet), fromMS(finished), fromMS(approved), fromMS(ended)
+	p.MadeAt, p.QuietSince, p.FinishedSince, p.ApprovedAt, p.EndedAt, p.UndoneAt = fromMS(made), fromMS(quiet), fromMS(finished), fromMS(approved), fromMS(ended), fromMS(undone)
 	return p, json.Unmarshal([]byte(doubts), &p.Doubts)
 }
 

@@ -116,7 +116,7 @@ func (t *tx) releaseItem(ctx context.Context, i caseload.CleanupItem) error {
 
 // removeAbandoned takes the row of a given-up upload out of sight, if nothing has happened to it since.
 func (t *tx) removeAbandoned(ctx context.Context, p caseload.CleanupPlan, i caseload.CleanupItem, due caseload.EraseAt) error {
-	_, err := t.deleteFile(ctx, i.File, givenUp{reason: "the clean-up removed an abandoned upload", due: due, actor: p.ApprovedBy}, detail{"plan": p.ID},
+	_, err := t.deleteFile(ctx, i.File, givenUp{reason: "the clean-up removed an abandoned upload", due: due, actor: p.ApprovedBy, byRule: true}, detail{"plan": p.ID},
 		func(f caseload.File) error {
 			switch {
 			case f.Organization != p.Organization:
@@ -152,7 +152,7 @@ func (t *tx) trashCase(ctx context.Context, p caseload.CleanupPlan, i caseload.C
 	if busy {
 		return errFell{caseload.FellBusy}
 	}
-	return t.deleteCase(ctx, c, givenUp{reason: "the clean-up moved a finished case", due: due, actor: p.ApprovedBy, withCase: true}, detail{"plan": p.ID})
+	return t.deleteCase(ctx, c, givenUp{reason: "the clean-up moved a finished case", due: due, actor: p.ApprovedBy, withCase: true, byRule: true}, detail{"plan": p.ID})
 }
 
 // claimStray claims an upload of the store if still no row knows it. From here on no row comes to know it: the store gives

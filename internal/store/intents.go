@@ -18,6 +18,7 @@ type givenUp struct {
 	due      caseload.EraseAt
 	actor    string // a user's id; "": the system
 	withCase bool   // the whole case went
+	byRule   bool   // a clean-up chose it, and no person's own hand
 }
 
 // insertIntents writes one delete-intent for each file's object and unfinished upload. The files are as they were before
@@ -36,13 +37,13 @@ func (t *tx) insertIntents(ctx context.Context, files []caseload.File, how given
 		how.actor = caseload.SystemActor
 	}
 	return t.insertRows(ctx, `INSERT INTO intents
-		(id, organization_id, file_id, object, upload_id, version_id, reason, state, due_at, created_at, kept, with_case, actor)`, "", len(files), 13,
+		(id, organization_id, file_id, object, upload_id, version_id, reason, state, due_at, created_at, kept, with_case, actor, by_rule)`, "", len(files), 14,
 		func(i int) []any {
 			f := files[i]
 			return []any{
 				string(caseload.NewID[caseload.IntentID](t.now)), string(f.Organization), string(f.ID), string(f.Object),
 				f.UploadID, f.VersionID, how.reason, "open", toMS(how.due.Of(f.State)), toMS(t.now),
-				flag(f.State.Acknowledged()), flag(how.withCase), how.actor,
+				flag(f.State.Acknowledged()), flag(how.withCase), how.actor, flag(how.byRule || how.actor == caseload.SystemActor),
 			}
 		})
 }

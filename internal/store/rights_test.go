@@ -113,6 +113,7 @@ var scoped = []struct {
 var free = []string{
 	"Usage", "Quota",
 	"Trash", "TrashedFile", "TrashedFiles", "RestoreFile", "RestoreCase", "PurgeFile", "PurgeCase", "Plan", "Plans", "ApprovePlan", "EndPlan",
+	"TrashedCaseAt", "ReturnToTrash", "UndonePlan",
 	"Cases", "ProposeCaseNumber", "CreateCase", "ReportProgress", "Users", "ChangeUser", "CreateToken", "Tokens", "RevokeToken",
 	"SignInSucceeded", "Unreached", "CreateFirstAdmin", "CreateUser",
 	"CasePreviews", "Picture", "OfferPicture", "OfferSource", "ClaimOffer", "Instance", "OlderVersions", "RereadingsLeft",

@@ -28,13 +28,13 @@ func (s *Store) Trash(ctx context.Context, user caseload.User, since time.Time) 
 		ORDER BY i.created_at DESC, i.id DESC LIMIT `+strconv.Itoa(MaxTrash+1), string(user.Organization), owner); err != nil {
 		return trash, err
 	}
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+caseColumns+`, COALESCE(max(i.actor), ''), count(i.id), COALESCE(sum(f.size), 0), COALESCE(max(i.due_at), 0)
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+caseColumns+`, c.deleted_by, count(i.id), COALESCE(sum(f.size), 0), COALESCE(max(i.due_at), 0)
 		FROM cases c
 		LEFT JOIN intents i ON i.organization_id = c.organization_id AND i.state = 'open' AND i.kept = 1 AND i.with_case = 1 AND i.claimed_until = 0
 			AND i.file_id IN (SELECT x.id FROM files x WHERE x.case_id = c.id)
 		LEFT JOIN files f ON f.id = i.file_id
 		WHERE c.organization_id = $1 AND c.deleted_at > 0 AND ($2 = '' OR c.created_by = $2)
-		GROUP BY `+caseColumns+` HAVING count(i.id) > 0 OR c.deleted_at > $3
+		GROUP BY `+caseColumns+`, c.deleted_by HAVING count(i.id) > 0 OR c.deleted_at > $3
 		ORDER BY c.deleted_at DESC, c.id DESC LIMIT `+strconv.Itoa(MaxTrash+1), string(user.Organization), owner, toMS(since))
 	trash.Cases, err = collect(rows, err, scanTrashedCase)
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *Store) RestoreCase(ctx context.Context, user caseload.User, id caseload
 		case !user.MayRestore(c.CreatedBy):
 			return mayNotRestore()
 		}
-		if _, err := t.ExecContext(ctx, `UPDATE cases SET deleted_at = 0, finished_at = 0 WHERE id = $1`, string(id)); err != nil {
+		if _, err := t.ExecContext(ctx, `UPDATE cases SET deleted_at = 0, deleted_by = '', finished_at = 0 WHERE id = $1`, string(id)); err != nil {
 			return err
 		}
 		if err := t.touchCase(ctx, id); err != nil {
@@ -327,28 +327,29 @@ func (t *tx) purge(ctx context.Context, user caseload.User, c caseload.CaseID, i
 	return at, t.record(ctx, user.Organization, events...)
 }
 
-// DueTrash returns for each organization what of its trash is past its window and not released, and all it has.
-func (s *Store) DueTrash(ctx context.Context, now time.Time) (due map[caseload.OrganizationID][2]caseload.Tally, err error) {
+// DueTrash returns for each organization what of its trash is past its window and not released.
+func (s *Store) DueTrash(ctx context.Context, now time.Time) (due map[caseload.OrganizationID]caseload.DueTrash, err error) {
 	defer explain("count due trash", &err)
-	due = map[caseload.OrganizationID][2]caseload.Tally{}
-	rows, err := s.reader.QueryContext(ctx, `SELECT i.organization_id, count(*), sum(f.size) FROM intents i JOIN files f ON f.id = i.file_id
+	due = map[caseload.OrganizationID]caseload.DueTrash{}
+	rows, err := s.reader.QueryContext(ctx, `SELECT i.organization_id, count(*), sum(f.size), sum(i.by_rule), sum(f.size * i.by_rule),
+			count(DISTINCT CASE WHEN i.by_rule = 1 THEN NULL WHEN i.with_case = 1 THEN f.case_id ELSE f.id END)
+		FROM intents i JOIN files f ON f.id = i.file_id
 		WHERE i.state = 'open' AND i.kept = 1 AND i.released_at = 0 AND i.due_at <= $1 GROUP BY i.organization_id`, toMS(now))
 	type line struct {
-		org   caseload.OrganizationID
-		tally caseload.Tally
+		org caseload.OrganizationID
+		caseload.DueTrash
 	}
 	lines, err := collect(rows, err, func(scan func(...any) error) (l line, err error) {
-		return l, scan(&l.org, &l.tally.Objects, &l.tally.Bytes)
+		return l, scan(&l.org, &l.All.Objects, &l.All.Bytes, &l.Rules.Objects, &l.Rules.Bytes, &l.Deeds)
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range lines {
-		whole, err := s.everything(ctx, s.reader, l.org)
-		if err != nil {
+		if l.Whole, err = s.everything(ctx, s.reader, l.org); err != nil {
 			return nil, err
 		}
-		due[l.org] = [2]caseload.Tally{l.tally, whole}
+		due[l.org] = l.DueTrash
 	}
 	return due, nil
 }

@@ -244,15 +244,18 @@ func TestTrashAndPlansAreOfOneOrganization(t *testing.T) {
 			t.Errorf("another organization sees %+v %+v", trash, plans)
 		}
 		for name, call := range map[string]func() error{
-			"TrashedFile":  func() error { _, err := b.s.TrashedFile(ctx, b.other, f.ID); return err },
-			"TrashedFiles": func() error { _, err := b.s.TrashedFiles(ctx, b.other, doomed.ID); return err },
-			"RestoreFile":  func() error { _, err := b.s.RestoreFile(ctx, b.other, f.ID); return err },
-			"RestoreCase":  func() error { return b.s.RestoreCase(ctx, b.other, doomed.ID, nil) },
-			"PurgeFile":    func() error { _, err := b.s.PurgeFile(ctx, b.other, f.ID); return err },
-			"PurgeCase":    func() error { _, err := b.s.PurgeCase(ctx, b.other, doomed.ID); return err },
-			"Plan":         func() error { _, err := b.s.Plan(ctx, b.other, p.ID); return err },
-			"ApprovePlan":  func() error { _, err := b.s.ApprovePlan(ctx, b.other, p.ID, 1000, 1000); return err },
-			"EndPlan":      func() error { return b.s.EndPlan(ctx, b.other, p.ID, caseload.PlanDismissed, nil) },
+			"TrashedFile":   func() error { _, err := b.s.TrashedFile(ctx, b.other, f.ID); return err },
+			"TrashedFiles":  func() error { _, err := b.s.TrashedFiles(ctx, b.other, doomed.ID); return err },
+			"RestoreFile":   func() error { _, err := b.s.RestoreFile(ctx, b.other, f.ID); return err },
+			"RestoreCase":   func() error { return b.s.RestoreCase(ctx, b.other, doomed.ID, nil) },
+			"PurgeFile":     func() error { _, err := b.s.PurgeFile(ctx, b.other, f.ID); return err },
+			"PurgeCase":     func() error { _, err := b.s.PurgeCase(ctx, b.other, doomed.ID); return err },
+			"Plan":          func() error { _, err := b.s.Plan(ctx, b.other, p.ID); return err },
+			"ApprovePlan":   func() error { _, err := b.s.ApprovePlan(ctx, b.other, p.ID, 1000, 1000); return err },
+			"TrashedCaseAt": func() error { _, err := b.s.TrashedCaseAt(ctx, b.other, doomed.ID); return err },
+			"ReturnToTrash": func() error { return b.s.ReturnToTrash(ctx, b.other, f.ID, b.now()) },
+			"UndonePlan":    func() error { _, err := b.s.UndonePlan(ctx, b.other, p.ID, 0, 0); return err },
+			"EndPlan":       func() error { return b.s.EndPlan(ctx, b.other, p.ID, caseload.PlanDismissed, nil) },
 		} {
 			if err := call(); caseload.KindOf(err) != caseload.NotFound {
 				t.Errorf("%s: %v, want NotFound", name, err)

@@ -71,6 +71,7 @@ type house struct {
 	database string
 	store    *store.Store
 	verbs    *transfer.Service
+	cleaner  *cleanup.Service
 	server   *web.Server
 	http     *httptest.Server
 	log      *safeBuffer
@@ -104,8 +105,8 @@ func (h *house) serve(s *store.Store, change ...func(*web.Config)) (*web.Server,
 	verbs := &transfer.Service{Records: s, Objects: embedded.Store(), Limits: limits, Now: h.clock.now, Log: log}
 	cfg := web.Config{
 		Cleanup: &cleanup.Service{
-			Records: s, Objects: embedded.Store(), Uploads: verbs, Policy: cleanup.Off, Now: h.clock.now, Log: log,
-			Rules: cleanup.Rules{OlderThan: 30 * 24 * time.Hour, Share: 50, AbandonAfter: limits.AbandonAfter},
+			Records: s, Objects: &ownBucket{Store: embedded.Store(), now: h.clock.now}, Uploads: verbs, Policy: cleanup.Off, Now: h.clock.now, Log: log,
+			Rules: cleanup.Rules{OlderThan: 30 * 24 * time.Hour, Share: 50, AbandonAfter: limits.AbandonAfter, TrashWindow: limits.TrashWindow},
 		},
 		Store: s, Transfer: verbs, Reading: &ingest.Service{Objects: embedded.Store(), Now: h.clock.now, Log: log},
 		Frames: &preview.Service{Objects: embedded.Store(), Now: h.clock.now, Log: log}, Limits: limits, Gateway: embedded.Handler(), Bucket: embedded.Bucket(),
@@ -120,9 +121,33 @@ func (h *house) serve(s *store.Store, change ...func(*web.Config)) (*web.Server,
 		server.Close()
 		ts.Close()
 	})
-	h.verbs = verbs
+	h.verbs, h.cleaner = verbs, cfg.Cleanup
 	return server, ts
 }
+
+// ownBucket is the store of all tests as if it were one test's own: its marker is this one's, and so is its clock.
+type ownBucket struct {
+	*objectstore.Store
+	now func() time.Time
+
+	mu     sync.Mutex
+	marker *caseload.Marker
+}
+
+func (b *ownBucket) Marker(context.Context) (*caseload.Marker, time.Time, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.marker, b.now(), nil
+}
+
+func (b *ownBucket) WriteMarker(_ context.Context, m caseload.Marker) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.marker = &m
+	return nil
+}
+
+func (b *ownBucket) OldestObject(context.Context) (time.Time, error) { return time.Time{}, nil }
 
 func (h *house) people(ctx context.Context) {
 	first, err := h.store.CreateFirstAdmin(ctx, "Clinic", caseload.User{Email: "admin@clinic.example", Name: "Admin", Role: caseload.Admin}, passwordHash())

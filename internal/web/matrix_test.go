@@ -26,6 +26,7 @@ var bodies = map[string]string{
 	"POST /api/v1/cases/{case}/files":   `{"files":[{"name":"a.txt","size":3}]}`,
 	"POST /api/v1/cases/{case}/match":   `{"sizes":[3]}`,
 	"POST /api/v1/cases/{case}/abandon": `{"files":[]}`,
+	"POST /api/v1/cases/{case}/finish":  `{"finished":true}`,
 	"POST /api/v1/store-reports":        `{"code":"STORE-CORS","detail":""}`,
 	"POST /api/v1/progress":             `{"files":[]}`,
 	"PATCH /api/v1/users/{user}":        `{"name":"Other"}`,
@@ -227,6 +228,9 @@ func (m *matrix) address(pattern string) string {
 		p, err := h.store.MakePlan(ctx, caseload.CleanupPlan{Organization: h.users["admin"].Organization, MadeBy: string(h.users["admin"].ID), QuietSince: time.Now().Add(time.Hour)}, nil)
 		must(h.t, err)
 		out = strings.ReplaceAll(out, "{plan}", string(p.ID))
+		if strings.HasSuffix(pattern, "/undo") {
+			out = strings.ReplaceAll(out, string(p.ID), string(h.carriedOut(canary+"-finished", m.n).ID))
+		}
 	}
 	if strings.Contains(out, "{user}") {
 		u := caseload.User{Organization: h.users["admin"].Organization, Email: fmt.Sprintf("u%d@clinic.example", m.n), Name: canary, Role: caseload.Viewer}

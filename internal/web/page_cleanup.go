@@ -31,6 +31,9 @@ type planView struct {
 	TypeShare            bool // it is more than goes without a person's typing the share
 	Waits                bool
 	Done, Fell           int
+	Undoable             bool
+	UndoneBy             string
+	Undone               moment
 	Doubts               []string
 	More                 int // items that are not shown
 }
@@ -95,6 +98,10 @@ func (s *Server) plan(l locale, p caseload.CleanupPlan, people map[string]string
 		ID: string(p.ID), State: string(p.State), StateText: l.text("cleanup.state." + string(p.State)), Made: l.when(p.MadeAt, s.Now()), Ended: l.when(p.EndedAt, s.Now()),
 		By: l.doer(people, p.MadeBy), Files: l.count("trash.files", int(p.Goes.Objects)), Size: formatSize(p.Goes.Bytes), Share: p.Share().String(),
 		TypeShare: p.Share() > s.Cleanup.Rules.Share, Waits: p.State == caseload.PlanWaiting, Done: p.Count(caseload.ItemDone), Fell: p.Count(caseload.ItemFell),
+	}
+	v.Undoable = s.Cleanup.Undoable(p)
+	if !p.UndoneAt.IsZero() {
+		v.UndoneBy, v.Undone = l.doer(people, p.UndoneBy), l.when(p.UndoneAt, s.Now())
 	}
 	if p.ApprovedBy != "" {
 		v.ApprovedBy = l.doer(people, p.ApprovedBy)
@@ -174,6 +181,19 @@ func (s *Server) dismissCleanup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := s.Cleanup.Dismiss(r.Context(), s.user(r), id); err != nil {
+		return s.cleanupProblem(w, r, err)
+	}
+	http.Redirect(w, r, "/cleanup", http.StatusSeeOther)
+	return nil
+}
+
+// undoCleanup takes back what a plan did.
+func (s *Server) undoCleanup(w http.ResponseWriter, r *http.Request) error {
+	id, err := planID(r)
+	if err != nil {
+		return err
+	}
+	if _, _, err := s.Cleanup.Undo(r.Context(), s.user(r), id); err != nil {
 		return s.cleanupProblem(w, r, err)
 	}
 	http.Redirect(w, r, "/cleanup", http.StatusSeeOther)

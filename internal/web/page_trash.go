@@ -25,6 +25,7 @@ type trashRow struct {
 	By          string
 	At, Until   moment
 	Going       bool // it is being erased
+	Hidden      bool // its time is over; the bucket still holds its version
 	Soon        bool // its window is over
 	SameName    bool
 	Empty       bool // a case of which no file is kept
@@ -51,7 +52,7 @@ func (s *Server) showTrash(w http.ResponseWriter, r *http.Request) error {
 	for _, f := range trash.Files {
 		page.Rows = append(page.Rows, trashRow{
 			ID: string(f.ID), Action: "/files/" + string(f.ID), Name: f.Name, Under: f.Number + " " + f.Patient, Size: formatSize(f.Size), By: l.doer(people, f.By),
-			At: l.when(f.At, now), Until: l.when(f.Until, now), Going: f.Claimed, Soon: !f.Until.After(now), SameName: f.SameName,
+			At: l.when(f.At, now), Until: l.when(f.Until, now), Going: f.Claimed, Hidden: f.Hidden, Soon: !f.Until.After(now), SameName: f.SameName,
 		})
 	}
 	return s.render(w, r, http.StatusOK, "trash.html", page)

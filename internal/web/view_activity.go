@@ -22,7 +22,7 @@ const (
 
 // quietActions are steps on the way that people see elsewhere, or that are of no use to them.
 var quietActions = map[caseload.Action]bool{
-	caseload.FileSending: true, caseload.FileReading: true, caseload.FileMetadata: true, caseload.ObjectErased: true,
+	caseload.FileSending: true, caseload.FileReading: true, caseload.FileMetadata: true, caseload.ObjectErased: true, caseload.ObjectHidden: true,
 	caseload.FileRepinned: true, caseload.ObjectLeftover: true, caseload.OddityMended: true, // of fsck, which tells the administrator
 }
 
