@@ -138,12 +138,13 @@ func (t *trials) strangers(ctx context.Context) []Finding {
 	if got.err != nil || !got.letsRead(foreign) {
 		return []Finding{f}
 	}
-	f.Level, f.Got = Warning, "Access-Control-Allow-Origin: "+got.header.Get("Access-Control-Allow-Origin")
+	allowed := got.header.Get("Access-Control-Allow-Origin")
+	f.Level, f.Got = Warning, "It answers Access-Control-Allow-Origin: "+allowed+"."
 	f.Means = "Pages of every origin may talk to the store in their visitors' browsers; only yours need to."
 	f.Fix = t.corsFix()
 	if got.header.Get("Access-Control-Allow-Credentials") == "true" {
 		f.Check = "cors.credentials"
-		f.Got += ", Access-Control-Allow-Credentials: true"
+		f.Got = "It answers Access-Control-Allow-Origin: " + allowed + " and Access-Control-Allow-Credentials: true."
 		f.Means = "Pages of every origin may talk to the store, and with their visitors' credentials for it."
 	}
 	return []Finding{f}

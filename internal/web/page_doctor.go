@@ -145,7 +145,7 @@ func (l locale) findingRow(f doctor.Finding) findingRow {
 }
 
 func (l locale) saying(sentence string) saying {
-	if text, ok := l.sayAgain(sentence); ok || l.lang == languages[0] {
+	if text, ok := l.sayWith(sentence, true); ok || l.lang == languages[0] {
 		if !ok {
 			text = sentence
 		}

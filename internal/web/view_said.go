@@ -10,7 +10,8 @@ import (
 // pattern recognises a sentence of the verbs that was made from a form of the catalogue ("said.{n} slices are missing:
 // {slices}.") and knows the same form in another language.
 type pattern struct {
-	literal int // bytes of the form that are no places to fill
+	literal int    // bytes of the form that are no places to fill
+	begins  string // what stands before the first place
 	match   *regexp.Regexp
 	form    string
 }
@@ -53,7 +54,7 @@ func newPattern(sentence, form string) pattern {
 		last = at[1]
 	}
 	expression.WriteString(regexp.QuoteMeta(sentence[last:]))
-	return pattern{literal + len(sentence) - last, regexp.MustCompile("^(?s:" + expression.String() + ")$"), form}
+	return pattern{literal + len(sentence) - last, sentence[:places.FindStringIndex(sentence)[0]], regexp.MustCompile("^(?s:" + expression.String() + ")$"), form}
 }
 
 // said returns a sentence of the verbs (the message or hint of an error, a reason, a remark) in this language where the
@@ -94,7 +95,10 @@ func (l locale) sayPlain(sentence string) (string, bool) {
 	return text + ".", ok
 }
 
-func (l locale) sayAgain(sentence string) (string, bool) {
+func (l locale) sayAgain(sentence string) (string, bool) { return l.sayWith(sentence, false) }
+
+// sayWith is sayAgain; with parts, what fills a place is said again too where the catalogue has it ("after 30 days").
+func (l locale) sayWith(sentence string, parts bool) (string, bool) {
 	if text, ok := l.words["said."+sentence]; ok {
 		return text, true
 	}
@@ -102,6 +106,9 @@ func (l locale) sayAgain(sentence string) (string, bool) {
 		return "", false
 	}
 	for _, p := range patterns()[l.lang] {
+		if !strings.HasPrefix(sentence, p.begins) {
+			continue
+		}
 		found := p.match.FindStringSubmatch(sentence)
 		if found == nil {
 			continue
@@ -109,7 +116,11 @@ func (l locale) sayAgain(sentence string) (string, bool) {
 		var pairs []any
 		for i, name := range p.match.SubexpNames() {
 			if name != "" {
-				pairs = append(pairs, name, found[i])
+				value := found[i]
+				if text, ok := l.sayWith(value, true); ok && parts {
+					value = text
+				}
+				pairs = append(pairs, name, value)
 			}
 		}
 		return fill(p.form, pairs), true
