@@ -28,6 +28,7 @@ export class Climb {
   #trial: "none" | "more" | "less" = "none";
   #down = false; // the next trial takes one away
   #goodput = 0; // bytes per ms at the number that was kept
+  #doubted = 0; // bytes per ms of a trial that did not seem to pay and is measured once more
   #hold = HOLD_FIRST;
   #holdUntil = 0;
   #brokeAt = -Infinity;
@@ -72,7 +73,7 @@ export class Climb {
   broke(now: number): void {
     if (now - this.#brokeAt < ONE_EVENT) return;
     this.#brokeAt = now;
-    this.#goodput = 0;
+    this.#goodput = this.#doubted = 0;
     this.#trial = "none";
     this.#holdUntil = 0; // once it bears again, find out how much
     this.#change(Math.max(1, this.#limit >> 1), now);
@@ -82,9 +83,16 @@ export class Climb {
     const trial = this.#trial;
     this.#trial = "none";
     if (trial === "more") {
-      const pays = goodput >= this.#goodput * (1 + WORTH / (this.#limit - 1));
+      const measured = this.#doubted > 0 ? (this.#doubted + goodput) / 2 : goodput;
+      const pays = measured >= this.#goodput * (1 + WORTH / (this.#limit - 1));
+      if (!pays && this.#doubted === 0) {
+        this.#doubted = goodput;
+        this.#trial = "more";
+        return false;
+      }
+      this.#doubted = 0;
       if (!pays) return this.#back(-1, now);
-      this.#goodput = goodput;
+      this.#goodput = measured;
       this.#hold = HOLD_FIRST;
       return this.#try(now);
     }

@@ -31,6 +31,24 @@ test("a line that three transfers fill gets few more for long", () => {
   assert.ok(beyond < limits.length / 8, `${beyond} of ${limits.length}`);
 });
 
+test("one poor sample does not take back what pays; two do", () => {
+  for (const [poor, kept] of [
+    [1, true],
+    [2, false],
+  ] as const) {
+    const climb = new Climb(3, 4);
+    let samples = 0;
+    let limit = 3;
+    for (let now = 0; now < 4000; now += 50) {
+      climb.flying(climb.limit, now);
+      climb.moved(climb.limit === 3 ? 3000 * 50 : (samples < poor * 18 ? 2900 : 4600) * 50, now + 50);
+      if (climb.limit === 4) samples++;
+      limit = climb.limit;
+    }
+    assert.equal(limit === 4, kept, `${poor} poor`);
+  }
+});
+
 test("a window that became needlessly large shrinks again", () => {
   const climb = new Climb(3, 8);
   drive(climb, 8, (n) => n * 1000);
