@@ -10,7 +10,8 @@ NPM_CI   := npm ci --no-audit --no-fund --ignore-scripts
 FUZZTIME ?= 2000x
 # SQLite is C made into Go, with a lock of its own around it: looked into by the race detector its tests take three times as long.
 RACE     := $(if $(CASELOAD_TEST_RACE),-race -gcflags='modernc.org/sqlite/lib=-race=false')
-TEST     := $(GO) test $(RACE) -timeout 40m
+# Many tests wait (for a lease, a time-out, a process), few of them compute: more of them at once than there are processors.
+TEST     := $(GO) test $(RACE) -timeout 40m -p 3 -parallel 6
 LINT     := bin/golangci-lint
 LINT_AT  := v2.15.0
 MINIO_AT := v0.0.0-20260212201848-7aac2a2c5b7c
@@ -54,8 +55,7 @@ test-ui: ui/dist/app.js ## only the front end's types and unit tests
 test-browser: build e2e/node_modules/.installed ## only the browser journeys
 	$(GO) build -o bin/s3test ./internal/objectstore/s3test/cmd
 	$(GO) build -o bin/phantom ./e2e/phantom/cmd
-	cd e2e && node --test --test-concurrency=1 --test-reporter=spec
-	cd ui && npm run test:browser
+	node --test --test-concurrency=$(if $(CASELOAD_TEST_RACE),1,2) --test-reporter=spec e2e/*.test.mjs ui/test/browser/*.test.mjs
 
 .PHONY: screenshot
 screenshot: build e2e/node_modules/.installed ## draw docs/screenshot.png from the real program

@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { line } from "./line.mjs";
@@ -126,7 +127,10 @@ export async function site(t, { settings = {}, separate = false, watched = false
 
 const args = ["--no-sandbox", "--disable-dev-shm-usage"];
 
-/** Starts Chromium for several pages of a test, with further flags. */
+let shared; // the Chromium of one file of tests, begun by the first that wants it
+after(async () => (await shared)?.close());
+
+/** Starts a Chromium of the test's own, with further flags. */
 export async function launch(t, flags = []) {
   const browser = await chromium.launch({ executablePath: found, args: [...args, ...flags] });
   atEnd(t, () => browser.close());
@@ -141,11 +145,11 @@ export async function launchMortal(t) {
 }
 
 /**
- * Opens a page in a fresh profile, of a browser of its own or of the one given. Errors on the page and refusals of its
- * policy fail the test that looks at faults.
+ * Opens a page in a fresh profile, of the browser given or of the one that the tests of a file share. Errors on the page
+ * and refusals of its policy fail the test that looks at faults.
  */
 export async function open(t, { origin, mobile = false, dark = false, language = "en-US", browser, state }) {
-  browser ??= await launch(t);
+  browser ??= await (shared ??= chromium.launch({ executablePath: found, args }));
   const context = await browser.newContext({
     baseURL: origin, locale: language, colorScheme: dark ? "dark" : "light", acceptDownloads: true, storageState: state,
     viewport: mobile ? { width: 390, height: 844 } : { width: 1440, height: 900 },

@@ -35,8 +35,10 @@ func readyWithin() time.Duration {
 // TestNothingAcknowledgedIsLostByKills kills the process at random moments while several clients upload by both routes
 // and read back, on both engines, and then lets the oracle compare everything with everything.
 func TestNothingAcknowledgedIsLostByKills(t *testing.T) {
+	t.Parallel()
 	for _, engine := range engines() {
 		t.Run(engine.name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, append(engine.settings(t), "CASELOAD_DIRECT_THRESHOLD=6MiB", "CASELOAD_PART_SIZE=5MiB", "CASELOAD_LOG_LEVEL=warn")...)
 			k := &killRun{site: s, sent: map[string]sentFile{}}
 			k.admin = s.newAdmin()

@@ -19,6 +19,7 @@ import (
 // TestSeveralMachines runs two web and two worker processes over one PostgreSQL and one separate S3 server: uploads
 // through one web process, follows the progress at the other, kills the worker in mid-file, and finds everything right.
 func TestSeveralMachines(t *testing.T) {
+	t.Parallel()
 	address := pgtest.URL(t)
 	other := freeAddress(t)
 	s := newSite(t)

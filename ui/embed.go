@@ -28,12 +28,6 @@ func Words() []byte {
 	return words
 }
 
-// Built tells whether npm run build has filled dist before the program was compiled.
-func Built() bool {
-	_, err := fs.Stat(Assets(), "app.js")
-	return err == nil
-}
-
 // Sum is the checksum of all assets together, 16 hex digits. It stands in their address, so that they may be kept by
 // browsers for ever and a new build is fetched at once.
 var Sum = sync.OnceValue(func() string {
