@@ -101,12 +101,14 @@ export function combine(first: bigint, second: bigint, secondLength: number): bi
   return times(zeros(secondLength), first) ^ second;
 }
 
-/** The parts of a file are equally long: their matrix is made once. */
-let remembered = { length: -1, matrix: [] as bigint[] };
+/** Matrices by length, of the last few: the parts of a file are equally long, and making one takes milliseconds. */
+const remembered = new Map<number, bigint[]>();
+const REMEMBERED_AT_MOST = 16;
 
 /** The matrix that advances a checksum by so many zero bytes. */
 function zeros(length: number): bigint[] {
-  if (remembered.length === length) return remembered.matrix;
+  const known = remembered.get(length);
+  if (known) return known;
   let step: bigint[] = [BigInt("0x" + POLYNOMIAL)];
   for (let bit = 1; bit < 64; bit++) step.push(1n << BigInt(bit - 1));
   step = square(square(square(step))); // one bit → eight: one byte of zeros
@@ -115,7 +117,8 @@ function zeros(length: number): bigint[] {
     if (rest & 1n) matrix = matrix.map((column) => times(step, column));
     step = square(step);
   }
-  remembered = { length, matrix };
+  if (remembered.size >= REMEMBERED_AT_MOST) remembered.clear();
+  remembered.set(length, matrix);
   return matrix;
 }
 

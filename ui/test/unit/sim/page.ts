@@ -1,0 +1,396 @@
+// A page of the simulated browser: the real engine, its clock, its workers, and requests over a line that does what lines
+// do. What the page must not do is noticed while it happens.
+import { workerChecksum } from "../../../src/checksums.js";
+import { shared } from "../../../src/connections.js";
+import {
+  Failure,
+  stopped,
+  type BatchAnswer,
+  type BatchFile,
+  type Clock,
+  type Item,
+  type OnProgress,
+  type SignedRequest,
+  type Transport,
+} from "../../../src/contract.js";
+import { Engine } from "../../../src/engine.js";
+import { tabLocks } from "../../../src/locks.js";
+import type { Upload } from "../../../src/upload.js";
+import { Turns } from "../../../src/wait.js";
+import { SimThread, type SimLocks } from "./browser.js";
+import type { SimFile, SimSlice } from "./files.js";
+import type { SimServer } from "./server.js";
+import type { World } from "./world.js";
+
+export const ORIGIN = "https://page.example";
+/** The engine's heartbeat: alone it moves nothing. */
+const HEARTBEAT = 2000;
+const MOST = 8;
+const AHEAD = 2;
+const LANES = { page: 4, store: 6 };
+
+/** What all pages stand on. */
+export interface Ground {
+  world: World;
+  server: SimServer;
+  locks: SimLocks;
+  line: Line;
+  tabs: boolean; // they have locks
+  violated(what: string): void;
+  /** Attempts of a part whose end the page could not know, by row and part: the server may hold what is sent again. */
+  unknown: Set<string>;
+}
+
+export interface Line {
+  rate: number; // bytes a millisecond
+  trip: number; // milliseconds
+  trouble: number; // how often a request comes to grief
+  readRate: number; // bytes a millisecond
+  offline: boolean;
+  flying: number;
+}
+
+type Grief = "none" | "refused" | "network" | "lost" | "dead" | "spoilt";
+
+export class SimPage {
+  readonly engine: Engine;
+  gone = false;
+  flying = 0;
+  #lanes = { page: 0, store: 0 };
+  #arriving = new Set<() => void>(); // requests whose bytes have all left
+  #widest = 0;
+  #pending = 0; // timers, requests and readings that will end by themselves
+  #parts = new Map<string, SimSlice>(); // in the engine's hands
+  #questions = new Turns(1);
+  #pause: Engine["pause"];
+
+  constructor(private readonly g: Ground) {
+    const { world } = g;
+    const clock = this.#clock();
+    const reading = {
+      world,
+      rate: g.line.readRate,
+      dies: g.line.trouble / 8,
+      silent: g.line.trouble / 8,
+      began: () => void this.#pending++,
+      ended: (slice: SimSlice, failed: boolean) => {
+        this.#pending--;
+        if (failed) this.#parts.delete(key(slice));
+      },
+    };
+    const manager = g.locks.of(this);
+    this.engine = new Engine({
+      transport: this.#transport(),
+      checksum: workerChecksum(new URL(ORIGIN), () => new SimThread(reading), clock).checksum,
+      clock,
+      locks: g.tabs ? tabLocks(manager) : undefined,
+      connection: g.tabs ? shared(manager).transfer : undefined,
+      origin: ORIGIN,
+    });
+    this.#pause = this.engine.pause.bind(this.engine);
+    this.engine.pause = (item) => {
+      g.violated(`"${item.source.name}" was begun anew because nothing moved`);
+      this.#pause(item);
+    };
+  }
+
+  /** What a person does. */
+  pause(item: Item): void {
+    this.#pause(item);
+  }
+
+  pauseAll(): void {
+    for (const item of this.engine.items) this.#pause(item);
+  }
+
+  add(files: SimFile[]): Item[] {
+    const opened = files.map((file) => file.opened());
+    for (const file of opened) file.onSlice = (slice) => this.#sliced(slice);
+    return this.engine.add("case", opened, this);
+  }
+
+  /** The page is reloaded or closed: nothing of it goes on. */
+  close(): void {
+    this.gone = true;
+    this.g.locks.drop(this);
+    this.g.line.flying -= this.flying;
+    for (const arrive of this.#arriving) arrive();
+  }
+
+  #clock(): Clock {
+    const { world } = this.g;
+    return {
+      now: () => world.now,
+      random: world.random,
+      sleep: (ms, signal) =>
+        new Promise((resolve) => {
+          if (signal?.aborted) return resolve();
+          const beat = ms === HEARTBEAT && !signal;
+          if (!beat) this.#pending++;
+          let over = false;
+          const end = (): void => {
+            if (over || this.gone) return;
+            over = true;
+            if (beat) this.#look();
+            else this.#pending--;
+            signal?.removeEventListener("abort", end);
+            resolve();
+          };
+          world.after(Math.max(1, Math.floor(ms)), end); // as timers of browsers are
+          signal?.addEventListener("abort", end);
+        }),
+    };
+  }
+
+  /** At a heartbeat: whoever is to go on has something that will make it go on. */
+  #look(): void {
+    if (this.#pending > 0) return;
+    const stuck = this.engine.items.filter((item) => (item as Upload).wanted && item.state !== "elsewhere");
+    if (stuck.length > 0) this.g.violated(`nothing is pending, and "${stuck[0]!.source.name}" is ${stuck[0]!.state}`);
+  }
+
+  #sliced(slice: SimSlice): void {
+    const upload = this.engine.items.find(({ source }) => source === slice.file) as Upload | undefined;
+    if (!upload?.direct || upload.state === "checking" || slice.size > this.g.server.partSize) return; // read, not sent
+    this.#parts.set(key(slice), slice);
+    upload.signal.addEventListener("abort", () => this.#parts.delete(key(slice)));
+    if (this.#parts.size > this.#atMost() + AHEAD) this.g.violated(`${this.#parts.size} parts in memory`);
+  }
+
+  /** The widest that the window has been: what was begun in it may still be there. */
+  #atMost(): number {
+    return (this.#widest = Math.min(MOST, Math.max(this.#widest, this.engine.window)));
+  }
+
+  #grief(): Grief {
+    const { world, line } = this.g;
+    if (world.calm || !world.chance(line.trouble)) return "none";
+    return world.pick(["refused", "network", "lost", "dead", "spoilt"] as const);
+  }
+
+  /** Time of the line; false when the signal was aborted before. Never comes back to a page that has gone. */
+  #wait(ms: number, signal?: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve(false);
+      let over = false;
+      if (ms !== Infinity) this.#pending++;
+      const end = (whole: boolean) => {
+        if (over) return;
+        over = true;
+        if (ms !== Infinity) this.#pending--;
+        signal?.removeEventListener("abort", abort);
+        if (!this.gone) resolve(whole);
+      };
+      const abort = () => end(false);
+      signal?.addEventListener("abort", abort);
+      if (ms !== Infinity) this.g.world.after(ms, () => end(true));
+    });
+  }
+
+  #trip(): number {
+    return this.g.world.between(0.5, 2) * this.g.line.trip;
+  }
+
+  /** A question: one at a time unless it has its own turn, with an end however silent the server is. */
+  async #ask<T>(within: number, serve: () => T, urgency = 0, inTurn = true): Promise<T> {
+    const { world, line, server } = this.g;
+    if (inTurn) await this.#questions.take(urgency);
+    try {
+      const grief = this.#grief();
+      await this.#wait(this.#trip());
+      if (line.offline || grief === "network") throw new Failure(0);
+      if (grief === "dead") {
+        await this.#wait(within);
+        throw new Failure(0);
+      }
+      if (!server.signedIn) throw new Failure(401);
+      if (grief === "refused") throw refusal(world);
+      const answer = serve();
+      await this.#wait(this.#trip());
+      if (grief === "lost" || line.offline) throw new Failure(0);
+      return answer;
+    } finally {
+      if (inTurn) this.#questions.give();
+    }
+  }
+
+  /** A request with bytes. serve says whether the bytes were spoilt on the way. */
+  async #put<T>(
+    what: string,
+    bodies: SimSlice[],
+    elsewhere: boolean,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+    serve: (spoilt: boolean) => T,
+  ): Promise<T> {
+    const { world, line, server } = this.g;
+    if (this.gone) return await new Promise<never>(() => {}); // what was begun before goes no further
+    if (signal.aborted) throw stopped();
+    if (++this.flying > this.#atMost()) this.g.violated(`${this.flying} transfers at once`);
+    const lane = elsewhere ? "store" : "page";
+    if (++this.#lanes[lane] > LANES[lane]) this.g.violated(`${this.#lanes[lane]} transfers to the ${lane}`);
+    line.flying++;
+    const abandoned = () => {
+      if (!world.chance(0.5)) return; // it got there all the same
+      try {
+        serve(false);
+        this.g.unknown.add(what);
+      } catch {
+        // nobody hears the answer
+      }
+    };
+    try {
+      const size = bodies.reduce((sum, body) => sum + body.size, 0);
+      const grief = this.#grief();
+      const diesAt = grief === "none" ? Infinity : world.random() * size;
+      for (let sent = 0; sent < size;) {
+        const ms = Math.min(world.between(50, 400), ((size - sent) * Math.max(1, line.flying)) / line.rate);
+        if (!(await this.#wait(ms, signal))) throw stopped();
+        const blocked = elsewhere && server.store !== "fine";
+        if (grief === "network" && sent >= diesAt) throw new Failure(0);
+        const dead = (grief === "dead" && sent >= diesAt) || (line.offline && world.chance(0.5));
+        if (dead || (blocked && server.store === "unreachable")) {
+          await this.#wait(Infinity, signal);
+          throw stopped();
+        }
+        if (line.offline || blocked || bodies.some(({ file }) => file.fate !== "there")) throw new Failure(0);
+        sent = Math.min(size, sent + Math.max(1, (line.rate * ms) / Math.max(1, line.flying)));
+        onProgress(Math.round(sent));
+      }
+      this.#arriving.add(abandoned);
+      if (!(await this.#wait(this.#trip(), signal))) {
+        abandoned();
+        throw stopped();
+      }
+      this.#arriving.delete(abandoned);
+      if (grief === "refused") throw refusal(world);
+      if (!elsewhere && !server.signedIn) throw new Failure(401);
+      const answer = serve(grief === "spoilt");
+      this.g.unknown.add(what); // until the answer is there
+      if (grief === "dead") await this.#wait(Infinity, signal);
+      else await this.#wait(this.#trip(), signal);
+      if (signal.aborted) throw stopped();
+      if (grief === "lost" || line.offline) throw new Failure(0);
+      this.g.unknown.delete(what);
+      return answer;
+    } finally {
+      if (!this.gone) {
+        this.flying--;
+        line.flying--;
+        this.#lanes[lane]--;
+        this.#arriving.delete(abandoned);
+        for (const body of bodies) this.#parts.delete(key(body));
+      }
+    }
+  }
+
+  /** Whether a part is sent again that the server holds, though the page could know. */
+  #sends(row: string, part: number, crc: string): string {
+    const what = `${row} ${part}`;
+    const held = this.g.server.rows.get(row)?.parts.get(part);
+    if (held?.crc64nvme === crc && !this.g.unknown.has(what) && this.g.tabs)
+      this.g.violated(`part ${part} of ${row} is sent again though the server holds it`);
+    return what;
+  }
+
+  #transport(): Transport {
+    const { world, server } = this.g;
+    const slice = (body: Blob) => body as unknown as SimSlice;
+    const part = (id: string, number: number, body: Blob, crc: string, relayed: boolean) => (spoilt: boolean) =>
+      server.part(id, number, slice(body), crc, spoilt, relayed);
+    return {
+      plan: (_case, files, drop) => this.#ask(180_000, () => server.plan(files, drop), 1),
+      match: (_case, sizes) => this.#ask(180_000, () => server.match(sizes), 1),
+      file: (id) => this.#ask(180_000, () => server.describe(server.row(id)), 1),
+      sign: async (id, parts) => {
+        try {
+          return await this.#ask(30_000, () => server.sign(id, parts), 2);
+        } catch (error) {
+          for (const { number } of parts) this.#unsigned(id, number);
+          throw error;
+        }
+      },
+      held: (id) =>
+        this.#ask(
+          180_000,
+          () => {
+            const held = server.held(id);
+            for (const { number } of held) this.g.unknown.delete(`${id} ${number}`); // now the page knows
+            return held;
+          },
+          1,
+        ),
+      complete: (id, crc) => this.#ask(180_000, () => server.complete(id, crc), 0, false),
+      abort: (id) => this.#ask(180_000, () => server.abandon([id])),
+      abandon: (_case, ids) => this.#ask(180_000, () => server.abandon(ids)),
+      progress: () => this.#ask(10_000, () => {}),
+      ping: () => this.#ask(180_000, () => {}, 0, false),
+      storeTest: () =>
+        this.#ask(180_000, () => ({
+          same_origin: server.host === ORIGIN,
+          endpoint: server.host,
+          request: { part: 1, method: "PUT", url: server.host, headers: {} },
+        })),
+      probe: async () => {
+        await this.#wait(this.#trip());
+        if (this.g.line.offline || server.store !== "fine") throw new Failure(0);
+        return { status: 404, storeCode: "NoSuchUpload" };
+      },
+      reaches: async () => {
+        await this.#wait(this.#trip());
+        return !this.g.line.offline && server.store === "cors";
+      },
+      storeReport: () => this.#ask(180_000, () => {}),
+      putSmall: (id, body, crc, told, signal) => {
+        const what = this.#sends(id, 1, "");
+        return this.#put(what, [slice(body)], false, told, signal, (spoilt) =>
+          server.content(id, slice(body), crc, spoilt),
+        );
+      },
+      putBatch: (_case, files, told, signal) => {
+        const bodies = files.map(({ body }) => slice(body));
+        return this.#put("batch", bodies, false, told, signal, (spoilt) => this.#batch(files, spoilt));
+      },
+      putPart: async (request: SignedRequest, body, told, signal) => {
+        const id = request.url.split("/").at(-2)!;
+        if (world.now >= Number(request.headers.until)) throw new Failure(403, { storeCode: "AccessDenied" });
+        const crc = request.headers.crc!;
+        const what = this.#sends(id, request.part, crc);
+        const elsewhere = server.host !== ORIGIN;
+        await this.#put(what, [slice(body)], elsewhere, told, signal, part(id, request.part, body, crc, false));
+      },
+      relayPart: (id, number, body, crc, told, signal) => {
+        const what = this.#sends(id, number, crc);
+        return this.#put(what, [slice(body)], false, told, signal, part(id, number, body, crc, true));
+      },
+    };
+  }
+
+  /** Up to some file of a batch; the first may be spoilt. */
+  #batch(files: BatchFile[], spoilt: boolean): BatchAnswer[] {
+    const until = !this.g.world.calm && this.g.world.chance(this.g.line.trouble) ? 1 : files.length;
+    return files.slice(0, until).map(({ id, body, crc }, i) => {
+      try {
+        return { id, file: this.g.server.content(id, body as unknown as SimSlice, crc, spoilt && i === 0) };
+      } catch (error) {
+        return { id, error: (error as Failure).problem! };
+      }
+    });
+  }
+
+  #unsigned(id: string, number: number): void {
+    const upload = this.engine.items.find((item) => item.id === id) as Upload | undefined;
+    if (upload) this.#parts.delete(`${upload.source.path}/${upload.source.name} ${upload.span(number).start}`);
+  }
+}
+
+const key = ({ file, start }: SimSlice) => `${file.path}/${file.name} ${start}`;
+
+function refusal(world: World): Failure {
+  return world.pick([
+    new Failure(503),
+    new Failure(503, { retryAfter: 1000 * world.pick([0, 1, 5, 8]) }),
+    new Failure(500),
+    new Failure(429, { retryAfter: 1000 * world.whole(3, 5) }),
+  ]);
+}
