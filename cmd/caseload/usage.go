@@ -24,7 +24,8 @@ cases are named by name and number; no file names and no patients.
 
 --refresh compares the database with the bucket now, key by key, and then tells. Interrupted, killed, or when the
 store goes down, it goes on where it was when called again; a worker goes on with it, too. On a data folder whose
-server is running, that server does it. Only current objects are what "aws s3 ls --summarize" counts.
+server is running, that server does it. Only current objects are what "aws s3 ls --summarize" counts; where the bucket
+keeps versions, the replaced ones and the markers of deletions are counted as versions.
 
 Exit codes: 0 done · 1 --refresh found keys that nothing explains, or files without their object · 69 the database or
 the store cannot be reached · 78 wrong settings · 130 interrupted.`,

@@ -14,7 +14,7 @@ import (
 var classNames = map[caseload.Class]string{
 	caseload.ClassLive: "live", caseload.ClassOlder: "older versions of files", caseload.ClassInFlight: "in flight",
 	caseload.ClassAbandoned: "abandoned, to be erased", caseload.ClassTrash: "trash, to be erased",
-	caseload.ClassReplaced: "versions kept by the bucket", caseload.ClassTrial: "left by tests of the store",
+	caseload.ClassReplaced: "replaced versions, kept by the bucket", caseload.ClassMarker: "delete markers, without bytes", caseload.ClassTrial: "left by tests of the store",
 	caseload.ClassUnexplained: "unexplained", caseload.ClassMissing: "files without their object",
 }
 

@@ -15,6 +15,7 @@ const (
 	ClassAbandoned   Class = "abandoned"   // of an upload that was given up; a delete-intent will erase it
 	ClassTrash       Class = "trash"       // of a deleted file; a delete-intent will erase it
 	ClassReplaced    Class = "replaced"    // a version the bucket keeps beneath the one that counts
+	ClassMarker      Class = "marker"      // a delete marker of the bucket: it holds no bytes and hides the versions beneath it
 	ClassTrial       Class = "trial"       // left over from a test of the store, or the marker of its database
 	ClassUnexplained Class = "unexplained" // nothing in the database speaks of it
 	ClassMissing     Class = "missing"     // a received file whose object the store does not hold
@@ -23,7 +24,7 @@ const (
 // Classes returns every class, in the order in which people read them.
 func Classes() []Class {
 	return []Class{
-		ClassLive, ClassOlder, ClassInFlight, ClassAbandoned, ClassTrash, ClassReplaced, ClassTrial, ClassUnexplained, ClassMissing,
+		ClassLive, ClassOlder, ClassInFlight, ClassAbandoned, ClassTrash, ClassReplaced, ClassMarker, ClassTrial, ClassUnexplained, ClassMissing,
 	}
 }
 
@@ -36,7 +37,7 @@ type Source string
 
 const (
 	SourceObject  Source = "object"  // current objects: what `aws s3 ls --summarize` counts
-	SourceVersion Source = "version" // versions that are not current
+	SourceVersion Source = "version" // versions that are not current, and delete markers
 	SourceUpload  Source = "upload"  // parts of unfinished multipart uploads
 	SourceRow     Source = "row"     // rows of the database without their object
 )
@@ -122,7 +123,22 @@ type Listed struct {
 	Mark          // ID is the version; "" in a bucket without versions
 	Size    int64 // bytes
 	Current bool
+	Hides   bool // a delete marker
 }
+
+// Behind returns where a listing goes on behind a page that holds something. Pages of versions end with a whole key, so that
+// nobody goes on from a version that is erased meanwhile; only a key that fills the page alone is cut.
+func Behind(page []Listed) Mark {
+	last := page[len(page)-1]
+	if last.ID == "" || page[0].Key != last.Key {
+		return Mark{Key: last.Key}
+	}
+	return last.Mark
+}
+
+// NullVersion is the version of an object that was put while its bucket kept none.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html
+const NullVersion = "null"
 
 // ListedUpload is one unfinished multipart upload as the store lists it.
 type ListedUpload struct {

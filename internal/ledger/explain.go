@@ -23,6 +23,10 @@ const (
 // is unexplained.
 func explain(o caseload.Listed, row *caseload.LedgerRow) (org caseload.OrganizationID, class caseload.Class, why string) {
 	switch {
+	case o.Hides && row == nil:
+		return "", caseload.ClassMarker, ""
+	case o.Hides:
+		return row.Organization, caseload.ClassMarker, ""
 	case row == nil && (strings.HasPrefix(string(o.Key), caseload.TrialPrefix) || o.Key == caseload.MarkerKey):
 		return "", caseload.ClassTrial, ""
 	case row == nil:
@@ -44,12 +48,24 @@ func explain(o caseload.Listed, row *caseload.LedgerRow) (org caseload.Organizat
 	}
 }
 
-// pinned tells whether the object is the one a received file reads: its version, or the current one when it has none.
+// pinned tells whether the object is the one a received file reads: its version, or, of a file that was received before the
+// bucket kept versions, the one from then. Where only current objects are listed it is that one.
 func pinned(o caseload.Listed, row *caseload.LedgerRow) bool {
-	if row.VersionID == "" || o.ID == "" {
+	switch {
+	case o.Hides:
+		return false
+	case o.ID == "":
 		return o.Current
 	}
-	return o.ID == row.VersionID
+	return o.ID == version(*row, true)
+}
+
+// version is the name under which the store holds the version that the row reads; "" where it lists none.
+func version(row caseload.LedgerRow, versions bool) string {
+	if row.VersionID == "" && versions {
+		return caseload.NullVersion
+	}
+	return row.VersionID
 }
 
 func live(row *caseload.LedgerRow) caseload.Class {
@@ -69,7 +85,7 @@ func givenUp(row *caseload.LedgerRow) caseload.Class {
 
 // source tells which sum an object belongs to.
 func source(o caseload.Listed) caseload.Source {
-	if o.Current {
+	if o.Current && !o.Hides {
 		return caseload.SourceObject
 	}
 	return caseload.SourceVersion

@@ -69,6 +69,10 @@ func (b *bucket) List(_ context.Context, after caseload.Mark, versions bool, lim
 			page = append(page, o)
 		}
 		if len(page) > limit {
+			cut := page[limit].Key
+			if whole := slices.DeleteFunc(slices.Clone(page[:limit]), func(o caseload.Listed) bool { return o.Key == cut }); len(whole) > 0 {
+				return whole, true, nil
+			}
 			return page[:limit], true, nil
 		}
 	}
@@ -105,7 +109,7 @@ func (b *bucket) Head(_ context.Context, key caseload.ObjectKey, version string)
 	unlock, err := b.call()
 	defer unlock()
 	for _, o := range b.objects {
-		if err == nil && o.Key == key && (version == "" && o.Current || version != "" && o.ID == version) {
+		if err == nil && o.Key == key && !o.Hides && (version == "" && o.Current || version != "" && o.ID == version) {
 			return caseload.Object{Key: key, Size: o.Size, VersionID: o.ID}, nil
 		}
 	}

@@ -72,8 +72,8 @@ type Records interface {
 type Objects interface {
 	// KeepsVersions tells whether the bucket keeps, or once kept, versions of its objects.
 	KeepsVersions(ctx context.Context) (bool, error)
-	// List returns the objects behind the mark, at most limit, with versions each version of them; more tells whether
-	// there are others behind the last.
+	// List returns the objects behind the mark, at most limit, with versions each version of them, in pages as
+	// caseload.Behind says; more tells whether there are others behind the last.
 	List(ctx context.Context, after caseload.Mark, versions bool, limit int) (page []caseload.Listed, more bool, err error)
 	// ListUploads does the same for unfinished multipart uploads.
 	ListUploads(ctx context.Context, after caseload.Mark, limit int) (page []caseload.ListedUpload, more bool, err error)

@@ -45,14 +45,14 @@ func (s *Service) objects(ctx context.Context, l caseload.Ledger) (page, error) 
 	if err := s.lookAgain(ctx, l, &p, doubtful); err != nil {
 		return page{}, err
 	}
-	return p, s.lookFor(ctx, &p, absent)
+	return p, s.lookFor(ctx, l, &p, absent)
 }
 
 // upToTheShorter cuts both pages at the key up to which both are complete, and says where the next step begins.
 func upToTheShorter(listed []caseload.Listed, more bool, rows []caseload.LedgerRow, moreRows bool, from caseload.Mark) ([]caseload.Listed, []caseload.LedgerRow, page) {
 	p := page{last: true, after: from}
 	if more {
-		p.last, p.after = false, listed[len(listed)-1].Mark
+		p.last, p.after = false, caseload.Behind(listed)
 	}
 	if moreRows {
 		if end := rows[len(rows)-1].Object; p.last || end < p.after.Key {
@@ -176,15 +176,15 @@ func (s *Service) listedStill(ctx context.Context, l caseload.Ledger, end caselo
 		if !more || listed[len(listed)-1].Key > end {
 			return still, nil
 		}
-		after = listed[len(listed)-1].Mark
+		after = caseload.Behind(listed)
 	}
 }
 
 // lookFor decides about received files whose object the page did not hold: it may have come, or gone with its row,
 // meanwhile.
-func (s *Service) lookFor(ctx context.Context, p *page, absent []caseload.LedgerRow) error {
+func (s *Service) lookFor(ctx context.Context, l caseload.Ledger, p *page, absent []caseload.LedgerRow) error {
 	for _, row := range absent {
-		o, err := s.Objects.Head(ctx, row.Object, row.VersionID)
+		o, err := s.Objects.Head(ctx, row.Object, version(row, l.Versions))
 		switch {
 		case err == nil:
 			if row.Object != p.after.Key || p.after.ID == "" || p.last { // else the next page may begin with it

@@ -151,7 +151,11 @@ func (w *world) something() {
 	}
 	o := caseload.Listed{Mark: caseload.Mark{Key: key, ID: version}, Size: size, Current: true}
 	r := row{org: org, object: key, size: size}
-	switch w.r.IntN(14) {
+	kinds := 14
+	if w.bucket.versions {
+		kinds = 17
+	}
+	switch w.r.IntN(kinds) {
 	case 0, 1, 2:
 		r.state, r.version, r.superseded = received[w.r.IntN(4)], version, w.r.IntN(3) == 0
 		w.insert(r)
@@ -234,6 +238,39 @@ func (w *world) something() {
 			w.is(org, caseload.ClassAbandoned, caseload.SourceObject, size)
 		}
 		w.bucket.put(o)
+	case 14: // hidden by a delete marker, by whoever deletes past the program
+		r.state, r.version = received[w.r.IntN(4)], version
+		w.insert(r)
+		o.Current = false
+		w.bucket.put(o)
+		w.is(org, caseload.ClassLive, caseload.SourceVersion, size)
+		w.bucket.put(caseload.Listed{Mark: caseload.Mark{Key: key, ID: w.id("m")}, Current: true, Hides: true})
+		w.is(org, caseload.ClassMarker, caseload.SourceVersion, 0)
+	case 15: // markers of nobody, and what lies beneath them
+		for n := range 1 + w.r.IntN(3) {
+			w.bucket.put(caseload.Listed{Mark: caseload.Mark{Key: key, ID: w.id("m")}, Current: n == 0, Hides: true})
+			w.is(-1, caseload.ClassMarker, caseload.SourceVersion, 0)
+		}
+		beneath := caseload.Listed{Mark: caseload.Mark{Key: key, ID: w.id("o")}, Size: size}
+		w.bucket.put(beneath)
+		w.is(-1, caseload.ClassUnexplained, caseload.SourceVersion, size)
+		w.strange(caseload.ClassUnexplained, key, beneath.ID, "")
+	case 16: // received before the bucket kept versions, and perhaps put over, or lost, since
+		r.state = received[w.r.IntN(4)]
+		w.insert(r)
+		over, lost := w.r.IntN(2) == 0, w.r.IntN(3) == 0
+		if over {
+			w.bucket.put(o)
+			w.is(org, caseload.ClassUnexplained, caseload.SourceObject, size)
+			w.strange(caseload.ClassUnexplained, key, version, "")
+		}
+		if lost {
+			w.is(org, caseload.ClassMissing, caseload.SourceRow, size)
+			w.strange(caseload.ClassMissing, key, "", "")
+			return
+		}
+		w.bucket.put(caseload.Listed{Mark: caseload.Mark{Key: key, ID: caseload.NullVersion}, Size: size, Current: !over})
+		w.is(org, caseload.ClassLive, map[bool]caseload.Source{true: caseload.SourceVersion, false: caseload.SourceObject}[over], size)
 	}
 }
 

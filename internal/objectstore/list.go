@@ -1,10 +1,12 @@
 package objectstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -29,7 +31,7 @@ func (s *Store) KeepsVersions(ctx context.Context) (bool, error) {
 }
 
 // List returns the bucket's objects behind the mark in the order of their keys, at most limit; with versions each version
-// of them, those of one key from the newest to the oldest. more tells whether others follow; then there is at least one.
+// of them, delete markers too, those of one key from the newest to the oldest. more tells whether others follow; then there is at least one.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 func (s *Store) List(ctx context.Context, after caseload.Mark, versions bool, limit int) (page []caseload.Listed, more bool, err error) {
 	if versions {
@@ -55,28 +57,79 @@ func (s *Store) List(ctx context.Context, after caseload.Mark, versions bool, li
 	}
 }
 
-// listVersions is List of every version. Delete markers hold no bytes and are passed over.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
+// listVersions is List of every version, delete markers among them. A page ends with a whole key when it holds more than one
+// (caseload.Behind). AWS and MinIO go on behind the mark; versitygw begins with it, and lists nothing at all when that version
+// is gone. https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 func (s *Store) listVersions(ctx context.Context, after caseload.Mark, limit int) (page []caseload.Listed, more bool, err error) {
-	in := &s3.ListObjectVersionsInput{Bucket: &s.bucket, MaxKeys: aws.Int32(int32(limit))}
+	in := &s3.ListObjectVersionsInput{Bucket: &s.bucket, MaxKeys: aws.Int32(int32(max(limit, 2)))} // the mark itself, and one more
 	in.KeyMarker, in.VersionIdMarker = markers(after)
 	for {
 		out, err := s.client.ListObjectVersions(ctx, in)
 		if err != nil {
 			return nil, false, s.sorted("ListObjectVersions", err)
 		}
-		for _, v := range out.Versions {
-			page = append(page, caseload.Listed{
-				Mark: caseload.Mark{Key: caseload.ObjectKey(aws.ToString(v.Key)), ID: aws.ToString(v.VersionId)},
-				Size: aws.ToInt64(v.Size), Current: aws.ToBool(v.IsLatest),
-			})
+		all := versionsOf(out)
+		if len(all) == 0 && after.ID != "" && in.VersionIdMarker != nil {
+			after.ID, in.VersionIdMarker = "", nil
+			continue
 		}
+		page = slices.DeleteFunc(all, func(o caseload.Listed) bool {
+			return o.Key < after.Key || o.Key == after.Key && (after.ID == "" || after.ID == o.ID)
+		})
 		more = aws.ToBool(out.IsTruncated) && aws.ToString(out.NextKeyMarker) != ""
+		if more && len(page) > 0 {
+			page = wholeKeys(page)
+		}
 		if len(page) > 0 || !more {
 			return page, more, nil
 		}
 		in.KeyMarker, in.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker
 	}
+}
+
+// wholeKeys leaves the last key of a page out, which may have more versions, unless it is the only one.
+func wholeKeys(page []caseload.Listed) []caseload.Listed {
+	last := page[len(page)-1].Key
+	if page[0].Key == last {
+		return page
+	}
+	return slices.DeleteFunc(page, func(o caseload.Listed) bool { return o.Key == last })
+}
+
+// versionsOf puts the versions and the delete markers of a page, which the SDK hands over as two lists, into one again: by
+// key, the newest first. Moments are of seconds, so they cannot always tell the last of a page; the store's own word does.
+func versionsOf(out *s3.ListObjectVersionsOutput) []caseload.Listed {
+	type dated struct {
+		caseload.Listed
+		at time.Time
+	}
+	var all []dated
+	for _, v := range out.Versions {
+		mark := caseload.Mark{Key: caseload.ObjectKey(aws.ToString(v.Key)), ID: aws.ToString(v.VersionId)}
+		all = append(all, dated{caseload.Listed{Mark: mark, Size: aws.ToInt64(v.Size), Current: aws.ToBool(v.IsLatest)}, aws.ToTime(v.LastModified)})
+	}
+	for _, m := range out.DeleteMarkers {
+		mark := caseload.Mark{Key: caseload.ObjectKey(aws.ToString(m.Key)), ID: aws.ToString(m.VersionId)}
+		all = append(all, dated{caseload.Listed{Mark: mark, Current: aws.ToBool(m.IsLatest), Hides: true}, aws.ToTime(m.LastModified)})
+	}
+	end := caseload.Mark{Key: caseload.ObjectKey(aws.ToString(out.NextKeyMarker)), ID: aws.ToString(out.NextVersionIdMarker)}
+	place := func(d dated) int {
+		switch {
+		case d.Current:
+			return 0
+		case d.Mark == end:
+			return 2
+		}
+		return 1
+	}
+	slices.SortStableFunc(all, func(a, b dated) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(place(a), place(b)), b.at.Compare(a.at))
+	})
+	page := make([]caseload.Listed, 0, len(all))
+	for _, d := range all {
+		page = append(page, d.Listed)
+	}
+	return page
 }
 
 // ListUploads returns the bucket's unfinished multipart uploads behind the mark, at most limit, as List does. MinIO lists
