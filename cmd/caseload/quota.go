@@ -14,7 +14,8 @@ func quotaCommand() *cobra.Command {
 		Use: "quota ORGANIZATION [SIZE|none]", Short: "Show or set the most an organization may keep", Args: cobra.RangeArgs(1, 2),
 		Long: `With a size (200GB, 1TiB, or bytes) sets the most that the organization's files may hold together: what was received,
 older versions among it, and what is planned or arriving. What does not fit is refused before its first byte moves. With
-"none" there is no limit. What is kept already stays, even if it is more. ORGANIZATION is its name or id.
+"none" there is no limit. What is kept already stays, even if it is more. ORGANIZATION is its name or id. Administrators can
+set a lower limit on the page Storage; the smaller of the two counts, and is shown.
 
 Exit codes: 0 done · 1 no such organization · 2 no such size · 69 the database cannot be reached.`,
 		RunE: quota,
@@ -61,6 +62,10 @@ func quota(cmd *cobra.Command, args []string) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\tno quota\n", plainName(org.Name))
 		return nil
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s\tquota %s\tused %s\tfree %s\n", plainName(org.Name), caseload.RoundBytes(q.Limit), caseload.RoundBytes(q.Used), caseload.RoundBytes(q.Free()))
+	whose := ""
+	if q.Limit != q.Ceiling {
+		whose = "\tset by its administrators"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s\tquota %s\tused %s\tfree %s%s\n", plainName(org.Name), caseload.RoundBytes(q.Limit), caseload.RoundBytes(q.Used), caseload.RoundBytes(q.Free()), whose)
 	return nil
 }

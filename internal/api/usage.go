@@ -36,8 +36,9 @@ type UsageLedger struct {
 type UsageBucket struct {
 	Objects      int64        `json:"objects"`
 	Bytes        int64        `json:"bytes"`
-	Versions     int64        `json:"versions"`
+	Versions     int64        `json:"versions"` // that are not current
 	VersionBytes int64        `json:"version_bytes"`
+	Markers      int64        `json:"delete_markers"` // which hold no bytes
 	Uploads      int64        `json:"uploads"`
 	UploadBytes  int64        `json:"upload_bytes"`
 	Classes      []UsageCount `json:"classes"`
@@ -145,6 +146,24 @@ func FromQuota(q caseload.Quota) *Quota {
 	return &Quota{Limit: q.Limit, Used: q.Used, Free: q.Free()}
 }
 
+// QuotaChange is the request of PUT /quota.
+type QuotaChange struct {
+	Own int64 `json:"own"` // bytes; 0: none
+}
+
+// QuotaState answers GET and PUT /quota, in bytes; 0: none.
+type QuotaState struct {
+	Limit   int64 `json:"limit"`   // the smaller of the two
+	Ceiling int64 `json:"ceiling"` // what whoever runs the server allows
+	Own     int64 `json:"own"`     // what the administrators set
+	Used    int64 `json:"used"`    // received and planned together; 0 without a limit
+}
+
+// FromQuotaState tells the limits as the contract does.
+func FromQuotaState(q caseload.Quota) QuotaState {
+	return QuotaState{Limit: q.Limit, Ceiling: q.Ceiling, Own: q.Own, Used: q.Used}
+}
+
 func usageFiles(files []caseload.RecentFile) []UsageFile {
 	out := make([]UsageFile, 0, len(files))
 	for _, f := range files {
@@ -168,6 +187,10 @@ func bucketJSON(sums []caseload.LedgerSum) *UsageBucket {
 	b := &UsageBucket{Classes: []UsageCount{}}
 	for _, sum := range sums {
 		b.Classes = append(b.Classes, UsageCount{string(sum.Class), string(sum.Organization), string(sum.Source), sum.Objects, sum.Bytes})
+		if sum.Class == caseload.ClassMarker {
+			b.Markers += sum.Objects
+			continue
+		}
 		switch sum.Source {
 		case caseload.SourceObject:
 			b.Objects, b.Bytes = b.Objects+sum.Objects, b.Bytes+sum.Bytes

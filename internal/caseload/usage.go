@@ -78,8 +78,10 @@ type UsageDay struct {
 
 // Quota is the most an organization may keep and what it keeps, in bytes.
 type Quota struct {
-	Limit int64 // 0: no limit
-	Used  int64 // received and planned together
+	Limit   int64 // the smaller of the two below; 0: no limit
+	Ceiling int64 // what the operator allows; 0: no limit
+	Own     int64 // what its administrators set; 0: none
+	Used    int64 // received and planned together; not measured without a limit
 }
 
 // Free returns how many bytes may still be planned; without a limit there is no such number, and -1 comes back.

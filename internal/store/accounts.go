@@ -85,14 +85,14 @@ func scanOrganization(scan func(...any) error) (o caseload.Organization, err err
 // Organizations returns all of them, the oldest first: for the command line only.
 func (s *Store) Organizations(ctx context.Context) (all []caseload.Organization, err error) {
 	defer explain("list organizations", &err)
-	rows, err := s.reader.QueryContext(ctx, `SELECT id, name, created_at, quota_bytes FROM organizations ORDER BY created_at, id`)
+	rows, err := s.reader.QueryContext(ctx, `SELECT id, name, created_at, `+leastLimit+` FROM organizations ORDER BY created_at, id`)
 	return collect(rows, err, scanOrganization)
 }
 
 // Organization returns one. NotFound when there is none.
 func (s *Store) Organization(ctx context.Context, id caseload.OrganizationID) (o caseload.Organization, err error) {
 	defer explain("read an organization", &err)
-	o, err = scanOrganization(s.reader.QueryRowContext(ctx, `SELECT id, name, created_at, quota_bytes FROM organizations WHERE id = $1`, string(id)).Scan)
+	o, err = scanOrganization(s.reader.QueryRowContext(ctx, `SELECT id, name, created_at, `+leastLimit+` FROM organizations WHERE id = $1`, string(id)).Scan)
 	return o, noRow(err, "organization")
 }
 

@@ -27,6 +27,40 @@ func (s *Store) SetQuota(ctx context.Context, actor string, id caseload.Organiza
 	})
 }
 
+// SetOwnQuota sets the limit that the administrators of an organization give it themselves, in bytes; 0 takes it away, and
+// the operator's remains. Forbidden unless the user administers the organization, Invalid for less than nothing and for
+// more than the operator allows.
+func (s *Store) SetOwnQuota(ctx context.Context, user caseload.User, bytes int64) (q caseload.Quota, err error) {
+	defer explain("set an organization's own quota", &err)
+	if user.Role != caseload.Admin {
+		return q, caseload.Errorf(caseload.Forbidden, "Only an administrator may do this.")
+	}
+	if bytes < 0 {
+		return q, caseload.Errorf(caseload.Invalid, "A limit cannot be less than nothing.").WithField("limit")
+	}
+	err = s.write(ctx, func(t *tx) error {
+		q, err := quotaOf(ctx, t, user.Organization, t.store.on(Postgres, ` FOR NO KEY UPDATE`))
+		if err != nil {
+			return err
+		}
+		if q.Ceiling > 0 && bytes > q.Ceiling {
+			return caseload.Errorf(caseload.Invalid, "Whoever runs this server allows your organization %s at most.", caseload.RoundBytes(q.Ceiling)).
+				WithHint("Choose a smaller limit, or ask for a larger quota.").WithField("limit")
+		}
+		if _, err := t.exec(ctx, `UPDATE organizations SET own_quota_bytes = $2 WHERE id = $1`, string(user.Organization), bytes); err != nil {
+			return err
+		}
+		return t.record(ctx, user.Organization, newEvent(string(user.ID), caseload.QuotaChanged, "", "", detail{"own_bytes": bytes}))
+	})
+	if err != nil {
+		return q, err
+	}
+	return quotaOf(ctx, s.reader, user.Organization, "")
+}
+
+// leastLimit is the smaller of the two limits of an organization, of which 0 is none.
+const leastLimit = `CASE WHEN own_quota_bytes = 0 OR quota_bytes > 0 AND quota_bytes < own_quota_bytes THEN quota_bytes ELSE own_quota_bytes END`
+
 // Quota returns the limit of the user's organization and what counts towards it.
 func (s *Store) Quota(ctx context.Context, user caseload.User) (q caseload.Quota, err error) {
 	defer explain("read a quota", &err)
@@ -35,7 +69,8 @@ func (s *Store) Quota(ctx context.Context, user caseload.User) (q caseload.Quota
 
 // quotaOf reads the limit of an organization, and where it has one what is received and planned.
 func quotaOf(ctx context.Context, q querier, org caseload.OrganizationID, lock string) (quota caseload.Quota, err error) {
-	if err = q.QueryRowContext(ctx, `SELECT quota_bytes FROM organizations WHERE id = $1`+lock, string(org)).Scan(&quota.Limit); err != nil {
+	if err = q.QueryRowContext(ctx, `SELECT quota_bytes, own_quota_bytes, `+leastLimit+` FROM organizations WHERE id = $1`+lock, string(org)).
+		Scan(&quota.Ceiling, &quota.Own, &quota.Limit); err != nil {
 		return quota, noRow(err, "organization")
 	}
 	if quota.Limit == 0 {
@@ -80,6 +115,6 @@ func overQuota(quota caseload.Quota, files int, need int64) error {
 	}
 	return caseload.Errorf(caseload.TooLarge, "Your organization may keep %s, of which %s are free; %s.",
 		caseload.RoundBytes(quota.Limit), caseload.RoundBytes(quota.Free()), what).
-		WithHint("Delete what is not needed any more, or ask whoever runs this server for a larger quota.").
+		WithHint("Delete what is not needed any more, or ask an administrator, or whoever runs this server, for a larger quota.").
 		WithField("size").WithCode(caseload.CodeQuota)
 }

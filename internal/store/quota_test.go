@@ -50,7 +50,7 @@ func TestPlansAtOnceNeverExceedTheQuota(t *testing.T) {
 		}
 		q, err := b.s.Quota(ctx, b.admin)
 		must(t, err)
-		if q != (caseload.Quota{Limit: 10_500, Used: 10_000}) || q.Free() != 500 {
+		if q != (caseload.Quota{Limit: 10_500, Ceiling: 10_500, Used: 10_000}) || q.Free() != 500 {
 			t.Errorf("the quota says %+v", q)
 		}
 	})
@@ -139,4 +139,53 @@ func (b *bench) events(t *testing.T) []int64 {
 	seqs, err := collect(rows, err, func(scan func(...any) error) (n int64, err error) { return n, scan(&n) })
 	must(t, err)
 	return seqs
+}
+
+// Administrators set a limit beneath the operator's, of their own organization alone; the smaller counts, and each change is
+// in the audit log.
+func TestAdministratorsSetALowerLimit(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ctx, before := t.Context(), len(b.events(t))
+		set := func(bytes, limit int64) {
+			t.Helper()
+			q, err := b.s.SetOwnQuota(ctx, b.admin, bytes)
+			must(t, err)
+			o, err := b.s.Organization(ctx, b.admin.Organization)
+			if must(t, err); q.Limit != limit || o.Quota != limit {
+				t.Errorf("%d of its own: the limit is %d and shown as %d, want %d", bytes, q.Limit, o.Quota, limit)
+			}
+		}
+		set(3_000, 3_000)
+		must(t, b.s.SetQuota(ctx, "", b.admin.Organization, 2_000)) // the operator's is smaller now
+		if q, err := b.s.Quota(ctx, b.admin); err != nil || q.Limit != 2_000 || q.Own != 3_000 {
+			t.Errorf("under a smaller ceiling: %+v (%v)", q, err)
+		}
+		set(2_000, 2_000)
+		set(1_000, 1_000)
+		for bytes, kind := range map[int64]caseload.Kind{2_001: caseload.Invalid, -1: caseload.Invalid} {
+			if _, err := b.s.SetOwnQuota(ctx, b.admin, bytes); caseload.KindOf(err) != kind {
+				t.Errorf("%d: %v", bytes, err)
+			}
+		}
+		member := b.admin
+		member.Role = caseload.Member
+		if _, err := b.s.SetOwnQuota(ctx, member, 1); caseload.KindOf(err) != caseload.Forbidden {
+			t.Errorf("a member: %v", err)
+		}
+		c := b.newCase("1", "")
+		placed := b.propose(c.ID, "", caseload.File{
+			ID: caseload.NewID[caseload.FileID](b.now()), Case: c.ID, Name: "a", Size: 1001, Route: caseload.Small, State: caseload.Planned,
+			Object: caseload.NewObjectKey(), Deadline: b.now().Add(time.Hour),
+		})
+		if placed[0].Err == nil {
+			t.Error("its own limit refuses nothing")
+		}
+		set(0, 2_000)
+		must(t, b.s.SetQuota(ctx, "", b.admin.Organization, 0))
+		set(5, 5)
+		set(0, 0)
+		if events := len(b.events(t)) - before; events != 9 { // eight changes and the case
+			t.Errorf("%d events were written down, want 9", events)
+		}
+	})
 }

@@ -109,9 +109,9 @@ var scoped = []struct {
 
 // free are the methods with a user whose rights are tested below, each in its own way; those of previews by
 // TestPreviewsAreOfOneOrganization, those of the trash and of plans by TestTrashAndPlansAreOfOneOrganization, those of usage and
-// quota by TestUsageIsTheOrganizationsOwn and TestWhatIsDeletedMakesRoom.
+// quota by TestUsageIsTheOrganizationsOwn, TestWhatIsDeletedMakesRoom and TestAdministratorsSetALowerLimit.
 var free = []string{
-	"Usage", "Quota",
+	"Usage", "Quota", "SetOwnQuota",
 	"Trash", "TrashedFile", "TrashedFiles", "RestoreFile", "RestoreCase", "PurgeFile", "PurgeCase", "Plan", "Plans", "ApprovePlan", "EndPlan",
 	"TrashedCaseAt", "ReturnToTrash", "UndonePlan",
 	"Cases", "ProposeCaseNumber", "CreateCase", "ReportProgress", "Users", "ChangeUser", "CreateToken", "Tokens", "RevokeToken",

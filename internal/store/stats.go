@@ -57,7 +57,7 @@ func (s *Store) BucketStats(ctx context.Context) (stats BucketStats, err error) 
 			return stats, err
 		}
 	}
-	rows, err := s.reader.QueryContext(ctx, `SELECT o.id FROM organizations o WHERE o.quota_bytes > 0`)
+	rows, err := s.reader.QueryContext(ctx, `SELECT o.id FROM organizations o WHERE o.quota_bytes > 0 OR o.own_quota_bytes > 0`)
 	limited, err := collect(rows, err, func(scan func(...any) error) (id caseload.OrganizationID, err error) { return id, scan(&id) })
 	stats.Quotas = map[caseload.OrganizationID]caseload.Quota{}
 	for _, id := range limited {

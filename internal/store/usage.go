@@ -65,13 +65,13 @@ const (
 )
 
 func (s *Store) usageOfOrganizations(ctx context.Context, w within, u *caseload.Usage) (err error) {
-	rows, err := s.reader.QueryContext(ctx, `SELECT o.id, o.name, o.created_at, o.quota_bytes,
+	rows, err := s.reader.QueryContext(ctx, `SELECT o.id, o.name, o.created_at, `+leastLimit+`,
 			COALESCE(sum(CASE WHEN f.`+received+` THEN 1 ELSE 0 END), 0),
 			COALESCE(sum(CASE WHEN f.`+received+` THEN f.size ELSE 0 END), 0),
 			COALESCE(sum(CASE WHEN f.`+arriving+` THEN f.size ELSE 0 END), 0)
 		FROM organizations o LEFT JOIN files f ON f.organization_id = o.id
 			AND f.state IN ('planned', 'sending', 'stored', 'reading', 'ready', 'rejected')
-		WHERE `+w.where("o.id")+` GROUP BY o.id, o.name, o.created_at, o.quota_bytes ORDER BY o.name, o.id`, w.arg())
+		WHERE `+w.where("o.id")+` GROUP BY o.id, o.name, o.created_at, o.quota_bytes, o.own_quota_bytes ORDER BY o.name, o.id`, w.arg())
 	u.Organizations, err = collect(rows, err, func(scan func(...any) error) (o caseload.OrganizationUsage, err error) {
 		var created int64
 		err = scan(&o.ID, &o.Name, &created, &o.Quota, &o.Files, &o.Bytes, &o.Due)

@@ -30,6 +30,7 @@ var bodies = map[string]string{
 	"POST /api/v1/store-reports":        `{"code":"STORE-CORS","detail":""}`,
 	"POST /api/v1/progress":             `{"files":[]}`,
 	"PATCH /api/v1/users/{user}":        `{"name":"Other"}`,
+	"PUT /api/v1/quota":                 `{"own":0}`,
 	"POST /api/v1/tokens":               `{"name":"t","role":"member"}`,
 
 	"POST /cases":                "number=&patient=P",
@@ -38,6 +39,7 @@ var bodies = map[string]string{
 	"POST /cases/{case}/purge":   "confirm=yes",
 	"POST /files/{file}/purge":   "confirm=yes",
 	"POST /cases/{case}":         "number=N-1&patient=P&note=",
+	"POST /storage/limit":        "gigabytes=",
 	"POST /users":                "name=N&role=viewer&password=" + "correct+horse+battery&email=",
 	"POST /users/{user}":         "name=Other&role=viewer",
 	"POST /account/password":     "current=x&password=y",

@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
@@ -10,6 +12,7 @@ import (
 // storagePage is what an organization keeps, and what the last ledger found of it.
 type storagePage struct {
 	Quota    quotaView
+	Limit    limitForm
 	Kept     string // "12.4 GB"
 	Files    string
 	Classes  []share
@@ -26,6 +29,13 @@ type quotaView struct {
 	Limit, Used, Free string
 	Percent           int
 	Tight             bool // nine tenths are used
+}
+
+// limitForm is where administrators set their organization's own limit.
+type limitForm struct {
+	Gigabytes string // as typed, or as set; "": none
+	Ceiling   string // what whoever runs the server allows; "": no limit
+	Problem   *formProblem
 }
 
 // share is one part of a whole: a line with its bar.
@@ -62,9 +72,11 @@ type ledgerView struct {
 }
 
 type ledgerRow struct {
-	Name, Label, Help      string
-	Count, Size            string
-	Uploads, Bytes, Number int64
+	Name, Label, Help string
+	Count, Size       string
+	Beside            []string // what of it is no current object, in words
+
+	number, bytes, versions, uploads int64
 }
 
 type ledgerLine struct {
@@ -74,11 +86,68 @@ type ledgerLine struct {
 
 // showStorage shows what the organization keeps, to its administrators.
 func (s *Server) showStorage(w http.ResponseWriter, r *http.Request) error {
+	q, err := s.Store.Quota(r.Context(), s.user(r))
+	if err != nil {
+		return err
+	}
+	form := limitForm{}
+	if q.Own > 0 {
+		form.Gigabytes = strconv.FormatFloat(float64(q.Own)/gigabyte, 'f', -1, 64)
+	}
+	return s.showStorageWith(w, r, http.StatusOK, q, form)
+}
+
+func (s *Server) showStorageWith(w http.ResponseWriter, r *http.Request, status int, q caseload.Quota, form limitForm) error {
 	u, err := s.Store.Usage(r.Context(), s.user(r))
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, "storage.html", localeOf(r).storage(u, s.Now()))
+	if form.Ceiling = ""; q.Ceiling > 0 {
+		form.Ceiling = formatLimit(q.Ceiling)
+	}
+	page := localeOf(r).storage(u, s.Now())
+	page.Limit = form
+	return s.render(w, r, status, "storage.html", page)
+}
+
+const gigabyte = 1e9 // bytes
+
+// limitStorage sets the limit that the organization gives itself.
+func (s *Server) limitStorage(w http.ResponseWriter, r *http.Request) error {
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	form := limitForm{Gigabytes: field(r, "gigabytes")}
+	bytes, err := gigabytes(form.Gigabytes)
+	if err == nil {
+		_, err = s.Store.SetOwnQuota(r.Context(), s.user(r), bytes)
+	}
+	if err == nil {
+		http.Redirect(w, r, "/storage", http.StatusSeeOther)
+		return nil
+	}
+	problem, ok := asFormProblem(err)
+	if !ok {
+		return err
+	}
+	q, err := s.Store.Quota(r.Context(), s.user(r))
+	if err != nil {
+		return err
+	}
+	form.Problem = problem
+	return s.showStorageWith(w, r, problem.Status, q, form)
+}
+
+// gigabytes reads a number of them, with a point or a comma; "" is 0. Invalid when it is none, or no byte at all.
+func gigabytes(typed string) (bytes int64, err error) {
+	if typed == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseFloat(strings.Replace(typed, ",", ".", 1), 64)
+	if err != nil || !(n*gigabyte >= 1 && n <= 1e9) {
+		return 0, caseload.Errorf(caseload.Invalid, "The limit is not a number of gigabytes.").WithHint("Write one such as 200 or 0.5, or nothing for no limit.").WithField("gigabytes")
+	}
+	return int64(n * gigabyte), nil
 }
 
 func (l locale) storage(u caseload.Usage, now time.Time) storagePage {
@@ -181,9 +250,12 @@ func (l locale) ledgerOf(u caseload.Usage, now time.Time) ledgerView {
 			row = &ledgerRow{}
 			sums[sum.Class] = row
 		}
-		row.Number, row.Bytes = row.Number+sum.Objects, row.Bytes+sum.Bytes
-		if sum.Source == caseload.SourceUpload {
-			row.Uploads += sum.Objects
+		row.number, row.bytes = row.number+sum.Objects, row.bytes+sum.Bytes
+		switch sum.Source {
+		case caseload.SourceUpload:
+			row.uploads += sum.Objects
+		case caseload.SourceVersion:
+			row.versions += sum.Objects
 		}
 	}
 	for _, class := range caseload.Classes() {
@@ -195,13 +267,19 @@ func (l locale) ledgerOf(u caseload.Usage, now time.Time) ledgerView {
 			row = &ledgerRow{}
 		}
 		row.Name, row.Label, row.Help = string(class), l.text("class."+string(class)), l.text("class."+string(class)+".help")
-		row.Count, row.Size = formatNumber(row.Number), formatSize(row.Bytes)
+		row.Count, row.Size = formatNumber(row.number), formatSize(row.bytes)
+		if row.versions > 0 && class != caseload.ClassMarker {
+			row.Beside = append(row.Beside, l.count("storage.ledger.versions", int(row.versions)))
+		}
+		if row.uploads > 0 {
+			row.Beside = append(row.Beside, l.count("storage.ledger.uploads", int(row.uploads)))
+		}
 		v.Rows = append(v.Rows, *row)
 		if class != caseload.ClassMissing {
-			v.Total.Number, v.Total.Bytes = v.Total.Number+row.Number, v.Total.Bytes+row.Bytes
+			v.Total.number, v.Total.bytes = v.Total.number+row.number, v.Total.bytes+row.bytes
 		}
 	}
-	v.Total.Count, v.Total.Size = formatNumber(v.Total.Number), formatSize(v.Total.Bytes)
+	v.Total.Count, v.Total.Size = formatNumber(v.Total.number), formatSize(v.Total.bytes)
 	for _, line := range u.Lines {
 		shown := ledgerLine{Key: string(line.Object), File: string(line.File), Size: formatSize(line.Bytes), Why: l.said(line.Why)}
 		switch {

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -116,5 +117,46 @@ func TestTheQuotaRefusesBeforeTheFirstByte(t *testing.T) {
 	}
 	if fits := h.plan(c.ID, "fits.bin", 4_000); fits.ID == "" {
 		t.Error("what fits is refused")
+	}
+}
+
+// Administrators set their organization's own limit, on the page and by the API, beneath the operator's; what they typed
+// wrongly stays in the form, with what to do about it, in their language.
+func TestAdministratorsSetTheirOwnLimit(t *testing.T) {
+	h := open(t)
+	org := h.users["admin"].Organization
+	must(t, h.store.SetQuota(t.Context(), "", org, 2_000_000_000))
+	b := h.browser()
+	h.signIn(b, h.users["admin"].Email)
+	for typed, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		"lots": {400, "한도가 기가바이트 단위의 숫자가 아닙니다"},
+		"-1":   {400, "한도가 기가바이트 단위의 숫자가 아닙니다"},
+		"NaN":  {400, "한도가 기가바이트 단위의 숫자가 아닙니다"},
+		"3":    {400, "서버 운영자가 이 기관에 허용한 최대 크기는 2 GB입니다"},
+		"1,5":  {303, ""},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", h.http.URL+"/storage/limit", strings.NewReader(url.Values{"gigabytes": {typed}}.Encode()))
+		must(t, err)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Accept-Language", "ko")
+		resp, body := send(t, b, r)
+		if resp.StatusCode != want.status || !strings.Contains(body, want.says) || want.says != "" && !strings.Contains(body, `value="`+typed+`"`) {
+			t.Errorf("%q: answered %d, want %d with %q", typed, resp.StatusCode, want.status, want.says)
+		}
+	}
+	if resp, body := h.ask("admin", "GET", "/api/v1/quota", "", ""); resp.StatusCode != 200 || strings.TrimSpace(body) != `{"limit":1500000000,"ceiling":2000000000,"own":1500000000,"used":0}` {
+		t.Errorf("/quota says %d %s", resp.StatusCode, body)
+	}
+	if resp, body := h.ask("admin", "PUT", "/api/v1/quota", "application/json", `{"own":2000000001}`); resp.StatusCode != 400 || !strings.Contains(body, "2 GB at most") {
+		t.Errorf("over the ceiling: %d %s", resp.StatusCode, body)
+	}
+	if resp, body := h.ask("foreign-admin", "PUT", "/api/v1/quota", "application/json", `{"own":7}`); resp.StatusCode != 200 || !strings.Contains(body, `"limit":7,"ceiling":0`) {
+		t.Errorf("another organization's: %d %s", resp.StatusCode, body)
+	}
+	if q, err := h.store.Quota(t.Context(), h.users["admin"]); err != nil || q.Own != 1_500_000_000 {
+		t.Errorf("after another organization set its own: %+v (%v)", q, err)
 	}
 }
