@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"dcdentals.com/caseload/internal/api"
@@ -131,52 +130,6 @@ func TestUsageAgreesWithTheAWSCommandLine(t *testing.T) {
 	remote.Run(t)
 	if code, again, _ := s.usage(t); code != 1 || again.Bucket == nil || again.Bucket.Bytes != u.Bucket.Bytes || again.Ledger.ID == u.Ledger.ID {
 		t.Errorf("with the store back: exit %d, %+v", code, again.Bucket)
-	}
-}
-
-// TestTheLedgerSurvivesKills kills the command at random until it comes through: the sums are those of one that was left alone.
-func TestTheLedgerSurvivesKills(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, "CASELOAD_LOG_LEVEL=warn")
-	admin := s.newAdmin()
-	server := s.serve([]string{"serve"})
-	c := admin.newCase(t, "2026-0001", "Ledger")
-	for n := range 12 {
-		f, err := admin.plan(t.Context(), c, strconv.Itoa(n)+".pdf", 9)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := admin.put(t.Context(), f.ID, []byte("%PDF-"+strconv.Itoa(1000+n))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := server.stop(); err != nil {
-		t.Fatal(err)
-	}
-	_, want, _ := s.usage(t)
-	for range 4 {
-		cmd := s.command("usage", "--refresh")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		begun := make(chan struct{})
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		go func() { _ = cmd.Wait(); close(begun) }()
-		await(t, 60e9, "a ledger under way, or the end", func() (bool, error) {
-			select {
-			case <-begun:
-				return true, nil
-			default:
-				n, err := number(t.Context(), s.database(), `SELECT count(*) FROM ledgers WHERE finished_at = 0`)
-				return n > 0, err
-			}
-		})
-		_ = cmd.Process.Kill()
-		<-begun
-	}
-	code, got, said := s.usage(t)
-	if code != 0 || got.Bucket.Bytes != want.Bucket.Bytes || got.Bucket.Objects != want.Bucket.Objects || want.Bucket.Objects < 12 || len(got.Unexplained)+len(got.Missing) != 0 {
-		t.Errorf("exit %d, %+v, want %+v: %s", code, got.Bucket, want.Bucket, said)
 	}
 }
 
