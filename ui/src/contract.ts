@@ -39,6 +39,7 @@ export interface RemoteFile {
 export interface Problem {
   status: number;
   kind: string;
+  code?: string; // of few errors, stable
   detail: string;
   hint?: string;
 }

@@ -34,7 +34,8 @@ export function words(words: Words, item: Item): string {
 
 /** What went wrong and what to do: the server's own words, or ours where there was no answer. */
 export function reason(words: Words, item: Item): string {
-  const { detail = "", hint = "" } = item.error ?? {};
+  const { code = "", detail = "", hint = "" } = item.error ?? {};
+  if (words[`error.${code}`]) return text(words, `error.${code}`);
   return `${words[detail] ?? detail} ${words[hint] ?? hint}`.trim();
 }
 
