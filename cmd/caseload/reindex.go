@@ -12,6 +12,7 @@ import (
 
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/ingest"
+	"dcdentals.com/caseload/internal/jobs"
 	"dcdentals.com/caseload/internal/store"
 )
 
@@ -101,6 +102,11 @@ func reindex(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	r.out.asked(asked, left)
+	if left > 0 {
+		if err := r.wake(ctx); err != nil {
+			return err
+		}
+	}
 	if flag("no-wait") {
 		return nil
 	}
@@ -109,6 +115,23 @@ func reindex(cmd *cobra.Command, _ []string) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "caseload: interrupted. What was asked for stays asked for; to go on: caseload reindex")
 	}
 	return err
+}
+
+// wake tells the workers of running servers that something is due: they look at once, not with their next round.
+func (r *reindexing) wake(ctx context.Context) error {
+	cfg := jobs.Config{Engine: r.store.Engine(), DB: r.store.DB()}
+	if r.config.postgres() {
+		cfg.PostgresURL = r.config.DatabaseURL.Reveal()
+	}
+	queue, err := jobs.New(cfg)
+	if err != nil {
+		return fmt.Errorf("reach the queue: %w", err)
+	}
+	defer func() { _ = queue.Stop(context.WithoutCancel(ctx)) }()
+	if err := queue.Migrate(ctx); err != nil {
+		return fmt.Errorf("reach the queue: %w", err)
+	}
+	return queue.RereadNow(ctx)
 }
 
 // reindexScopes finds what --case names, or every organization.
@@ -219,7 +242,7 @@ func (r *reindexing) reader(ctx context.Context, here bool) (read func(context.C
 	a := newApplication(newLog(r.config))
 	if !r.config.postgres() || !r.config.UseS3 {
 		if a.unlock, err = lockData(r.config.Data); caseload.KindOf(err) == caseload.Conflict && !here {
-			r.out.note("A server is running on this data folder; its workers read, within half a minute.")
+			r.out.note("A server is running on this data folder; its workers read.")
 			return nothing, func() {}, nil
 		}
 	} else if !here {

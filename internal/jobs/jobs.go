@@ -106,6 +106,7 @@ type engine interface {
 	prepare(ctx context.Context) error                                                   // before the workers start
 	start(ctx context.Context) error
 	sweepNow(ctx context.Context) error
+	rereadNow(ctx context.Context) error
 	stop(ctx context.Context) error
 	close()
 }

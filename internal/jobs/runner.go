@@ -62,6 +62,11 @@ func (r *runner[TTx]) sweepNow(ctx context.Context) error {
 	return err
 }
 
+func (r *runner[TTx]) rereadNow(ctx context.Context) error {
+	_, err := r.client.Insert(ctx, rereadArgs{}, nil)
+	return err
+}
+
 func (r *runner[TTx]) stop(ctx context.Context) error {
 	return r.client.Stop(ctx)
 }

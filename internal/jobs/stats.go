@@ -12,7 +12,7 @@ type counters struct {
 	readTime                                                 atomic.Int64 // ns
 	sweepsDone, sweepsFailed                                 atomic.Int64
 	lastSweep                                                atomic.Int64 // when the last one that succeeded began, Unix ns
-	lastReread                                               atomic.Int64 // when the last round of reading again ended, Unix ns
+	lastReread                                               atomic.Int64 // when the last round of reading again looked for the last time, Unix ns
 	lastLedger                                               atomic.Int64 // when the last round of the ledger ended, Unix ns
 }
 
