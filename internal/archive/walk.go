@@ -167,6 +167,9 @@ func (w *walk) endByDescriptor(f *walked, start int64) (int64, error) {
 		}
 		return false, nil
 	})
+	if whole && err == nil && end < 0 {
+		end, err = w.endByLastBytes(f, start)
+	}
 	switch {
 	case err != nil:
 		return 0, err
@@ -181,6 +184,32 @@ func (w *walk) endByDescriptor(f *walked, start int64) (int64, error) {
 		f.why = refuse(Truncated, "The ZIP ends in the middle of this entry.")
 	}
 	return w.end, nil
+}
+
+// endByLastBytes sees whether the archive breaks off right behind the entry whose data begin at start, or within the signature
+// of what follows it: then its last bytes are a descriptor without signature, which states just this length. It returns −1
+// when they are not.
+func (w *walk) endByLastBytes(f *walked, start int64) (int64, error) {
+	for cut := range len(signLocal) {
+		for _, n := range []int{20, 12} {
+			at := w.end - int64(cut+n)
+			if at < start {
+				continue
+			}
+			b, err := w.window(&w.headers, at, cut+n, cut+n)
+			if err != nil || len(b) < cut+n {
+				return -1, err
+			}
+			begins := func(sign []byte) bool { return bytes.HasPrefix(sign, b[n:cut+n]) }
+			if !slices.ContainsFunc(signsAfter, begins) {
+				continue
+			}
+			if d, ok := bareDescriptor(b[:n], at-start); ok && f.complete(d) {
+				return at + d.length, nil
+			}
+		}
+	}
+	return -1, nil
 }
 
 // search calls fn with every "PK" from from on: b[i:] begins with it, at is its place in the archive. From behind bytes in
