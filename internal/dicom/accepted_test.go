@@ -27,6 +27,25 @@ var syntaxes = strings.Fields(`
 	1.2.840.10008.1.2.4.202 1.2.840.10008.1.2.4.203 1.2.840.10008.1.2.4.204 1.2.840.10008.1.2.5 1.2.840.10008.1.2.7.1
 	1.2.840.10008.1.2.7.2 1.2.840.10008.1.2.7.3 1.2.840.10008.1.2.8.1`)
 
+// What describes the image is found even behind it.
+func TestRowsThatStandBehindTheImageAreFound(t *testing.T) {
+	for _, o := range dicomtest.Hostiles() {
+		if o.Name != "pixel data before rows and columns" {
+			continue
+		}
+		source, size := o.Open()
+		h, err := dicom.Read(t.Context(), source, size, dicom.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in := dicom.Describe(h); in.Rows != 16 || in.Columns != 16 || in.Pixel == nil || in.Pixel.Length != 512 {
+			t.Errorf("%d × %d, %+v", in.Rows, in.Columns, in.Pixel)
+		}
+		return
+	}
+	t.Error("there is no such object")
+}
+
 func TestTheHeaderIsReadInEveryTransferSyntax(t *testing.T) {
 	for _, syntax := range syntaxes {
 		h := read(t, dicomtest.CT(dicomtest.CTOptions{Syntax: syntax, Fragments: [][]byte{{1, 2}}}))

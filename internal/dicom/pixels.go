@@ -1,5 +1,7 @@
 package dicom
 
+import "slices"
+
 // pixels records where the image lies and ends the walk there, or steps over it (PS3.5 8, A.4).
 func (w *walker) pixels(e Element) error {
 	size := w.in.size
@@ -37,8 +39,14 @@ func (w *walker) pixels(e Element) error {
 	}
 	w.keep(e)
 	w.pos = last
-	w.stopped = !w.opt.PastPixelData
+	w.stopped = !w.opt.PastPixelData && w.has(TagRows)
 	return nil
+}
+
+// has tells whether the element stands at the top level already. Where rows and columns do not, they may follow the image,
+// against the order of the standard (PS3.5 7.1): beyond a native one a look costs one read.
+func (w *walker) has(tag Tag) bool {
+	return slices.ContainsFunc(w.stack[0].elements, func(e Element) bool { return e.Tag == tag })
 }
 
 // fragmentsInside reports whether pixel data of stated length are fragments all the same: the transfer syntax is one of

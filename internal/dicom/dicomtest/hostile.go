@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"slices"
 )
 
 // Hostile is an object made to harm whoever reads it, and what a reader has to say of it.
 type Hostile struct {
 	Name    string
-	Verdict string // the code of a warning that must be given, about the header or the frames
+	Verdict string // the code of a warning that must be given, about the header or the frames; "": none of them has to be
 
 	// Open makes the object and returns it with its size in bytes.
 	Open func() (io.ReaderAt, int64)
@@ -19,7 +20,7 @@ type Hostile struct {
 // items, elements and fragments, claims of size, text that is dear to decode, and files that are two things at once. Large ones
 // are made while they are read and take no memory.
 func Hostiles() []Hostile {
-	return append(append(append(lengths(), numbers()...), bombs()...), twofold()...)
+	return slices.Concat(lengths(), numbers(), bombs(), twofold(), worse())
 }
 
 // whole is an object that lies in memory.
