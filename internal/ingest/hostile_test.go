@@ -70,6 +70,22 @@ func TestEveryHostileZIPGetsItsVerdict(t *testing.T) {
 	}
 }
 
+// A ZIP whose parts contradict each other is read as far as it can be, and what contradicts is told.
+func TestEveryContradictoryZIPIsReadAsFarAsItGoes(t *testing.T) {
+	for name, odd := range archivetest.Contradictory(archivetest.File{Name: "IM1", Body: slice(1).bytes()}, archivetest.File{Name: "IM2", Body: slice(2).bytes()}) {
+		t.Run(name, func(t *testing.T) {
+			r := newBench(t, odd.Body).read(t)
+			all := append(append([]string{}, r.found.Warnings...), r.receipt.Warnings...)
+			for _, u := range append(r.found.Contents.Unread, r.receipt.Report.Unread...) {
+				all = append(all, u.Reason)
+			}
+			if text := strings.Join(all, "\n"); r.State != caseload.Ready || r.found.Kind != caseload.KindZIP || r.found.Contents.Images != odd.Images || !strings.Contains(text, odd.Said) || odd.Said == "" && odd.Images == 2 && text != "" {
+				t.Errorf("%s, kind %s, %d images of %d, said:\n%.1000s", r.State, r.found.Kind, r.found.Contents.Images, odd.Images, text)
+			}
+		})
+	}
+}
+
 // peakNow is the memory in use by objects at this moment.
 func peakNow() uint64 { return heap()() }
 
