@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -110,7 +112,80 @@ func TestOurJSONSaysWhatPydicomAndDCMTKSay(t *testing.T) {
 				t.Errorf("only %d elements are the same", same)
 			}
 		})
+		t.Run(p.name+" on random files", func(t *testing.T) {
+			if p.json == nil {
+				mustrun.Skip(t, p.name, p.name+" is not here ("+p.missing+")")
+			}
+			if same := compareWith(t, p, randomObjects(t, 11, 40)); same < 40*30 {
+				t.Errorf("only %d elements are the same", same)
+			}
+		})
 	}
+}
+
+// randomObjects are files whose elements and values follow from the seed: every representation, in items too, in each of four
+// transfer syntaxes.
+func randomObjects(t *testing.T, seed uint64, n int) (paths []string) {
+	r := rand.New(rand.NewPCG(seed, 7))
+	word := func(longest int) string {
+		b := make([]byte, 1+r.IntN(longest))
+		for i := range b {
+			b[i] = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789_abcxyz"[r.IntN(41)]
+		}
+		return string(b)
+	}
+	several := func(longest int) (all []string) {
+		for range 1 + r.IntN(3) {
+			all = append(all, word(longest))
+		}
+		return all
+	}
+	number := func() float64 { return math.Round((r.Float64()-0.5)*math.Pow10(r.IntN(9))*1e4) / 1e4 }
+	elements := []func(e *dicomtest.Encoder){ // in the order of their tags
+		func(e *dicomtest.Encoder) { e.Text(0x00181000, "LO", word(60)) },
+		func(e *dicomtest.Encoder) { e.Text(0x00181030, "LO", word(60)) },
+		func(e *dicomtest.Encoder) { e.FD(0x00189073, number()) },
+		func(e *dicomtest.Encoder) { e.Text(0x00204000, "LT", word(500)+"\r\n"+word(9)) },
+		func(e *dicomtest.Encoder) { e.Text(0x00281053, "DS", strconv.FormatFloat(number(), 'g', 10, 64)) },
+		func(e *dicomtest.Encoder) { e.Text(0x00281055, "LO", several(30)...) },
+		func(e *dicomtest.Encoder) { e.Text(0x00321060, "LO", word(60)) },
+		func(e *dicomtest.Encoder) { e.Text(0x00380300, "LO", word(60)) },
+		func(e *dicomtest.Encoder) {
+			e.Text(0x00400002, "DA", fmt.Sprintf("20%02d%02d%02d", r.IntN(100), 1+r.IntN(12), 1+r.IntN(28)))
+		},
+		func(e *dicomtest.Encoder) {
+			e.Text(0x00400003, "TM", fmt.Sprintf("%02d%02d%02d", r.IntN(24), r.IntN(60), r.IntN(60)))
+		},
+		func(e *dicomtest.Encoder) {
+			e.Sequence(0x00400555, r.IntN(2) == 0, func(e *dicomtest.Encoder) {
+				e.Text(0x0040A160, "UT", word(300))
+				e.FD(0x0040A161, number(), number())
+			}, func(e *dicomtest.Encoder) {
+				e.Sequence(0x00400555, r.IntN(2) == 0, func(e *dicomtest.Encoder) { e.Text(0x00400280, "ST", word(100)) })
+			})
+		},
+		func(e *dicomtest.Encoder) { e.FL(0x00720076, float32(number()), float32(number())) },
+		func(e *dicomtest.Encoder) { e.Words(0x00720078, "UL", r.Uint32(), r.Uint32()) },
+	}
+	for i := range n {
+		syntax := []string{dicomtest.ImplicitLE, dicomtest.ExplicitLE, dicomtest.ExplicitBE, dicomtest.Deflated}[i%4]
+		o := dicomtest.CTOptions{Syntax: syntax, Number: 1 + r.IntN(9999), Patient: []byte(word(30) + "^" + word(20)), PatientID: word(30),
+			Position: []float64{number(), number(), number()}, Thickness: math.Abs(number())}
+		e := dicomtest.NewEncoder(syntax)
+		for _, write := range elements {
+			if r.IntN(3) > 0 {
+				write(e)
+			}
+		}
+		o.NoPixels = true
+		o.BeforePixels = func(out *dicomtest.Encoder) { out.Write(e.Bytes()) }
+		b := dicomtest.CT(o)
+		paths = append(paths, filepath.Join(t.TempDir(), strconv.Itoa(i)))
+		if err := os.WriteFile(paths[i], b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return paths
 }
 
 // compareWith compares our JSON of the files with the peer's, element by element, and returns how many are the same.
