@@ -81,7 +81,7 @@ func sentencesOf(t *testing.T, folder string, but ...string) (forms []string) {
 
 // isSentence tells what is said to people from commands, names and patterns.
 func isSentence(form string) bool {
-	return strings.Contains(form, " ") && strings.ContainsFunc(places.ReplaceAllString(form, ""), unicode.IsLetter) && (unicode.IsUpper([]rune(form)[0]) || form[0] == '{') && strings.HasSuffix(form, ".") && !strings.HasPrefix(form, "PRIVATE")
+	return strings.Contains(form, " ") && strings.ContainsFunc(places.ReplaceAllString(form, ""), unicode.IsLetter) && (unicode.IsUpper([]rune(form)[0]) || form[0] == '{' || strings.HasPrefix(form, "versitygw ")) && strings.HasSuffix(form, ".") && !strings.HasPrefix(form, "PRIVATE")
 }
 
 var (
