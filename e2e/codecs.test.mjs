@@ -114,6 +114,42 @@ test("scans that only browsers decode", { skip, timeout: 240_000 }, async (t) =>
   });
 });
 
+test("volumes that only browsers decode have three planes, as the server draws their twins", { skip, timeout: 240_000 }, async (t) => {
+  const house = await site(t);
+  const dir = folder(t);
+  const { page, faults } = await open(t, house);
+  await firstRun(page);
+  const address = await newCase(page, "김민지");
+  const paths = [];
+  const codings = { "JPEG 2000": 1, "JPEG-LS": 2, HTJ2K: 3 };
+  for (const [coding, series] of Object.entries(codings)) {
+    for (let number = 1; number <= 12; number++) {
+      const what = { columns: 96, rows: 80, bits: 12, tilt: number / 12 };
+      const { coded, native } = await twins({ coding, series, number, window: "1400\\2400", what });
+      for (const [kind, bytes] of Object.entries(coding === "JPEG 2000" ? { coded, native } : { coded })) {
+        paths.push(join(dir, `${coding} ${number} ${kind}.dcm`));
+        writeFileSync(paths.at(-1), bytes);
+      }
+    }
+  }
+  await page.setInputFiles("[data-input=files]", paths);
+  await page.waitForFunction(() => document.querySelectorAll("table.series img.thumb").length === 12, undefined, { timeout: 120_000 });
+  if (process.env.CASELOAD_SCREENSHOTS) await page.screenshot({ path: join(process.env.CASELOAD_SCREENSHOTS, "planes.png"), fullPage: true });
+  const { previews } = await (await page.request.get(`/api/v1${new URL(address).pathname}/previews`)).json();
+  const { studies } = await (await page.request.get(`/api/v1${new URL(address).pathname}/studies`)).json();
+  const of = {};
+  for (const study of studies) for (const s of study.series) of[s.number] = previews.find((p) => p.series === s.id);
+  for (const [coding, series] of Object.entries(codings)) {
+    for (const view of ["axial", "coronal", "sagittal"]) {
+      const at = (p) => `/api/v1/previews/${p.id}/${view}/${p.pictures.find((x) => x.view === view).sha256}`;
+      const { sizes, mean, most, colours } = await page.evaluate(differ, [at(of[series]), at(of[101])]);
+      assert.equal(sizes[0], sizes[1], `${coding}, ${view}`);
+      assert.ok(mean < 1 && most <= 2 && colours > 8, `${coding}, ${view}: ${mean} on the average, ${most} at most, ${colours} colours`);
+    }
+  }
+  assert.deepEqual(faults, []);
+});
+
 /** Images of the corpus that only browsers decode, each with the same image in a coding of the server's. */
 const known = {
   "pydicom/MR_small_jpeg_ls_lossless.dcm": "pydicom/MR_small_implicit.dcm",

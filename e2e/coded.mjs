@@ -8,12 +8,12 @@ const load = (name) => require(`@cornerstonejs/codec-${name}/wasmjs`)(silent());
 const codecs = { openjpeg: load("openjpeg"), charls: load("charls"), openjph: load("openjph") };
 
 /** The samples of a jaw from above: an arch of teeth in soft tissue, of so many bits; three of a pixel for colour. */
-export function jaw({ columns, rows, bits, samples = 1, signed = false }) {
+export function jaw({ columns, rows, bits, samples = 1, signed = false, tilt = 0 }) {
   const out = samples === 1 && bits > 8 ? new Uint16Array(columns * rows) : new Uint8Array(columns * rows * samples);
   const top = 2 ** bits - 1;
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < columns; x++) {
-      const [u, v] = [(x / columns - 0.5) * 2, (y / rows - 0.42) * 2];
+      const [u, v] = [(x / columns - 0.5) * 2, (y / rows - 0.42 - tilt / 4) * 2];
       const head = u * u + (v - 0.15) ** 2 * 0.8 < 0.8 ? 0.28 + 0.03 * Math.sin(9 * u + 7 * v) : 0.02;
       const arch = Math.abs(Math.hypot(u, (v + 0.1) * 0.9) - 0.55);
       const tooth = v < 0.45 && arch < 0.11 ? 0.5 + 0.4 * Math.max(0, Math.cos(14 * Math.atan2(v + 0.1, u))) : 0;
@@ -55,9 +55,9 @@ const syntaxes = {
 
 /**
  * The same image twice, as objects of two series: coded, in so many fragments, and native. what describes the image as for
- * jaw; window is "center\\width".
+ * jaw; number tells slices of a volume apart; window is "center\\width".
  */
-export async function twins({ coding, series, fragments = 1, photometric, window, what }) {
+export async function twins({ coding, series, number = 1, fragments = 1, photometric, window, what }) {
   const values = jaw(what);
   const of = { ...what, samples: what.samples ?? 1, signed: what.signed ?? false, allocated: what.bits > 8 ? 16 : 8 };
   const [center, width] = (window ?? "").split("\\");
@@ -68,7 +68,7 @@ export async function twins({ coding, series, fragments = 1, photometric, window
   const common = { ...of, elements };
   const grey = photometric ?? (of.samples === 3 ? "RGB" : "MONOCHROME2");
   return {
-    coded: slice({ series, number: 1, description: `${coding}, ${what.bits} bits`, pixels: { ...common, photometric: grey, syntax: syntaxes[coding][what.lossy ? 1 : 0], fragments: pieces } }),
-    native: slice({ series: series + 100, number: 1, description: `native of ${series}`, pixels: { ...common, photometric: grey === "YBR_RCT" ? "RGB" : grey, native: bytesOf(values) } }),
+    coded: slice({ series, number, description: `${coding}, ${what.bits} bits`, pixels: { ...common, photometric: grey, syntax: syntaxes[coding][what.lossy ? 1 : 0], fragments: pieces } }),
+    native: slice({ series: series + 100, number, description: `native of ${series}`, pixels: { ...common, photometric: grey === "YBR_RCT" ? "RGB" : grey, native: bytesOf(values) } }),
   };
 }

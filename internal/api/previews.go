@@ -69,17 +69,43 @@ type Frame struct {
 	ColumnSpacing  float64 `json:"column_spacing"` // mm; 0: unknown
 	Palette        []byte  `json:"palette,omitempty"`
 	First          int     `json:"first"` // stored value of the palette's first entry
-	Size           int64   `json:"size"`  // bytes
+	Size           int64   `json:"size"`  // bytes; of a slice 0 when it cannot be had
+	Volume         *Volume `json:"volume,omitempty"`
+}
+
+// Volume says how planes are drawn of Count slices, of which Middle is shown as it is.
+type Volume struct {
+	Count  int     `json:"count"`
+	Middle int     `json:"middle"`
+	Planes []Plane `json:"planes"` // of the middle slice; of the middle row of each slice, one under the other; of the middle column of each
+}
+
+// Plane is one picture of a volume. The numbers are brought to its size, which is exchanged before when Turned; then rows and
+// columns are exchanged (Turned), and the picture is Mirrored left to right and turned Over top to bottom.
+type Plane struct {
+	View     string `json:"view"`
+	Width    int    `json:"width"` // pixels
+	Height   int    `json:"height"`
+	Turned   bool   `json:"turned"`
+	Mirrored bool   `json:"mirrored"`
+	Over     bool   `json:"over"`
 }
 
 // FromFrame writes a frame's description.
 func FromFrame(f caseload.CodedFrame) Frame {
-	return Frame{
+	out := Frame{
 		TransferSyntax: f.TransferSyntax, Rows: f.Rows, Columns: f.Columns, Samples: f.Samples, Photometric: f.Photometric,
 		BitsAllocated: f.BitsAllocated, BitsStored: f.BitsStored, Signed: f.Signed, Slope: finite(f.Slope), Intercept: finite(f.Intercept),
 		Center: finite(f.Center), Width: finite(f.Width), RowSpacing: finite(f.RowSpacing), ColumnSpacing: finite(f.ColumnSpacing),
 		Palette: f.Palette, First: f.First, Size: f.Size,
 	}
+	if v := f.Volume; v != nil {
+		out.Volume = &Volume{Count: v.Count, Middle: v.Middle}
+		for _, p := range v.Planes {
+			out.Volume.Planes = append(out.Volume.Planes, Plane(p))
+		}
+	}
+	return out
 }
 
 // finite replaces what JSON cannot say by 0.

@@ -73,6 +73,22 @@ type PreviewOrder struct {
 // OfferClaim is how long one browser has a preview to itself after it said that it draws it.
 const OfferClaim = 45 * time.Second
 
+// CodedVolume says how three planes are drawn of the slices of a series.
+type CodedVolume struct {
+	Count  int           // slices that are read for it
+	Middle int           // the one that is shown as it is
+	Planes [3]CodedPlane // of that slice; of the middle row of each slice, one under the other; of the middle column of each
+}
+
+// CodedPlane is one picture of a volume and how it is laid down (pixels.Plane).
+type CodedPlane struct {
+	View          string
+	Width, Height int // pixels
+	Turned        bool
+	Mirrored      bool
+	Over          bool
+}
+
 // CodedFrame is one frame that the server does not decode, described by what its header claims (PS3.3 C.7.6.3), for a
 // browser that does.
 type CodedFrame struct {
@@ -91,6 +107,8 @@ type CodedFrame struct {
 
 	Palette []byte // PALETTE COLOR: red, green, blue of each entry, 8 bits each
 	First   int    // the stored value of the palette's first entry
+
+	Volume *CodedVolume // how planes are drawn; nil: of the series only this frame is shown
 
 	Size  int64                    // bytes of the compressed frame
 	Write func(to io.Writer) error // sends them, read out of the store by range

@@ -108,7 +108,7 @@ func (s sheet) upright(column, row float64) sheet {
 func uprightSize(columns, rows int, column, row float64) (int, int) {
 	ratio := row / column
 	if !(ratio > 0.02 && ratio < 50) || math.Abs(ratio-1) < 0.02 {
-		return columns, rows
+		return fit(columns, rows)
 	}
 	w, h := float64(columns), float64(rows)
 	if ratio > 1 {

@@ -63,19 +63,8 @@ func drawVolume(v Volume, r io.Reader) (Result, error) {
 	}
 	result := Result{Facts: facts}
 	shown := middle.window(flat.px)
-	planes := []plane{
-		{flat, axisOf(v.Along), axisOf(v.Down), first.ColumnSpacing * float64(first.Columns), first.RowSpacing * float64(first.Rows)},
-		{across, axisOf(v.Along), axisOf(v.Normal), first.ColumnSpacing * float64(first.Columns), v.Spacing * float64(n)},
-		{along, axisOf(v.Down), axisOf(v.Normal), first.RowSpacing * float64(first.Rows), v.Spacing * float64(n)},
-	}
-	if !distinct(planes[0].u, planes[0].v, planes[1].v) { // more oblique than has a name
-		planes[0].u, planes[0].v = axis{0, 1}, axis{1, 1}
-		planes[1].u, planes[1].v = axis{0, 1}, axis{2, 1}
-		planes[2].u, planes[2].v = axis{1, 1}, axis{2, 1}
-	}
-	for _, p := range planes {
-		view, s := p.turned()
-		picture, err := encodeGrey(view, s, shown, middle.Photometric == "MONOCHROME1")
+	for i, p := range v.Planes(first) {
+		picture, err := encodeGrey(p.View, []sheet{flat, across, along}[i].laid(p), shown, middle.Photometric == "MONOCHROME1")
 		if err != nil {
 			return Result{}, err
 		}
@@ -149,32 +138,66 @@ func axisOf(d [3]float64) axis {
 
 func distinct(a, b, c axis) bool { return a.of != b.of && b.of != c.of && a.of != c.of }
 
-// plane is a sheet and how it lies: u along its rows, v down its columns, and its extent in mm (0: unknown).
-type plane struct {
-	sheet
-	u, v          axis
-	across, along float64
+// Plane is one of the three pictures of a volume: what it shows, its size, and how the numbers it is made of are laid down. They
+// are brought to that size, which is exchanged before when Turned; then rows and columns are exchanged (Turned), and the
+// picture is Mirrored left to right and turned Over top to bottom. So a plane lies as radiologists look at it: the patient's
+// left on the right, the head up, in sagittal the face on the left.
+type Plane struct {
+	View          View
+	Width, Height int // pixels
+	Turned        bool
+	Mirrored      bool
+	Over          bool
 }
 
-// turned returns the plane as radiologists look at it: the patient's left on the right, the head up, in sagittal the
-// face on the left.
-func (p plane) turned() (View, sheet) {
-	view := map[int]View{0: Sagittal, 1: Coronal, 2: Axial}[3-p.u.of-p.v.of]
-	s := p.sheet
-	if p.across > 0 && p.along > 0 {
-		s = s.upright(p.across/float64(s.w), p.along/float64(s.h))
+// Planes returns the planes of a volume of frames like f: of its middle frame, at most MaxSide either way; of the middle row
+// of each frame, one under the other; and of the middle column of each.
+func (v *Volume) Planes(f Frame) [3]Plane {
+	across, along, through := f.ColumnSpacing*float64(f.Columns), f.RowSpacing*float64(f.Rows), v.Spacing*float64(v.Count)
+	a, d, n := axisOf(v.Along), axisOf(v.Down), axisOf(v.Normal)
+	if !distinct(a, d, n) { // more oblique than has a name
+		a, d, n = axis{0, 1}, axis{1, 1}, axis{2, 1}
 	}
+	w, h := fit(f.Columns, f.Rows)
+	return [3]Plane{lie(w, h, across, along, a, d), lie(f.Columns, v.Count, across, through, a, n), lie(f.Rows, v.Count, along, through, d, n)}
+}
+
+// lie returns how a sheet of w × h is laid down whose rows follow u and whose columns follow v, and which extends so many mm
+// along both (0: unknown).
+func lie(w, h int, across, along float64, u, v axis) Plane {
+	if across > 0 && along > 0 {
+		w, h = uprightSize(w, h, across/float64(w), along/float64(h))
+	} else {
+		w, h = fit(w, h)
+	}
+	p := Plane{View: map[int]View{0: Sagittal, 1: Coronal, 2: Axial}[3-u.of-v.of], Width: w, Height: h}
 	sideways := 0 // left to right is the patient's x, in a sagittal plane y
-	if view == Sagittal {
+	if p.View == Sagittal {
 		sideways = 1
 	}
-	u, v := p.u, p.v
 	if u.of != sideways {
-		s, u, v = s.transposed(), v, u
+		p.Turned, p.Width, p.Height = true, h, w
+		u, v = v, u
 	}
 	down := -1 // z grows upwards
-	if view == Axial {
+	if p.View == Axial {
 		down = 1 // y grows to the back, which is down
 	}
-	return view, s.flipped(u.sign < 0, v.sign != down)
+	p.Mirrored, p.Over = u.sign < 0, v.sign != down
+	return p
+}
+
+// laid returns the sheet as the plane lies.
+func (s sheet) laid(p Plane) sheet {
+	w, h := p.Width, p.Height
+	if p.Turned {
+		w, h = h, w
+	}
+	if w != s.w || h != s.h {
+		s = s.resample(w, h)
+	}
+	if p.Turned {
+		s = s.transposed()
+	}
+	return s.flipped(p.Mirrored, p.Over)
 }

@@ -105,3 +105,38 @@ func TestADamagedSliceDoesNotSpoilTheVolume(t *testing.T) {
 		t.Fatalf("six slices of eight: %q", code)
 	}
 }
+
+// Every plane of every volume fits a preview, also where its pixels are as wide as high or nobody knows, and is of the size that
+// Planes says.
+func TestPlanesAreAsLargeAsTheySayAndFit(t *testing.T) {
+	for name, v := range map[string]Volume{
+		"cubic":   {Count: 8, Middle: 4, Along: [3]float64{1, 0, 0}, Down: [3]float64{0, 1, 0}, Normal: [3]float64{0, 0, 1}, Spacing: 0.2},
+		"turned":  {Count: 8, Middle: 4, Along: [3]float64{0, 0, -1}, Down: [3]float64{1, 0, 0}, Normal: [3]float64{0, -1, 0}, Spacing: 1.1},
+		"unknown": {Count: 8, Middle: 4, Along: [3]float64{1, 0, 0}, Down: [3]float64{0, 1, 0}, Normal: [3]float64{0, 0, 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := grey(20, 700, 8, 8)
+			f.Size = 20 * 700
+			if v.Spacing > 0 {
+				f.RowSpacing, f.ColumnSpacing = 0.2, 0.2
+			}
+			var stream bytes.Buffer
+			for range v.Count {
+				if err := WriteFrame(&stream, f); err != nil {
+					t.Fatal(err)
+				}
+				stream.Write(nativeOf(noise(20*700, 8, 3), 8))
+			}
+			result, err := Run(Job{Volume: &v}, &stream)
+			if err != nil || len(result.Pictures) != 3 {
+				t.Fatalf("%+v, %v", result.Refused, err)
+			}
+			for i, p := range v.Planes(f) {
+				got := result.Pictures[i]
+				if got.View != p.View || got.Width != p.Width || got.Height != p.Height || p.Width > MaxSide || p.Height > MaxSide {
+					t.Errorf("%s: drawn %d × %d, said %d × %d", p.View, got.Width, got.Height, p.Width, p.Height)
+				}
+			}
+		})
+	}
+}

@@ -16,6 +16,10 @@ const (
 	mostSlices   = 256      // read, evenly through the volume
 	mostBytes    = 48 << 20 // of native pixels
 	mostDecoded  = 96 << 20 // pixels of compressed slices
+
+	mostDrawn   = 24 << 20 // pixels of the slices that a browser decodes
+	mostHanded  = 64       // slices that a browser decodes
+	largestHand = 3 << 20  // pixels of one of them: a volume of larger slices has no planes there
 )
 
 // drawSeries makes the preview of a series: three planes where it is a volume, else its middle image.
@@ -125,8 +129,11 @@ func (s stack) volume(modality string, i *image) bool {
 func (s stack) chosen(i *image) (chosen []place, middle int) {
 	size := int64(i.Rows) * int64(i.Columns)
 	n := int64(mostDecoded) / size
-	if i.frame.Coding == pixels.Native {
+	switch {
+	case i.frame.Coding == pixels.Native:
 		n = mostBytes / (size * int64(max(i.BitsAllocated, 8)) / 8)
+	case leftToBrowsers[i.TransferSyntax]:
+		n = min(mostDrawn/size, mostHanded)
 	}
 	n = min(max(n, fewestSlices), mostSlices, int64(len(s.places)))
 	for k := range n {
@@ -138,16 +145,7 @@ func (s stack) chosen(i *image) (chosen []place, middle int) {
 // drawVolume reads some of the slices and has the planes drawn.
 func (w *work) drawVolume(s stack, middle *image) (caseload.Preview, error) {
 	chosen, at := s.chosen(middle)
-	normal, ok := normalOf(middle.Orientation)
-	volume := pixels.Volume{
-		Count: len(chosen), Middle: at, Normal: normal,
-		Spacing: s.spacing * float64(len(s.places)-1) / float64(len(chosen)-1),
-	}
-	if ok {
-		volume.Along, volume.Down = [3]float64(middle.Orientation[:3]), [3]float64(middle.Orientation[3:])
-	} else { // nobody says: what nearly all machines write
-		volume.Along, volume.Down, volume.Normal = [3]float64{1, 0, 0}, [3]float64{0, 1, 0}, [3]float64{0, 0, 1}
-	}
+	volume := s.through(chosen, at, middle)
 	return w.decode(pixels.Job{Volume: &volume}, func(to io.Writer) error {
 		for _, p := range chosen {
 			image := middle
@@ -170,6 +168,21 @@ func (w *work) drawVolume(s stack, middle *image) (caseload.Preview, error) {
 		}
 		return nil
 	})
+}
+
+// through says how the chosen images lie behind each other.
+func (s stack) through(chosen []place, at int, middle *image) pixels.Volume {
+	normal, ok := normalOf(middle.Orientation)
+	volume := pixels.Volume{
+		Count: len(chosen), Middle: at, Normal: normal,
+		Spacing: s.spacing * float64(len(s.places)-1) / float64(len(chosen)-1),
+	}
+	if ok {
+		volume.Along, volume.Down = [3]float64(middle.Orientation[:3]), [3]float64(middle.Orientation[3:])
+	} else { // nobody says: what nearly all machines write
+		volume.Along, volume.Down, volume.Normal = [3]float64{1, 0, 0}, [3]float64{0, 1, 0}, [3]float64{0, 0, 1}
+	}
+	return volume
 }
 
 // normalOf returns the direction of the slices' order (row × column); false when the orientation is none.

@@ -57,7 +57,8 @@ func (s *Store) ClaimOffer(ctx context.Context, user caseload.User, id caseload.
 	})
 }
 
-// OfferPicture keeps what a browser handed in for a view until it has been drawn anew. NotFound when the preview is not
+// OfferPicture keeps what a browser handed in for a view until it has been drawn anew, which begins with the image or with the
+// sagittal plane: the other two planes are handed in before it. NotFound when the preview is not
 // of the user's organization; Conflict when it is not left to browsers, when another picture was handed in first, or when
 // what it shows changed meanwhile.
 func (s *Store) OfferPicture(ctx context.Context, user caseload.User, id caseload.PreviewID, view string, b []byte) (err error) {
@@ -69,6 +70,16 @@ func (s *Store) OfferPicture(ctx context.Context, user caseload.User, id caseloa
 		if _, _, err := leftPreview(ctx, t, t.locked(leftQuery), user, id); err != nil {
 			return err
 		}
+		if view == "axial" || view == "coronal" {
+			n, err := t.exec(ctx, `UPDATE previews SET due_at = 0 WHERE id = $1 AND due_at = 0`, string(id))
+			if err == nil && n == 0 {
+				err = conflict("This preview is being made already.")
+			}
+			if err != nil {
+				return err
+			}
+			return t.keepOffer(ctx, id, view, b)
+		}
 		n, err := t.exec(ctx, `UPDATE previews SET due_at = $2, tries = 0, owner = '', working_until = 0 WHERE id = $1 AND due_at = 0`, string(id), toMS(t.now))
 		if err != nil {
 			return err
@@ -76,8 +87,12 @@ func (s *Store) OfferPicture(ctx context.Context, user caseload.User, id caseloa
 		if n == 0 {
 			return conflict("This preview is being made already.")
 		}
-		_, err = t.ExecContext(ctx, `INSERT INTO preview_offers (preview_id, view, bytes) VALUES ($1, $2, $3)
-			ON CONFLICT (preview_id, view) DO UPDATE SET bytes = excluded.bytes`, string(id), view, b)
-		return err
+		return t.keepOffer(ctx, id, view, b)
 	})
+}
+
+func (t *tx) keepOffer(ctx context.Context, id caseload.PreviewID, view string, b []byte) error {
+	_, err := t.ExecContext(ctx, `INSERT INTO preview_offers (preview_id, view, bytes) VALUES ($1, $2, $3)
+		ON CONFLICT (preview_id, view) DO UPDATE SET bytes = excluded.bytes`, string(id), view, b)
+	return err
 }

@@ -141,7 +141,13 @@ func TestABrowsersClaimEndsWithItsPictureOrWithAChange(t *testing.T) {
 		again.State, again.Reason = caseload.PreviewBrowser, "A browser does."
 		must(t, b.s.SavePreview(ctx, again, again.Preview))
 		must(t, claim())
+		must(t, b.s.OfferPicture(ctx, b.admin, o.ID, "coronal", []byte("a plane")))
+		b.pass(62 * time.Second)
+		if _, due, err := b.s.ClaimPreview(ctx, "test", b.now(), b.now().Add(time.Minute)); due || err != nil {
+			t.Fatalf("one plane of three is drawn: %v", err)
+		}
 		must(t, b.s.OfferPicture(ctx, b.admin, o.ID, "image", []byte("of four slices")))
+		wantKind(t, b.s.OfferPicture(ctx, b.admin, o.ID, "axial", []byte("a plane")), caseload.Conflict)
 		wantKind(t, b.s.OfferPicture(ctx, b.admin, o.ID, "image", []byte("another")), caseload.Conflict)
 		if last := b.claimPreview(t); string(last.Offers["image"]) != "of four slices" {
 			t.Errorf("the offer is %q", last.Offers["image"])

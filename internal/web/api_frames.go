@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -56,6 +58,45 @@ func (s *Server) apiSendFrame(w http.ResponseWriter, r *http.Request) error {
 		s.Log.WarnContext(ctx, "a frame was not sent to its end", "error", err) // its length was announced: the client sees it
 	}
 	return nil
+}
+
+// slicesWithin is how long reading the slices of one preview may take.
+const slicesWithin = 90 * time.Second
+
+// apiSendSlices sends the slices that a browser draws planes from: of each the length of its description in four bytes, the
+// highest first, the description, and its bytes.
+func (s *Server) apiSendSlices(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), slicesWithin)
+	defer cancel()
+	id, err := previewID(r)
+	if err != nil {
+		return err
+	}
+	o, err := s.Store.OfferSource(ctx, s.user(r), id)
+	if err != nil {
+		return err
+	}
+	taken, begun := &takenWriter{w: w, control: http.NewResponseController(w)}, false
+	err = s.Frames.Slices(ctx, o, func(f caseload.CodedFrame) error {
+		if !begun {
+			begun = true
+			w.Header().Set("Content-Type", "application/octet-stream")
+			w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
+		}
+		described, err := json.Marshal(api.FromFrame(f))
+		if err != nil {
+			return err
+		}
+		if _, err := taken.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(described))), described...)); err != nil || f.Size == 0 {
+			return err
+		}
+		return f.Write(taken)
+	})
+	if err != nil && begun {
+		s.Log.WarnContext(ctx, "the slices of a preview were not sent to their end", "error", err) // their number was announced: the client sees it
+		return nil
+	}
+	return err
 }
 
 // codedFrame finds the frame of the preview that the address names.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"dcdentals.com/caseload/internal/api"
@@ -62,8 +63,8 @@ func (s *Server) apiOfferPicture(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := r.PathValue("view")
-	if view != caseload.Views()[0] {
-		return caseload.Errorf(caseload.NotFound, "There is no such view to hand in.").WithHint("A browser draws the view image.")
+	if !slices.Contains(caseload.Views(), view) {
+		return caseload.Errorf(caseload.NotFound, "There is no such view to hand in.").WithHint("A browser draws the view image, or the three planes.")
 	}
 	if err := s.streamBody(w, r, caseload.MaxOffer); err != nil {
 		return err

@@ -216,7 +216,7 @@ func (m *matrix) address(pattern string) string {
 		p := h.preview(caseload.PreviewMade)
 		switch {
 		case strings.Contains(pattern, "/frame"):
-			p = h.left(canary, false)
+			p = h.left(canary, strings.HasSuffix(pattern, "/slices"))
 		case !strings.HasPrefix(pattern, "GET "):
 			p = h.preview(caseload.PreviewBrowser)
 		}

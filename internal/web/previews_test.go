@@ -106,19 +106,26 @@ func TestAPictureIsTakenOnlyWhereItIsLeftToBrowsers(t *testing.T) {
 	}
 }
 
-// left makes the preview of a scan that only browsers decode, in a file of its own or in a ZIP.
+// left makes the preview of a scan that only browsers decode: one image in a file of its own, or a volume in a ZIP.
 func (h *house) left(patient string, zipped bool) caseload.Preview {
 	h.t.Helper()
 	ctx := h.t.Context()
 	c, err := h.store.CreateCase(ctx, h.users["member"], caseload.Case{Number: fmt.Sprintf("%s-%d", canary, time.Now().UnixNano()), Patient: canary})
 	must(h.t, err)
-	content := dicomtest.CT(dicomtest.CTOptions{
-		Syntax: "1.2.840.10008.1.2.4.90", Patient: []byte(patient), Rows: 8, Cols: 6, Fragments: [][]byte{[]byte("coded "), []byte("frame ")},
-		Instance: fmt.Sprintf("1.2.3.%d", time.Now().UnixNano()), Series: fmt.Sprintf("1.2.4.%d", time.Now().UnixNano()),
-	})
-	name := "IM0001"
+	unique := time.Now().UnixNano()
+	slice := func(number int) dicomtest.Named {
+		return dicomtest.Named{Name: fmt.Sprintf("scan/IM%04d", number), Body: dicomtest.CT(dicomtest.CTOptions{
+			Syntax: "1.2.840.10008.1.2.4.90", Patient: []byte(patient), Rows: 8, Cols: 6, Fragments: [][]byte{[]byte("coded "), []byte("frame ")},
+			Instance: fmt.Sprintf("1.2.3.%d.%d", unique, number), Series: fmt.Sprintf("1.2.4.%d", unique), Number: number,
+		})}
+	}
+	name, content := "IM0001", slice(1).Body
 	if zipped {
-		name, content = "scan.zip", dicomtest.ZIP(true, dicomtest.Named{Name: "scan/IM0001", Body: content})
+		var all []dicomtest.Named
+		for number := range 8 {
+			all = append(all, slice(number+1))
+		}
+		name, content = "scan.zip", dicomtest.ZIP(true, all...)
 	}
 	h.read(string(c.ID), name, content)
 	var o caseload.PreviewOrder
@@ -150,7 +157,14 @@ func TestAFrameIsSentToItsOrganizationOnly(t *testing.T) {
 			if resp.StatusCode != 200 || body != "coded frame " || resp.Header.Get("Content-Type") != "application/octet-stream" || resp.Header.Get("Content-Security-Policy") != "default-src 'none'; sandbox" {
 				t.Fatalf("answered %d %q %v", resp.StatusCode, body, resp.Header)
 			}
-			for _, of := range []string{address, address + "/content"} {
+			resp, body = h.ask("viewer", "GET", address+"/slices", "", "")
+			if zipped && (resp.StatusCode != 200 || strings.Count(body, "}coded frame ") != 8 || resp.Header.Get("Content-Security-Policy") != "default-src 'none'; sandbox") {
+				t.Fatalf("the slices were answered %d %q", resp.StatusCode, body)
+			}
+			if !zipped && resp.StatusCode != 400 {
+				t.Errorf("the slices of one image were answered %d", resp.StatusCode)
+			}
+			for _, of := range []string{address, address + "/content", address + "/slices"} {
 				if resp, body := h.ask("foreign-admin", "GET", of, "", ""); resp.StatusCode != 404 || strings.Contains(body, "coded") {
 					t.Errorf("a stranger was answered %d %s", resp.StatusCode, body)
 				}

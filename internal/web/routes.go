@@ -120,6 +120,7 @@ func (s *Server) routeTable() []route {
 		{"POST /api/v1/previews/{preview}/claim", forWriter, asJSON, s.apiClaimPreview},
 		{"GET /api/v1/previews/{preview}/frame", forReader, asStored, s.apiShowFrame},
 		{"GET /api/v1/previews/{preview}/frame/content", forReader, asStored, s.apiSendFrame},
+		{"GET /api/v1/previews/{preview}/frame/slices", forReader, asStream, s.apiSendSlices},
 		{"PUT /api/v1/previews/{preview}/{view}", forWriter, asUpload, s.apiOfferPicture},
 		{"GET /api/v1/cases/{case}/events", forReader, asJSON, s.apiListEvents},
 		{"GET /api/v1/cases/{case}/live", forReader, asStream, s.followCase},

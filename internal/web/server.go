@@ -50,9 +50,10 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Frames finds the one frame that a preview left to browsers is to be drawn from; preview.Service says which errors.
+// Frames finds what a preview left to browsers is to be drawn from; preview.Service says which errors.
 type Frames interface {
 	Frame(ctx context.Context, o caseload.PreviewOrder) (caseload.CodedFrame, error)
+	Slices(ctx context.Context, o caseload.PreviewOrder, each func(caseload.CodedFrame) error) error
 }
 
 // Check is one line of /readyz. Err nil means well; of an error people read the caseload.Error's Message, the rest goes to the log.

@@ -1,6 +1,6 @@
 // <preview-draw preview="…" [give]>: stands where the server has no preview because it does not decode the image. Draws it here,
 // in a worker that is loaded only then, and hands it to the server (give), which draws it anew and shows it to everybody;
-// who may not write sees it in this tab only. One image at a time, and of all browsers that look at the case one at a time.
+// who may not write sees it in this tab only. One preview at a time, and of all browsers that look at the case one at a time.
 import type { Answer } from "./decode/serve.js";
 import type { Frame } from "./decode/frame.js";
 import { pageWords } from "./page.js";
@@ -61,15 +61,19 @@ export class PreviewDraw extends HTMLElement {
     const described = await fetch(`${address}/frame`, { credentials: "same-origin" });
     if (!described.ok) throw new Error(`answered ${described.status}`);
     const frame = (await described.json()) as Frame;
-    const drawn = await decoded(frame, `${location.origin}${address}/frame/content`);
-    if (!give) return this.#show(drawn);
-    const put = await fetch(`${address}/image`, {
-      method: "PUT",
-      body: drawn,
-      headers: { "Content-Type": drawn.type },
-      credentials: "same-origin",
-    });
-    if (!put.ok && put.status !== 409) throw new Error(`answered ${put.status}`);
+    const drawn = await decoded(frame, `${location.origin}${address}/frame`);
+    if (!give) return this.#show(drawn.map(({ picture }) => picture));
+    for (const { view, picture } of drawn.sort((a, b) => a.view.localeCompare(b.view))) {
+      // sagittal ends the three
+      const put = await fetch(`${address}/${view}`, {
+        method: "PUT",
+        body: picture,
+        headers: { "Content-Type": picture.type },
+        credentials: "same-origin",
+      });
+      if (put.status === 409) return;
+      if (!put.ok) throw new Error(`answered ${put.status}`);
+    }
   }
 
   #again(): void {
@@ -86,18 +90,21 @@ export class PreviewDraw extends HTMLElement {
     this.#shadow.replaceChildren(document.createElement("slot"), told);
   }
 
-  #show(drawn: Blob): void {
-    const image = document.createElement("img");
-    image.src = URL.createObjectURL(drawn);
-    image.alt = pageWords().drawn ?? "";
-    image.part.add("picture");
-    image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
-    this.#shadow.replaceChildren(image);
+  #show(drawn: Blob[]): void {
+    const images = drawn.map((picture) => {
+      const image = document.createElement("img");
+      image.src = URL.createObjectURL(picture);
+      image.alt = pageWords().drawn ?? "";
+      image.part.add("picture");
+      image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
+      return image;
+    });
+    this.#shadow.replaceChildren(...images);
   }
 }
 
-/** Has a worker of its own decode and draw the frame. */
-async function decoded(frame: Frame, address: string): Promise<Blob> {
+/** Has a worker of its own decode and draw the frame, or the planes of its volume. */
+async function decoded(frame: Frame, address: string): Promise<{ view: string; picture: Blob }[]> {
   const script = workers[frame.transfer_syntax];
   if (!script) throw new Error("kind");
   const worker = new Worker(new URL(script, import.meta.url), { type: "module" });
@@ -110,7 +117,7 @@ async function decoded(frame: Frame, address: string): Promise<Blob> {
       worker.postMessage({ address, frame });
     });
     if ("error" in answer) throw new Error(answer.error);
-    return answer.picture;
+    return answer.pictures;
   } finally {
     clearTimeout(late);
     worker.terminate();

@@ -18,7 +18,25 @@ export interface Frame {
   column_spacing: number;
   palette?: string; // base64: red, green, blue of each entry
   first: number; // stored value of the palette's first entry
-  size: number; // bytes
+  size: number; // bytes; of a slice 0 when it cannot be had
+  volume?: Volume;
+}
+
+/** How three planes are drawn of slices. */
+export interface Volume {
+  count: number;
+  middle: number; // shown as it is
+  planes: Plane[]; // of that slice; of the middle row of each, one under the other; of the middle column of each
+}
+
+/** One picture: numbers brought to width × height, exchanged when turned; then turned, mirrored and put upside down. */
+export interface Plane {
+  view: string;
+  width: number;
+  height: number;
+  turned: boolean;
+  mirrored: boolean;
+  over: boolean;
 }
 
 /** The samples of an image, those of a pixel side by side, of 8 bits or 16 in little endian. */

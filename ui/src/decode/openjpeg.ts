@@ -3,4 +3,7 @@ import openjpeg from "@cornerstonejs/codec-openjpeg/decodewasmjs";
 import wasm from "@cornerstonejs/codec-openjpeg/decodewasm";
 import { options, serve } from "./serve.js";
 
-serve(async () => new (await openjpeg(await options(wasm))).J2KDecoder());
+serve(async () => {
+  const codecs = await openjpeg(await options(wasm));
+  return () => new codecs.J2KDecoder();
+});

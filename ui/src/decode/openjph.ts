@@ -3,4 +3,7 @@ import openjph from "@cornerstonejs/codec-openjph/wasmjs";
 import wasm from "@cornerstonejs/codec-openjph/wasm";
 import { options, serve } from "./serve.js";
 
-serve(async () => new (await openjph(await options(wasm))).HTJ2KDecoder());
+serve(async () => {
+  const codecs = await openjph(await options(wasm));
+  return () => new codecs.HTJ2KDecoder();
+});

@@ -1,36 +1,63 @@
-// What the three workers do: fetch one frame from the server, decode it, draw it, and answer the picture. Each answers once and is
+// What the three workers do: fetch one frame from the server, or the slices of a volume, decode, draw, and answer the pictures. Each answers once and is
 // ended then; a stream that makes a codec run wild takes nothing else along.
 import { decode, type Decoder } from "./codec.js";
-import { checkFrame, Undrawn, type Frame } from "./frame.js";
-import { picture } from "./tone.js";
+import { checkFrame, Undrawn, type Frame, type Volume } from "./frame.js";
+import { planes, slicesOf } from "./planes.js";
+import { picture, type Painted } from "./tone.js";
 
 /** What a worker is asked. */
 export interface Question {
-  address: string; // of the frame's bytes
+  address: string; // of the frame; its bytes and its slices lie under it
   frame: Frame;
 }
 
-/** picture is a PNG or JPEG of at most MOST_BYTES; else the reason. */
-export type Answer = { picture: Blob } | { error: string };
+/** pictures: each a PNG or JPEG of at most MOST_BYTES; else the reason. */
+export type Answer = { pictures: { view: string; picture: Blob }[] } | { error: string };
 
-/** What the server takes, in bytes. */
+/** What the server takes of one picture, in bytes. */
 const MOST_BYTES = 256 << 10;
+/** Milliseconds for the planes; what takes longer shows its middle image. */
+const PLANES_WITHIN = 20_000;
 
-/** Answers with the decoder that make returns, once its WebAssembly is there. */
-export function serve(make: () => Promise<Decoder>): void {
+/** Answers with the decoders that load's function makes, once their WebAssembly is there. */
+export function serve(load: () => Promise<() => Decoder>): void {
   self.onmessage = (event: MessageEvent<Question>) => {
-    draw(make, event.data).then(
-      (picture) => self.postMessage({ picture } satisfies Answer),
+    draw(load, event.data).then(
+      (pictures) => self.postMessage({ pictures } satisfies Answer),
       (error: unknown) =>
         self.postMessage({ error: error instanceof Undrawn ? error.code : "unreached" } satisfies Answer),
     );
   };
 }
 
-async function draw(make: () => Promise<Decoder>, { address, frame }: Question): Promise<Blob> {
+async function draw(load: () => Promise<() => Decoder>, { address, frame }: Question) {
   checkFrame(frame);
-  const [decoder, bytes] = await Promise.all([make(), content(address, frame.size)]);
-  const { width, height, rgba } = picture(decode(decoder, bytes, frame), frame);
+  if (frame.volume) {
+    const drawn = await drawPlanes(load, address, frame, frame.volume).catch(() => undefined);
+    if (drawn) return drawn; // else the middle image is better than nothing
+  }
+  const [make, bytes] = await Promise.all([load(), content(`${address}/content`, frame.size)]);
+  return [{ view: "image", picture: await encoded(picture(decode(make(), bytes, frame), frame)) }];
+}
+
+async function drawPlanes(load: () => Promise<() => Decoder>, address: string, frame: Frame, volume: Volume) {
+  const over = new AbortController();
+  const late = setTimeout(() => over.abort(), PLANES_WITHIN);
+  try {
+    const make = await load();
+    const response = await fetch(`${address}/slices`, { credentials: "same-origin", signal: over.signal });
+    if (!response.ok || !response.body) throw new Error(`answered ${response.status}`);
+    const end = performance.now() + PLANES_WITHIN;
+    const drawn = await planes(slicesOf(response.body), make, volume, frame, () => performance.now() < end);
+    const pictures = drawn.map(async ({ view, ...p }) => ({ view, picture: await encoded(p) }));
+    return await Promise.all(pictures);
+  } finally {
+    clearTimeout(late);
+    over.abort();
+  }
+}
+
+async function encoded({ width, height, rgba }: Painted): Promise<Blob> {
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d")!.putImageData(new ImageData(rgba, width, height), 0, 0);
   const png = await canvas.convertToBlob({ type: "image/png" });

@@ -13,15 +13,26 @@ export interface Sheet {
   px: Float32Array;
 }
 
-/** The picture of a frame: red, green, blue and 255 of each pixel. */
-export function picture(s: Samples, f: Frame): { width: number; height: number; rgba: Uint8ClampedArray<ArrayBuffer> } {
+/** Red, green, blue and 255 of each pixel. */
+export interface Painted {
+  width: number;
+  height: number;
+  rgba: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** The picture of a frame. */
+export function picture(s: Samples, f: Frame): Painted {
   const sheet = upright(reduce(s, f), f.column_spacing, f.row_spacing);
+  return painted(sheet, f, windowOf(f, sheet.px));
+}
+
+/** The picture of a sheet, grey numbers through the window. */
+export function painted(sheet: Sheet, f: Frame, { low, high }: Window): Painted {
   const rgba = new Uint8ClampedArray(sheet.width * sheet.height * 4).fill(255);
   if (sheet.channels === 3) {
     for (let i = 0; i < sheet.width * sheet.height; i++)
       for (let c = 0; c < 3; c++) rgba[4 * i + c] = Math.floor(within(sheet.px[3 * i + c]! + 0.5));
   } else {
-    const { low, high } = windowOf(f, sheet.px);
     const scale = 255 / (high - low);
     sheet.px.forEach((v, i) => {
       let grey = Math.floor(within((v - low) * scale + 0.5));
@@ -64,7 +75,7 @@ export function reduce(s: Samples, f: Frame): Sheet {
 }
 
 /** What turns a line of samples, from the pixel given, into numbers. */
-function reader(s: Samples, f: Frame): (line: Float32Array, from: number) => void {
+export function reader(s: Samples, f: Frame): (line: Float32Array, from: number) => void {
   const wide = s.bits > 8;
   const at = wide ? (i: number) => s.bytes[2 * i]! | (s.bytes[2 * i + 1]! << 8) : (i: number) => s.bytes[i]!;
   if (s.components === 3) {
@@ -114,7 +125,7 @@ export function upright(s: Sheet, column: number, row: number): Sheet {
 }
 
 /** The sheet in another size, linearly between the pixels' centres. */
-function resample(s: Sheet, width: number, height: number): Sheet {
+export function resample(s: Sheet, width: number, height: number): Sheet {
   const out: Sheet = { width, height, channels: s.channels, px: new Float32Array(width * height * s.channels) };
   const place = (i: number, n: number, of: number): [number, number, number] => {
     const at = Math.min(Math.max(((i + 0.5) * of) / n - 0.5, 0), of - 1);
@@ -136,7 +147,7 @@ function resample(s: Sheet, width: number, height: number): Sheet {
   return out;
 }
 
-interface Window {
+export interface Window {
   low: number;
   high: number;
 }

@@ -8,6 +8,7 @@ import openjpegDecode from "@cornerstonejs/codec-openjpeg/decodewasmjs";
 import openjph from "@cornerstonejs/codec-openjph/wasmjs";
 import { decode, type Decoder } from "../../src/decode/codec.js";
 import { announced, checkFrame, type Frame } from "../../src/decode/frame.js";
+import { planes, slicesOf, type Slice } from "../../src/decode/planes.js";
 import { picture, upright, windowOf } from "../../src/decode/tone.js";
 
 interface Image {
@@ -256,4 +257,118 @@ test("large images are averaged to 512 pixels, flat ones stand upright", () => {
   const tall = upright(sheet, 0.25, 0.5);
   assert.deepEqual([tall.width, tall.height], [100, 200]);
   assert.equal(upright(sheet, 0, 0.5), sheet);
+});
+
+/** A codec of two bytes: the first is the grey of every pixel, and 255 for the second breaks it. */
+const flat = (width: number, height: number) => (): Decoder => {
+  const bytes = new Uint8Array(30);
+  return {
+    getEncodedBuffer: () => bytes,
+    decode: () => {
+      if (bytes[29] === 255) throw new Error("broken");
+    },
+    getFrameInfo: () => ({ width, height, bitsPerSample: 8, componentCount: 1 }),
+    getDecodedBuffer: () => new Uint8Array(width * height).fill(bytes[28]!),
+    delete: () => {},
+  };
+};
+
+/** A slice of 6 × 4 whose head is that of a JPEG-LS stream (ITU-T T.87, C.1). */
+const flatSlice = (grey: number, broken = false): Slice => {
+  const bytes = new Uint8Array(30);
+  bytes.set([0xff, 0xd8, 0xff, 0xf7, 0, 11, 8, 0, 4, 0, 6, 1]);
+  bytes.set([grey, broken ? 255 : 0], 28);
+  const of = frame({ width: 6, height: 4, bits: 8, components: 1 }, { size: 30, center: 128, width: 256 });
+  return { frame: of, bytes };
+};
+
+const threePlanes = (count: number) => ({
+  count,
+  middle: count >> 1,
+  planes: [
+    { view: "axial", width: 6, height: 4, turned: false, mirrored: false, over: false },
+    { view: "coronal", width: 6, height: count, turned: false, mirrored: false, over: true },
+    { view: "sagittal", width: count, height: 4, turned: true, mirrored: false, over: false },
+  ],
+});
+
+async function* each<T>(all: T[]): AsyncGenerator<T> {
+  yield* all;
+}
+
+test("planes hold one row and one column of each slice, laid down as the server says", async () => {
+  const slices = Array.from({ length: 8 }, (_, i) => flatSlice(20 + 20 * i, i === 2));
+  const f = slices[0]!.frame;
+  const drawn = await planes(each(slices), flat(6, 4), threePlanes(8), f, () => true);
+  assert.deepEqual(
+    drawn.map((p) => `${p.view} ${p.width} × ${p.height}`),
+    ["axial 6 × 4", "coronal 6 × 8", "sagittal 8 × 4"],
+  );
+  const grey = (p: (typeof drawn)[number], x: number, y: number) => p.rgba[4 * (y * p.width + x)]!;
+  assert.ok(Math.abs(grey(drawn[0]!, 3, 2) - 100) <= 1, "the middle slice");
+  const upward = [0, 1, 2, 3, 4, 5, 6, 7].map((y) => grey(drawn[1]!, 0, 7 - y));
+  const along = [0, 1, 2, 3, 4, 5, 6, 7].map((x) => grey(drawn[2]!, x, 0));
+  assert.deepEqual(upward, along);
+  assert.equal(upward[2], upward[1], "the neighbour stands in for a broken slice");
+  assert.ok(upward[7]! > upward[1]! + 100);
+});
+
+test("volumes that lie about themselves have no planes", async () => {
+  const good = Array.from({ length: 8 }, () => flatSlice(50));
+  const f = good[0]!.frame;
+  const refused = async (slices: Slice[], volume = threePlanes(8), goesOn = () => true) =>
+    await assert.rejects(planes(each(slices), flat(6, 4), volume, f, goesOn), { name: "Error" });
+  await refused([...good, flatSlice(1)]); // more than announced, or for ever
+  await refused(good.slice(1));
+  await refused(good.map((s, i) => (i === 4 ? flatSlice(1, true) : s))); // the middle one is broken
+  await refused(good.map((s, i) => (i % 8 > 0 && i !== 4 ? flatSlice(1, true) : s))); // most are
+  await refused(good, threePlanes(65_000));
+  await refused(good, {
+    ...threePlanes(8),
+    planes: [{ ...threePlanes(8).planes[0]!, width: 65_535 }, ...threePlanes(8).planes.slice(1)],
+  });
+  await refused(good, threePlanes(8), () => false); // it takes too long
+  const larger = { ...good[0]!, frame: { ...f, rows: 4000, columns: 6000 } };
+  await refused([larger, ...good.slice(1)]);
+});
+
+test("a stream of slices is read in pieces of any size, and not beyond its bounds", async () => {
+  const sent = (slices: { head: string; bytes: Uint8Array }[], length?: number) => {
+    const parts = slices.flatMap(({ head, bytes }) => {
+      const text = new TextEncoder().encode(head);
+      const size = new Uint8Array(4);
+      new DataView(size.buffer).setUint32(0, length ?? text.length);
+      return [size, text, bytes];
+    });
+    const whole = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+    let at = 0;
+    for (const p of parts) whole.set(p, (at += p.length) - p.length);
+    return (step: number) =>
+      new ReadableStream<Uint8Array>({
+        start(to) {
+          for (let i = 0; i < whole.length; i += step) to.enqueue(whole.slice(i, i + step));
+          to.close();
+        },
+      });
+  };
+  const all = async (stream: ReadableStream<Uint8Array>) => {
+    const out: Slice[] = [];
+    for await (const s of slicesOf(stream)) out.push(s);
+    return out;
+  };
+  const stream = sent([
+    { head: '{"size":3}', bytes: Uint8Array.of(1, 2, 3) },
+    { head: '{"size":0}', bytes: new Uint8Array(0) },
+    { head: '{"size":2}', bytes: Uint8Array.of(4, 5) },
+  ]);
+  for (const step of [1, 7, 1000]) {
+    assert.deepEqual(
+      (await all(stream(step))).map((s) => [...s.bytes]),
+      [[1, 2, 3], [], [4, 5]],
+    );
+  }
+  await assert.rejects(all(sent([{ head: "{}", bytes: new Uint8Array(9) }], 0xffffffff)(100)));
+  await assert.rejects(all(sent([{ head: '{"size":4294967295}', bytes: new Uint8Array(9) }])(100)));
+  await assert.rejects(all(sent([{ head: '{"size":-1}', bytes: new Uint8Array(9) }])(100)));
+  await assert.rejects(all(sent([{ head: '{"size":20}', bytes: new Uint8Array(9) }])(100)));
 });
