@@ -58,6 +58,7 @@ test-ui: ui/dist/app.js ## only the front end's types and unit tests
 test-browser: build e2e/node_modules/.installed ## only the browser journeys
 	$(GO) build -o bin/s3test ./internal/objectstore/s3test/cmd
 	$(GO) build -o bin/phantom ./e2e/phantom/cmd
+	$(GO) build -o bin/later ./e2e/later/cmd
 	node --test --test-concurrency=$(if $(CASELOAD_TEST_RACE),1,2) --test-reporter=spec e2e/*.test.mjs ui/test/browser/*.test.mjs
 
 .PHONY: screenshot

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +26,8 @@ func cleanupCommand() *cobra.Command {
 its window, and finished cases when the settings say so. A file of a case that is not deleted is never chosen.
 
 With --dry-run it shows what would go and why, and keeps that as a plan, which an administrator can approve on the
-page Clean-up for seven days. With --yes it carries the plan out, looking again at each thing; what changed
-meanwhile stays. Finished cases go into the trash, from where they can be restored until its window is over.
+page Clean-up for seven days. Without it the plan is carried out, after asking where there is a terminal and no
+--yes; each thing is looked at again, and what changed meanwhile stays. Finished cases go into the trash, from where they can be restored until its window is over.
 
 It refuses when the clock or the database look wrong, or when more than CASELOAD_CLEANUP_SHARE of an
 organization's files or bytes would go; then --allow-share takes the very number that was shown.
@@ -39,7 +41,7 @@ Exit codes: 0 done · 1 refused, or something failed · 2 wrong command line · 
 	f := cmd.Flags()
 	f.String("older-than", "", "age of uploads that go, such as 30d or 72h (CASELOAD_CLEANUP_OLDER_THAN)")
 	f.Bool("dry-run", false, "show what would go; nothing is changed")
-	f.Bool("yes", false, "carry it out")
+	f.Bool("yes", false, "carry it out without asking")
 	f.String("allow-share", "", "let this share of everything go, in percent, exactly as shown")
 	f.String("accept-database", "", "the id of the database: it is the bucket's newest one, whatever the bucket remembers")
 	f.Bool("json", false, "one JSON object a line")
@@ -55,7 +57,8 @@ type cleaning struct {
 	served    bool // a server has the data folder; it carries out
 	olderThan time.Duration
 	allowed   caseload.Share
-	yes       bool
+	yes       bool                       // carry it out
+	ask       func(question string) bool // nil: without asking
 	out       cleanupShow
 }
 
@@ -63,14 +66,18 @@ func cleanUp(cmd *cobra.Command, _ []string) error {
 	text := func(name string) string { v, _ := cmd.Flags().GetString(name); return v }
 	flag := func(name string) bool { v, _ := cmd.Flags().GetBool(name); return v }
 	accept := cmd.Flags().Changed("accept-database")
-	if n := count01(flag("dry-run"), flag("yes"), accept); n != 1 {
-		return &usageError{errors.New("cleanup needs one of --dry-run, --yes and --accept-database")}
+	if count01(flag("dry-run"), flag("yes"), accept) > 1 {
+		return &usageError{errors.New("cleanup takes only one of --dry-run, --yes and --accept-database")}
 	}
 	c, err := loadQuietly(cmd)
 	if err != nil {
 		return err
 	}
-	r := &cleaning{app: newApplication(newLog(c)), config: c, yes: flag("yes"), out: cleanupShow{cmd.OutOrStdout(), flag("json")}, olderThan: c.CleanupOlderThan}
+	r := &cleaning{app: newApplication(newLog(c)), config: c, yes: !flag("dry-run"), out: cleanupShow{cmd.OutOrStdout(), flag("json")}, olderThan: c.CleanupOlderThan}
+	if r.yes && !flag("yes") && isTerminal(os.Stdin) {
+		in := bufio.NewReader(cmd.InOrStdin())
+		r.ask = func(question string) bool { return saysYes(cmd.OutOrStdout(), in, question) }
+	}
 	if text("older-than") != "" {
 		if r.olderThan, err = parseAge(text("older-than")); err != nil {
 			return &usageError{err}
@@ -95,7 +102,7 @@ func cleanUp(cmd *cobra.Command, _ []string) error {
 
 // open opens the database, and the store unless it is a running server's own.
 func (r *cleaning) open(ctx context.Context) (err error) {
-	if r.app.store, err = openMigrated(ctx, r.config); err != nil {
+	if r.app.store, err = openAsItIs(ctx, r.config); err != nil {
 		return err
 	}
 	if !r.config.UseS3 {
@@ -151,7 +158,7 @@ func (r *cleaning) run(ctx context.Context) error {
 			return err
 		}
 		r.out.plan(o, p, items)
-		if !r.yes || p.State != caseload.PlanWaiting {
+		if !r.yes || p.State != caseload.PlanWaiting || r.ask != nil && !r.ask("Carry it out? [y/N] ") {
 			continue
 		}
 		if err := r.carryOut(ctx, o, p); err != nil {

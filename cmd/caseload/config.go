@@ -41,6 +41,7 @@ type config struct {
 	PartSize        int64
 	AbandonAfter    time.Duration
 	TrashWindow     time.Duration
+	UndoWindow      time.Duration
 	LedgerEvery     time.Duration
 
 	Cleanup              string
@@ -247,6 +248,11 @@ var settings = []setting{
 		Name: "CASELOAD_TRASH_WINDOW", Default: "720h", Kind: duration, Min: 0,
 		Help: "A deleted file's bytes are kept this long before they are erased.",
 		into: func(c *config) any { return &c.TrashWindow },
+	},
+	{
+		Name: "CASELOAD_UNDO_WINDOW", Default: "168h", Kind: duration, Min: 0,
+		Help: "Where the bucket keeps versions: what the trash lets go is hidden behind a delete marker, and can be restored for this long before its version is erased. 0s: it is erased at once.",
+		into: func(c *config) any { return &c.UndoWindow },
 	},
 	{
 		Name: "CASELOAD_LEDGER_EVERY", Default: "24h", Kind: duration,

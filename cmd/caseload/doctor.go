@@ -141,10 +141,7 @@ func mend(ctx context.Context, cmd *cobra.Command, report doctor.Report, yes boo
 
 // agreed asks on the terminal; only y or yes is a yes.
 func agreed(out io.Writer, in *bufio.Reader, f doctor.Finding) bool {
-	fmt.Fprintf(out, "\n%s: %s\nDo it now? [y/N] ", f.Check, f.Fix.Say)
-	line, err := in.ReadString('\n')
-	answer := strings.ToLower(strings.TrimSpace(line))
-	return err == nil && (answer == "y" || answer == "yes")
+	return saysYes(out, in, fmt.Sprintf("\n%s: %s\nDo it now? [y/N] ", f.Check, f.Fix.Say))
 }
 
 // handOver prints what somebody with more rights needs.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"net"
 	"os"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"dcdentals.com/caseload/e2e/later"
 	"dcdentals.com/caseload/internal/dicom/dicomtest"
 	"dcdentals.com/caseload/internal/objectstore/s3test"
 )
@@ -35,7 +38,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("S3TEST_SECRET_KEY", store.SecretKey)
 			return twoPatients(filepath.Join(e.WorkDir, "patients"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "occupy": occupy, "setenv": setEnv},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "occupy": occupy, "setenv": setEnv, "sql": change, "later": pass},
 	})
 }
 
@@ -68,6 +71,35 @@ func setEnv(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
 	ts.Setenv(args[0], line)
+}
+
+// sql STATEMENT changes the SQLite database of the data folder, to bring about what commands have to find.
+func change(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: sql STATEMENT")
+	}
+	db := openData(ts)
+	defer db.Close()
+	_, err := db.Exec(strings.Join(args, " "))
+	ts.Check(err)
+}
+
+// later DURATION lets time go by for the database of the data folder.
+func pass(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: later DURATION")
+	}
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	db := openData(ts)
+	defer db.Close()
+	ts.Check(later.Pass(context.Background(), db, d))
+}
+
+func openData(ts *testscript.TestScript) *sql.DB {
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs("caseload-data/caseload.db")+"?_pragma=busy_timeout(10000)")
+	ts.Check(err)
+	return db
 }
 
 // waitfor FILE TEXT waits until the file is there and holds the text.

@@ -55,6 +55,14 @@ func hideTyping(f *os.File) (restore func(), err error) {
 	return func() { _ = unix.IoctlSetTermios(fd, setTermios, before) }, nil
 }
 
+// saysYes asks and reads a line; only y or yes is a yes.
+func saysYes(out io.Writer, in *bufio.Reader, question string) bool {
+	fmt.Fprint(out, question)
+	line, err := in.ReadString('\n')
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return err == nil && (answer == "y" || answer == "yes")
+}
+
 // isTerminal tells whether a person looks at what is written to w.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)

@@ -296,7 +296,7 @@ func ownerName() string {
 func (c *config) limits() caseload.Limits {
 	l := caseload.DefaultLimits()
 	l.DirectThreshold, l.MaxFileSize, l.URLExpiry = c.DirectThreshold, c.MaxFileSize, c.URLExpiry
-	l.PartSize, l.AbandonAfter, l.TrashWindow = c.PartSize, c.AbandonAfter, c.TrashWindow
+	l.PartSize, l.AbandonAfter, l.TrashWindow, l.UndoWindow = c.PartSize, c.AbandonAfter, c.TrashWindow, c.UndoWindow
 	return l
 }
 

@@ -51,6 +51,9 @@ type Intent struct {
 	UploadID     string // of an unfinished multipart upload to abort; "" when there is none
 	VersionID    string
 	Reason       string
+	Kept         bool   // of a file that had been received
+	Final        bool   // a person said: for good, now
+	Marker       string // the delete marker over it; "": it is not hidden
 }
 
 // EraseAt is when the object of a file that is deleted may go, by what the file was just before.

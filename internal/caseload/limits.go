@@ -15,6 +15,7 @@ type Limits struct {
 	MaxBatch        int           // files of one Plan (1,000)
 	AbandonAfter    time.Duration // an upload that is not whole this long after its last sign of life is abandoned (7 days)
 	TrashWindow     time.Duration // a deleted file's object is kept this long (30 days)
+	UndoWindow      time.Duration // where the bucket keeps versions: it is hidden for this long before its version goes (7 days); 0: it goes at once
 }
 
 // MaxURLExpiry is the ceiling for URLExpiry, whatever the settings say.
@@ -53,6 +54,7 @@ func DefaultLimits() Limits {
 		MaxBatch:        1000,
 		AbandonAfter:    7 * 24 * time.Hour,
 		TrashWindow:     30 * 24 * time.Hour,
+		UndoWindow:      7 * 24 * time.Hour,
 	}
 }
 

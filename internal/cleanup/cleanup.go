@@ -75,7 +75,6 @@ type Records interface {
 	SettleItem(ctx context.Context, p caseload.CleanupPlan, n int, why string) error
 	FinishStray(ctx context.Context, p caseload.CleanupPlan, n int) error
 	TrashedCaseAt(ctx context.Context, user caseload.User, id caseload.CaseID) (time.Time, error)
-	ReturnToTrash(ctx context.Context, user caseload.User, id caseload.FileID, until time.Time) error
 	UndonePlan(ctx context.Context, user caseload.User, id caseload.PlanID, cases, files int) (caseload.CleanupPlan, error)
 	LastPlanned(ctx context.Context, org caseload.OrganizationID) (time.Time, error)
 }
@@ -99,6 +98,8 @@ type Uploads interface {
 	EraseAt() caseload.EraseAt
 	// RestoreCase takes a deleted case out of the trash with the files that went with it.
 	RestoreCase(ctx context.Context, user caseload.User, id caseload.CaseID) (back, lost int, err error)
+	// ReturnToTrash takes a file that was let go back into the trash.
+	ReturnToTrash(ctx context.Context, user caseload.User, id caseload.FileID) error
 }
 
 // maxStrays bounds the stray uploads of one plan.

@@ -15,7 +15,7 @@ type Undone struct {
 }
 
 // Undoable tells whether anything of a plan may still come back: finished cases lie in the trash for its window, and what was
-// let go out of the trash is there until it is erased. Uploads that were given up had never been whole.
+// let go out of the trash is there until it is erased, which a bucket that keeps versions puts off. Uploads that were given up had never been whole.
 func (s *Service) Undoable(p caseload.CleanupPlan) bool {
 	return p.State == caseload.PlanDone && p.UndoneAt.IsZero() && p.Count(caseload.ItemDone, caseload.ItemCase, caseload.ItemTrash) > 0 &&
 		s.Now().Before(p.EndedAt.Add(s.Rules.TrashWindow))
@@ -68,7 +68,7 @@ func (s *Service) undoItem(ctx context.Context, user caseload.User, p caseload.C
 			u.Cases++
 		}
 	case caseload.ItemTrash:
-		if err = s.Records.ReturnToTrash(ctx, user, i.File, s.Now().Add(s.Rules.TrashWindow)); err == nil {
+		if err = s.Uploads.ReturnToTrash(ctx, user, i.File); err == nil {
 			u.Files++
 		}
 	default:

@@ -66,9 +66,10 @@ func (s *Store) ClaimIntent(ctx context.Context, now time.Time) (in caseload.Int
 	for {
 		cancelled := false
 		err = s.write(ctx, func(t *tx) error {
-			row := t.QueryRowContext(ctx, `SELECT id, organization_id, file_id, object, upload_id, version_id, reason FROM intents
+			row := t.QueryRowContext(ctx, `SELECT id, organization_id, file_id, object, upload_id, version_id, reason, kept, final, marker FROM intents
 				WHERE state = 'open' AND due_at <= $1 AND claimed_until <= $1 AND (kept = 0 OR released_at > 0) ORDER BY due_at, id LIMIT 1`+s.on(Postgres, ` FOR UPDATE SKIP LOCKED`), toMS(now))
-			err := row.Scan(&in.ID, &in.Organization, &in.File, &in.Object, &in.UploadID, &in.VersionID, &in.Reason)
+			var kept, final int
+			err := row.Scan(&in.ID, &in.Organization, &in.File, &in.Object, &in.UploadID, &in.VersionID, &in.Reason, &kept, &final, &in.Marker)
 			if errors.Is(err, sql.ErrNoRows) {
 				return nil
 			}
@@ -86,7 +87,7 @@ func (s *Store) ClaimIntent(ctx context.Context, now time.Time) (in caseload.Int
 			if !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
-			ok = true
+			ok, in.Kept, in.Final = true, kept == 1, final == 1
 			_, err = t.ExecContext(ctx, `UPDATE intents SET claimed_until = $2 WHERE id = $1`, string(in.ID), toMS(now.Add(claimFor)))
 			return err
 		})
@@ -133,6 +134,33 @@ func (s *Store) FinishIntent(ctx context.Context, id caseload.IntentID) (err err
 			return err
 		}
 		return t.record(ctx, org, newEvent("", caseload.ObjectErased, c, file, detail{"intent": id, "reason": reason, "object": object, "version": version}))
+	})
+}
+
+// HideIntent writes that the object of a claimed delete-intent is hidden behind a delete marker, with the ObjectHidden event.
+// From here on it can be restored again, until somebody claims it after until. Conflict when it is not claimed, was cancelled
+// or is hidden already.
+func (s *Store) HideIntent(ctx context.Context, id caseload.IntentID, marker string, until time.Time) (err error) {
+	defer explain("hide an object", &err)
+	return s.write(ctx, func(t *tx) error {
+		var org caseload.OrganizationID
+		var file caseload.FileID
+		var c caseload.CaseID
+		var object, version string
+		err := t.QueryRowContext(ctx, `SELECT i.organization_id, i.file_id, f.case_id, i.object, i.version_id FROM intents i JOIN files f ON f.id = i.file_id WHERE i.id = $1`,
+			string(id)).Scan(&org, &file, &c, &object, &version)
+		if err != nil {
+			return noRow(err, "delete-intent")
+		}
+		n, err := t.exec(ctx, `UPDATE intents SET hidden_at = $2, marker = $3, due_at = $4, claimed_until = 0
+			WHERE id = $1 AND state = 'open' AND claimed_until > 0 AND hidden_at = 0`, string(id), toMS(t.now), marker, toMS(until))
+		if err != nil {
+			return err
+		}
+		if n != 1 {
+			return conflict("The delete-intent is not claimed, or is hidden already.")
+		}
+		return t.record(ctx, org, newEvent("", caseload.ObjectHidden, c, file, detail{"intent": id, "object": object, "version": version, "marker": marker}))
 	})
 }
 

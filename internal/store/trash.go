@@ -100,16 +100,16 @@ func (s *Store) TrashedFile(ctx context.Context, user caseload.User, id caseload
 
 // trashedFiles reads files of which an open delete-intent keeps the object.
 func (s *Store) trashedFiles(ctx context.Context, q querier, where string, args ...any) ([]caseload.Trashed, error) {
-	rows, err := q.QueryContext(ctx, `SELECT `+fileColumns+`, i.id, c.number, c.patient, i.with_case, i.actor, i.created_at, i.due_at, i.released_at, i.claimed_until,
+	rows, err := q.QueryContext(ctx, `SELECT `+fileColumns+`, i.id, c.number, c.patient, i.with_case, i.actor, i.created_at, i.due_at, i.released_at, i.claimed_until, i.hidden_at,
 			EXISTS (SELECT 1 FROM files o WHERE o.case_id = f.case_id AND o.name = f.name AND o.path = f.path AND o.state NOT IN ('deleted', 'abandoned'))
 		FROM intents i JOIN files f ON f.id = i.file_id AND f.object = i.object JOIN cases c ON c.id = f.case_id
 		WHERE i.state = 'open' AND i.kept = 1 AND f.state = 'deleted' AND `+where, args...)
 	return collect(rows, err, func(scan func(...any) error) (t caseload.Trashed, err error) {
-		var withCase, at, until, released, claimed int64
+		var withCase, at, until, released, claimed, hidden int64
 		t.File, err = scanFile(func(into ...any) error {
-			return scan(append(into, &t.Intent, &t.Number, &t.Patient, &withCase, &t.By, &at, &until, &released, &claimed, &t.SameName)...)
+			return scan(append(into, &t.Intent, &t.Number, &t.Patient, &withCase, &t.By, &at, &until, &released, &claimed, &hidden, &t.SameName)...)
 		})
-		t.WithCase, t.At, t.Until, t.Released, t.Claimed = withCase == 1, fromMS(at), fromMS(until), released > 0, claimed > 0
+		t.WithCase, t.At, t.Until, t.Released, t.Claimed, t.Hidden = withCase == 1, fromMS(at), fromMS(until), released > 0, claimed > 0, hidden > 0
 		return t, err
 	})
 }
@@ -316,7 +316,7 @@ func (t *tx) purge(ctx context.Context, user caseload.User, c caseload.CaseID, i
 			return at, err
 		}
 		due = min(due, max(toMS(t.now), toMS(fromMS(created).Add(caseload.LateWrites))))
-		if _, err := t.ExecContext(ctx, `UPDATE intents SET due_at = $2, released_at = $3 WHERE id = $1 AND state = 'open'`, intent, due, toMS(t.now)); err != nil {
+		if _, err := t.ExecContext(ctx, `UPDATE intents SET due_at = $2, released_at = $3, final = 1 WHERE id = $1 AND state = 'open'`, intent, due, toMS(t.now)); err != nil {
 			return at, err
 		}
 		if at.Before(fromMS(due)) {

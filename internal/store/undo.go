@@ -52,7 +52,7 @@ func (s *Store) ReturnToTrash(ctx context.Context, user caseload.User, id caselo
 		case released == 0:
 			return nil
 		}
-		if _, err := t.ExecContext(ctx, `UPDATE intents SET released_at = 0, hidden_at = 0, marker = '', due_at = $2 WHERE id = $1`, intent, toMS(until)); err != nil {
+		if _, err := t.ExecContext(ctx, `UPDATE intents SET released_at = 0, final = 0, hidden_at = 0, marker = '', due_at = $2 WHERE id = $1`, intent, toMS(until)); err != nil {
 			return err
 		}
 		return t.record(ctx, f.Organization, newEvent(string(user.ID), caseload.FileReturned, f.Case, id, detail{"intent": intent}))

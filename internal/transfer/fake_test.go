@@ -318,6 +318,10 @@ func (m *memObjects) SignGet(ctx context.Context, origin string, key caseload.Ob
 	})
 }
 
+func (m *memObjects) Hide(context.Context, caseload.ObjectKey) (string, error) { return "", errUnasked }
+
+func (m *memObjects) Unhide(context.Context, caseload.ObjectKey) error { return errUnasked }
+
 func (m *memObjects) Delete(ctx context.Context, key caseload.ObjectKey, _ string) error {
 	return guardedErr(ctx, &m.faults, "Delete", func() error {
 		defer m.locked()()

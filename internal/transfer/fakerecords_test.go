@@ -390,6 +390,14 @@ func (m *memRecords) RestoreCase(context.Context, caseload.User, caseload.CaseID
 	return errUnasked
 }
 
+func (m *memRecords) ReturnToTrash(context.Context, caseload.User, caseload.FileID, time.Time) error {
+	return errUnasked
+}
+
+func (m *memRecords) HideIntent(context.Context, caseload.IntentID, string, time.Time) error {
+	return errUnasked
+}
+
 // errUnasked is what these fakes answer that no test here asks: the trash is tested over the real databases.
 var errUnasked = errors.New("not faked")
 

@@ -154,16 +154,27 @@ func (s *Service) Erase(ctx context.Context, report *SweepReport) error {
 		if !ok {
 			return nil
 		}
-		if err := s.eraseOne(ctx, in); err != nil {
+		do, counts := s.eraseOne, &report.Erased
+		if s.hides(in) {
+			do, counts = s.hideOne, &report.Hidden
+		}
+		if err := do(ctx, in); err != nil {
 			report.Failed++
 			s.Log.WarnContext(ctx, "object could not be erased", "file", in.File, "error", err)
 			continue
 		}
-		report.Erased++
+		*counts++
 	}
 	return nil
 }
 
+// hides tells whether an object is only hidden for now: the bucket keeps versions, it lay in the trash, and nobody said that
+// it is to go for good.
+func (s *Service) hides(in caseload.Intent) bool {
+	return in.Kept && !in.Final && in.VersionID != "" && in.Marker == "" && s.Limits.UndoWindow > 0
+}
+
+// eraseOne carries out one claimed delete-intent.
 func (s *Service) eraseOne(ctx context.Context, in caseload.Intent) error {
 	if in.UploadID != "" {
 		if err := s.Objects.AbortMultipart(ctx, in.Object, in.UploadID); err != nil && caseload.KindOf(err) != caseload.NotFound {
@@ -173,8 +184,30 @@ func (s *Service) eraseOne(ctx context.Context, in caseload.Intent) error {
 	if err := s.Objects.Delete(ctx, in.Object, in.VersionID); err != nil && caseload.KindOf(err) != caseload.NotFound {
 		return fmt.Errorf("delete it: %w", err)
 	}
+	if in.Marker != "" { // after the version, which nothing shows again then
+		if err := s.Objects.Delete(ctx, in.Object, in.Marker); err != nil && caseload.KindOf(err) != caseload.NotFound {
+			return fmt.Errorf("delete its marker: %w", err)
+		}
+	}
 	if err := s.Records.FinishIntent(ctx, in.ID); err != nil {
 		return fmt.Errorf("finish intent: %w", err)
+	}
+	return nil
+}
+
+// hideOne puts a delete marker over the object. When the intent turns out to be another's by now the marker is taken off
+// again: the file may be live.
+func (s *Service) hideOne(ctx context.Context, in caseload.Intent) error {
+	marker, err := s.Objects.Hide(ctx, in.Object)
+	if err != nil {
+		return fmt.Errorf("hide it: %w", err)
+	}
+	err = s.Records.HideIntent(ctx, in.ID, marker, s.now().Add(s.Limits.UndoWindow))
+	if caseload.KindOf(err) == caseload.Conflict {
+		err = errors.Join(err, s.Objects.Unhide(ctx, in.Object))
+	}
+	if err != nil {
+		return fmt.Errorf("note that it is hidden: %w", err)
 	}
 	return nil
 }

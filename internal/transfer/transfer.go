@@ -65,7 +65,7 @@ type Link struct {
 
 // SweepReport counts what one Sweep did.
 type SweepReport struct {
-	Completed, Abandoned, Postponed, Requeued, Erased, Failed int
+	Completed, Abandoned, Postponed, Requeued, Erased, Hidden, Failed int
 }
 
 // Records is what transfer asks of the database. Every method that changes a state does so by compare-and-set and
@@ -121,6 +121,8 @@ type Records interface {
 	// one transaction. RestoreCase does so for a case and those files that went with it.
 	RestoreFile(ctx context.Context, user caseload.User, id caseload.FileID) (caseload.File, error)
 	RestoreCase(ctx context.Context, user caseload.User, id caseload.CaseID, files []caseload.FileID) error
+	// ReturnToTrash takes a released file back into the trash until the moment given, unless it was ever claimed.
+	ReturnToTrash(ctx context.Context, user caseload.User, id caseload.FileID, until time.Time) error
 	// RecordLink writes the FileLinked event.
 	RecordLink(ctx context.Context, user caseload.User, id caseload.FileID) error
 	// RecordQuarantine writes a FileQuarantined event and a warning on the file: the object is not the one verified.
@@ -139,6 +141,9 @@ type Records interface {
 	// ClaimIntent picks one delete-intent due at now (trash only when it was released), re-checks under lock that no live file refers to its object, and
 	// claims it for ten minutes. ok is false when none is due. An intent whose object is alive is cancelled, not returned.
 	ClaimIntent(ctx context.Context, now time.Time) (in caseload.Intent, ok bool, err error)
+	// HideIntent writes that the object of a claimed intent is hidden behind a delete marker, and gives the claim back: until
+	// it is claimed anew it can be restored.
+	HideIntent(ctx context.Context, id caseload.IntentID, marker string, until time.Time) error
 	// FinishIntent marks a claimed intent done and writes the ObjectErased event.
 	FinishIntent(ctx context.Context, id caseload.IntentID) error
 }
@@ -171,4 +176,8 @@ type Objects interface {
 	SignGet(ctx context.Context, origin string, key caseload.ObjectKey, versionID, name, contentType string, expiry time.Duration) (caseload.SignedRequest, error)
 	// Delete removes one object (that version when given); an absent key is no error.
 	Delete(ctx context.Context, key caseload.ObjectKey, versionID string) error
+	// Hide puts a delete marker over an object of a bucket that keeps versions and returns the marker's version; Unhide takes
+	// every marker off.
+	Hide(ctx context.Context, key caseload.ObjectKey) (marker string, err error)
+	Unhide(ctx context.Context, key caseload.ObjectKey) error
 }

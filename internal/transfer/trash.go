@@ -26,7 +26,7 @@ func (s *Service) RestoreFile(ctx context.Context, user caseload.User, id caselo
 	if err != nil {
 		return caseload.File{}, err
 	}
-	whole, err := s.stillHeld(ctx, f.File)
+	whole, err := s.stillHeld(ctx, f)
 	if err != nil {
 		return caseload.File{}, err
 	}
@@ -61,7 +61,7 @@ func (s *Service) RestoreCase(ctx context.Context, user caseload.User, id caselo
 			continue
 		}
 		looking.Go(func() error {
-			ok, err := s.stillHeld(held, f.File)
+			ok, err := s.stillHeld(held, f)
 			if ok {
 				mu.Lock()
 				defer mu.Unlock()
@@ -80,16 +80,40 @@ func (s *Service) RestoreCase(ctx context.Context, user caseload.User, id caselo
 	return len(whole), len(files) - len(whole), nil
 }
 
-// stillHeld tells whether the store holds the object that was verified when the file was received.
-func (s *Service) stillHeld(ctx context.Context, f caseload.File) (bool, error) {
+// stillHeld tells whether the store holds the object that was verified when the file was received. One that is hidden is
+// brought into sight: whoever then erases it all the same takes the marker for gone.
+func (s *Service) stillHeld(ctx context.Context, f caseload.Trashed) (bool, error) {
 	seen, err := s.Objects.Head(ctx, f.Object, f.VersionID)
 	switch {
 	case caseload.KindOf(err) == caseload.NotFound:
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look for %s: %w", f.ID, err)
+	case !sameObject(f.File, seen):
+		return false, nil
+	case f.Hidden:
+		if err := s.Objects.Unhide(ctx, f.Object); err != nil {
+			return false, fmt.Errorf("bring %s into sight: %w", f.ID, err)
+		}
 	}
-	return sameObject(f, seen), nil
+	return true, nil
+}
+
+// ReturnToTrash takes a file that was let go back into the trash, for a window from now on, after the same look as
+// RestoreFile. Kinds as there; Forbidden for all but administrators.
+func (s *Service) ReturnToTrash(ctx context.Context, user caseload.User, id caseload.FileID) error {
+	f, err := s.Records.TrashedFile(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	whole, err := s.stillHeld(ctx, f)
+	if err != nil {
+		return err
+	}
+	if !whole {
+		return caseload.Errorf(caseload.Gone, "The store no longer holds this file as it was received.")
+	}
+	return s.Records.ReturnToTrash(ctx, user, id, s.now().Add(max(s.Limits.TrashWindow, caseload.LateWrites)))
 }
 
 // GiveUp ends an upload that had no sign of life after quiet. It is completed instead when the store turns out to hold all of
