@@ -49,14 +49,15 @@ export class Course {
 
   async #locked(upload: Upload): Promise<() => void> {
     if (!this.o.locks || !upload.direct) return () => {}; // a small file sent by two tabs harms nothing
-    const release = await this.o.locks(`caseload-upload-${upload.id}`, upload.signal, () => {
+    const { signal } = upload;
+    const release = await this.o.locks(`caseload-upload-${upload.id}`, signal, () => {
       if (!upload.wanted) return;
       upload.state = "elsewhere";
       upload.doubted = true; // by then the other tab has sent some of it, or all
       this.o.onChange();
     });
-    if (upload.wanted) return release;
-    release();
+    if (!signal.aborted && upload.wanted) return release;
+    release(); // also when it goes on meanwhile: whoever goes on waits for this very lock
     throw stopped();
   }
 

@@ -16,6 +16,14 @@ test("whatever befalls an upload, it comes to its end", async () => {
   }
 });
 
+/** Seeds that ended badly once. */
+const named = {
+  3311: "paused and resumed while its lock was asked for, an upload does not wait for itself",
+};
+
+for (const [seed, name] of Object.entries(named))
+  test(name, async () => assert.deepEqual((await live(Number(seed))).violations, []));
+
 test("a life is the same whenever it is lived", async () => {
   const [once, again] = [await live(4), await live(4)];
   assert.deepEqual(again, once);
