@@ -44,7 +44,7 @@ func (s synthetic) List(_ context.Context, after caseload.Mark, _ bool, limit in
 			from = (n-1)*s.deep() + int(after.ID[0]-'0') + 1
 		}
 	}
-	all := s.keys * s.deep()
+	all, limit := s.keys*s.deep(), limit/s.deep()*s.deep() // whole keys
 	for n := from; n < all && len(page) < limit; n++ {
 		o := caseload.Listed{Mark: caseload.Mark{Key: syntheticKey(1 + n/s.deep())}}
 		if s.versions {

@@ -7,8 +7,8 @@ import { pageWords } from "./page.js";
 
 /** Milliseconds that decoding may take. */
 const LONGEST = 30_000;
-/** Milliseconds until this browser offers to draw what another one said it draws, and nothing came. */
-const AGAIN = 50_000;
+/** Milliseconds until this browser offers again to draw what it may not yet, because another one draws for the case. */
+const AGAIN = 10_000;
 
 /** Transfer syntax (PS3.6 table A-1) → worker. */
 const workers: Record<string, string> = {
