@@ -84,12 +84,24 @@ func (in *Instance) texts(h *Header) {
 		tag  Tag
 		text *string
 	}{
-		{TagPatientName, &in.PatientName}, {TagPatientID, &in.PatientID}, {TagPatientBirthDate, &in.PatientBirthDate},
-		{TagPatientSex, &in.PatientSex}, {TagStudyInstanceUID, &in.StudyInstanceUID}, {TagSeriesInstanceUID, &in.SeriesInstanceUID},
-		{TagSOPInstanceUID, &in.SOPInstanceUID}, {TagSOPClassUID, &in.SOPClassUID}, {TagStudyDate, &in.StudyDate},
-		{TagStudyTime, &in.StudyTime}, {TagStudyDescription, &in.StudyDescription}, {TagAccessionNumber, &in.AccessionNumber},
-		{TagSeriesDescription, &in.SeriesDescription}, {TagSeriesNumber, &in.SeriesNumber}, {TagModality, &in.Modality},
-		{TagManufacturer, &in.Manufacturer}, {TagManufacturerModelName, &in.ModelName}, {TagPhotometricInterpretation, &in.Photometric},
+		{TagPatientName, &in.PatientName},
+		{TagPatientID, &in.PatientID},
+		{TagPatientBirthDate, &in.PatientBirthDate},
+		{TagPatientSex, &in.PatientSex},
+		{TagStudyInstanceUID, &in.StudyInstanceUID},
+		{TagSeriesInstanceUID, &in.SeriesInstanceUID},
+		{TagSOPInstanceUID, &in.SOPInstanceUID},
+		{TagSOPClassUID, &in.SOPClassUID},
+		{TagStudyDate, &in.StudyDate},
+		{TagStudyTime, &in.StudyTime},
+		{TagStudyDescription, &in.StudyDescription},
+		{TagAccessionNumber, &in.AccessionNumber},
+		{TagSeriesDescription, &in.SeriesDescription},
+		{TagSeriesNumber, &in.SeriesNumber},
+		{TagModality, &in.Modality},
+		{TagManufacturer, &in.Manufacturer},
+		{TagManufacturerModelName, &in.ModelName},
+		{TagPhotometricInterpretation, &in.Photometric},
 	}
 	var ends [len(fields)]int
 	all := make([]byte, 0, len(fields)*usual)

@@ -169,8 +169,10 @@ func randomObjects(t *testing.T, seed uint64, n int) (paths []string) {
 	}
 	for i := range n {
 		syntax := []string{dicomtest.ImplicitLE, dicomtest.ExplicitLE, dicomtest.ExplicitBE, dicomtest.Deflated}[i%4]
-		o := dicomtest.CTOptions{Syntax: syntax, Number: 1 + r.IntN(9999), Patient: []byte(word(30) + "^" + word(20)), PatientID: word(30),
-			Position: []float64{number(), number(), number()}, Thickness: math.Abs(number())}
+		o := dicomtest.CTOptions{
+			Syntax: syntax, Number: 1 + r.IntN(9999), Patient: []byte(word(30) + "^" + word(20)), PatientID: word(30),
+			Position: []float64{number(), number(), number()}, Thickness: math.Abs(number()),
+		}
 		e := dicomtest.NewEncoder(syntax)
 		for _, write := range elements {
 			if r.IntN(3) > 0 {
