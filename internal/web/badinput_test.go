@@ -312,3 +312,20 @@ func TestADatabaseThatIsGoneIsSaidToBe(t *testing.T) {
 		t.Fatal("unavailable without Retry-After")
 	}
 }
+
+// A browser's language counts for what the tray and other pages' scripts show of an answer.
+func TestAProblemIsSaidInTheLanguageOfItsReader(t *testing.T) {
+	h := open(t)
+	for _, tc := range []struct{ name, value, want string }{
+		{"Cookie", "caseload-language=ko", "그런 케이스가 없습니다."},
+		{"Accept-Language", "ko-KR,ko;q=0.9", "그런 케이스가 없습니다."},
+		{"Accept-Language", "de", "There is no such case."},
+	} {
+		_, body := h.ask("member", "GET", "/api/v1/cases/"+string(caseload.NewID[caseload.CaseID](time.Now())), "", "", tc.name, tc.value)
+		var p api.Problem
+		must(t, json.Unmarshal([]byte(body), &p))
+		if p.Detail != tc.want {
+			t.Errorf("%s %s: %q, want %q", tc.name, tc.value, p.Detail, tc.want)
+		}
+	}
+}

@@ -82,10 +82,11 @@ func tooSlow(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) && (kind == caseload.Internal || kind == caseload.Invalid)
 }
 
-// problem is problemOf with the reference of this request.
+// problem is problemOf with the reference of this request, in the language of whoever reads it (RFC 9457, section 3.1.4).
 func (s *Server) problem(r *http.Request, err error) api.Problem {
-	p := problemOf(err)
+	p, l := problemOf(err), localeOf(r)
 	p.RequestID = exchangeOf(r).id
+	p.Detail, p.Hint = l.said(p.Detail), l.said(p.Hint)
 	return p
 }
 

@@ -20,7 +20,7 @@ type errorPage struct {
 func (s *Server) showError(w http.ResponseWriter, r *http.Request, p api.Problem) error {
 	l := localeOf(r)
 	page := errorPage{
-		Status: p.Status, Title: l.text("error." + p.Kind), Message: l.said(p.Detail), Hint: l.said(p.Hint),
+		Status: p.Status, Title: l.text("error." + p.Kind), Message: p.Detail, Hint: p.Hint,
 		Reference: p.RequestID, Lost: l.text("error.unchanged"),
 	}
 	switch {

@@ -132,6 +132,26 @@ func TestWhatTheReadersSayHasItsKorean(t *testing.T) {
 	}
 }
 
+// Whatever may be answered to a person, on a page, in a form or in the tray, has its Korean.
+func TestWhatIsRefusedHasItsKorean(t *testing.T) {
+	found := 0
+	for folder, silent := range map[string][]string{
+		"../caseload": nil, "../transfer": nil, "../cleanup": nil, "../preview": nil,
+		"../store": {"migrate.go", "copy.go", "sqlite.go", "store.go", "faults.go"},   // operators read these, by command
+		".":        {"metrics.go", "metrics_usage.go", "monitor.go", "page_asset.go"}, // and these, in their monitoring
+	} {
+		for _, form := range sentencesOf(t, folder, silent...) {
+			found++
+			if _, ok := korean().sayWith(fillVerbs(sampleOf(form)), true); !ok {
+				t.Errorf("%s: no Korean for %q", folder, form)
+			}
+		}
+	}
+	if found < 250 {
+		t.Errorf("only %d sentences were found: the test looks in the wrong place", found)
+	}
+}
+
 // formatOf returns the first of the expressions that is a sentence, if there is one; also when it is put together of pieces.
 func formatOf(all []ast.Expr) ast.Expr {
 	for _, e := range all {
