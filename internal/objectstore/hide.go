@@ -9,7 +9,7 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// mostMarkers bounds how many delete markers are taken off one key.
+// mostMarkers bounds how many delete markers are taken off one key, and how often its versions are listed.
 const mostMarkers = 16
 
 // Hide puts a delete marker over an object of a bucket that keeps versions: its bytes stay, as a version that is no longer
@@ -55,4 +55,34 @@ func (s *Store) markerOver(ctx context.Context, key caseload.ObjectKey) (string,
 		}
 	}
 	return "", nil
+}
+
+// deleteVersions removes every version of the key and then its delete markers, so that no version comes into sight meanwhile.
+func (s *Store) deleteVersions(ctx context.Context, key caseload.ObjectKey) error {
+	for range mostMarkers {
+		out, err := s.client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &s.bucket, Prefix: aws.String(string(key))})
+		if err != nil {
+			return s.sorted("ListObjectVersions", err)
+		}
+		var all []string
+		for _, v := range out.Versions {
+			if aws.ToString(v.Key) == string(key) {
+				all = append(all, aws.ToString(v.VersionId))
+			}
+		}
+		for _, m := range out.DeleteMarkers {
+			if aws.ToString(m.Key) == string(key) {
+				all = append(all, aws.ToString(m.VersionId))
+			}
+		}
+		if len(all) == 0 {
+			return nil
+		}
+		for _, version := range all {
+			if err := s.Delete(ctx, key, version); err != nil {
+				return err
+			}
+		}
+	}
+	return caseload.Errorf(caseload.Conflict, "The object has too many versions.")
 }

@@ -106,6 +106,27 @@ func listedUploads(t *testing.T, w world) {
 	}
 }
 
+// What was received before a bucket kept versions has none to name; erasing it leaves neither bytes nor marker all the same.
+func TestErasingWithoutAVersionLeavesNothing(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T) objectstore.Config{
+		"versitygw": func(t *testing.T) objectstore.Config { return s3test.StartWithUsers(t, 0).Config() },
+		"minio":     func(t *testing.T) objectstore.Config { return miniotest.Start(t).Root() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world{store: open(t, start(t))}
+			before, other := put(t, w, []byte("before there were versions")), put(t, w, []byte("another"))
+			must(t, w.store.SetSetting(t.Context(), caseload.BucketVersioning, doctor.Versioning()))
+			for range 2 { // the second finds nothing
+				must(t, w.store.Delete(t.Context(), before.Key, before.VersionID))
+				left := pages(t, w, true, 1000)
+				if len(left) != 1 || left[0].Key != other.Key {
+					t.Fatalf("left are %+v", left)
+				}
+			}
+		})
+	}
+}
+
 // Every version and every delete marker is listed once, in one order, by however many at a time: the ledger goes on behind
 // the last that it was given.
 func TestVersionsAreListedInOrder(t *testing.T) {

@@ -91,15 +91,22 @@ func (s *Store) AbortMultipart(ctx context.Context, key caseload.ObjectKey, uplo
 	return absentIsFine(s.sorted("AbortMultipartUpload", err))
 }
 
-// Delete removes one object, that version when given; an absent key is no error.
+// Delete removes one object: that version when given, else all there are of the key, so that nothing is left behind a delete
+// marker where the bucket keeps versions. An absent key is no error.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html
 func (s *Store) Delete(ctx context.Context, key caseload.ObjectKey, versionID string) error {
 	in := &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(string(key))}
 	if versionID != "" {
 		in.VersionId = &versionID
 	}
-	_, err := s.client.DeleteObject(ctx, in)
-	return absentIsFine(s.sorted("DeleteObject", err))
+	out, err := s.client.DeleteObject(ctx, in)
+	if err != nil {
+		return absentIsFine(s.sorted("DeleteObject", err))
+	}
+	if versionID == "" && aws.ToBool(out.DeleteMarker) {
+		return s.deleteVersions(ctx, key)
+	}
+	return nil
 }
 
 // Sync returns when the objects would survive a power cut: it forces the embedded store's files to the disk. External

@@ -174,7 +174,7 @@ type Objects interface {
 	Sync(ctx context.Context, keys ...caseload.ObjectKey) error
 	// SignGet signs a download pinned to versionID when there is one, as attachment under the given name.
 	SignGet(ctx context.Context, origin string, key caseload.ObjectKey, versionID, name, contentType string, expiry time.Duration) (caseload.SignedRequest, error)
-	// Delete removes one object (that version when given); an absent key is no error.
+	// Delete removes one object: that version when given, else all versions of the key; an absent key is no error.
 	Delete(ctx context.Context, key caseload.ObjectKey, versionID string) error
 	// Hide puts a delete marker over an object of a bucket that keeps versions and returns the marker's version; Unhide takes
 	// every marker off.
