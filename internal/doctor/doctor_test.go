@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -145,7 +146,7 @@ func TestNothingSecretIsSaid(t *testing.T) {
 		return []Finding{{
 			Check: "store.put", Level: Failure, Tried: "GET " + signed, Got: "postgres://user:hushpass@db/x refused key hush-hush",
 			Means: "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/x, Signature=beef\x1b[31m\u202eevil" + strings.Repeat(" long", 600),
-			Guard: &Guard{"length", false, "GET " + signed},
+			Guard: &Guard{"length", false, "hush-hush\u202e GET " + signed},
 			Fix:   &Fix{Say: "Use hush-hush.", Command: "export X=hush-hush\naws s3api put-bucket-policy --policy=file://policy.json\ncurl '" + signed + "'", Document: `{"Secret":"hush-hush"}`},
 		}}
 	}}
@@ -171,9 +172,19 @@ func TestNothingSecretIsSaid(t *testing.T) {
 			t.Errorf("the command lost its lines: %q", f.Fix.Command)
 		}
 	}
-	if strings.Contains(report.Enforces[0].Says, "abcdef0123") {
-		t.Error("the table of guards holds a signature")
+	if says := report.Enforces[0].Says; says != "[hidden] GET https://b.s3.amazonaws.com/k?X-Amz-Credential=[hidden]&X-Amz-Date=20261126&X-Amz-Security-Token=[hidden]&X-Amz-Signature=[hidden]" {
+		t.Errorf("the table of guards says %q", says)
 	}
+}
+
+func TestACheckThatForgetsToEndIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		Run(t.Context(), []Check{{Name: "endless", Run: func(ctx context.Context) []Finding { <-ctx.Done(); return nil }}}, nil)
+		if took := time.Since(began); took != checkWithin {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
 
 func TestTheFormOfTheReportInJSON(t *testing.T) {
