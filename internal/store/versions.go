@@ -77,15 +77,17 @@ func (t *tx) sortFamily(ctx context.Context, f caseload.File, actor string) erro
 	return t.record(ctx, f.Organization, events...)
 }
 
+// sameName finds the plain files of a case ($1) that have a name ($2) and folder ($3), without the file itself ($4).
+const sameName = `SELECT ` + fileColumns + ` FROM files f WHERE f.case_id = $1 AND f.name = $2 AND f.path = $3 AND f.id <> $4
+	AND f.superseded = 0 AND f.state IN ('reading', 'ready', 'rejected') ORDER BY f.stored_at DESC, f.id DESC`
+
 // joinByName makes f, just read, a version of the plain file it replaces by name, when there is one, whichever of the two
 // was read first.
 func (t *tx) joinByName(ctx context.Context, f *caseload.File) error {
 	if f.Family != "" {
 		return nil
 	}
-	rows, err := t.QueryContext(ctx, `SELECT `+fileColumns+` FROM files f WHERE f.case_id = $1 AND f.name = $2 AND f.path = $3 AND f.id <> $4
-		AND f.superseded = 0 AND f.state IN ('reading', 'ready', 'rejected') ORDER BY f.stored_at DESC, f.id DESC`,
-		string(f.Case), f.Name, f.Path, string(f.ID))
+	rows, err := t.QueryContext(ctx, sameName, string(f.Case), f.Name, f.Path, string(f.ID))
 	same, err := collect(rows, err, scanFile)
 	if err != nil {
 		return err

@@ -275,3 +275,44 @@ func TestWhatIsAlreadyReceivedAmongVersions(t *testing.T) {
 		}
 	})
 }
+
+// Every file that was read asks for those of its name: of a case with ten thousand slices the others are not looked through.
+func TestFilesOfOneNameAreFoundByTheirName(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		explain := "EXPLAIN QUERY PLAN "
+		if b.s.engine == Postgres { // which reads so few rows without an index, unless told not to
+			explain = "EXPLAIN "
+		}
+		must(t, b.s.write(t.Context(), func(x *tx) error {
+			if b.s.engine == Postgres {
+				if _, err := x.ExecContext(t.Context(), `SET LOCAL enable_seqscan = off`); err != nil {
+					return err
+				}
+			}
+			rows, err := x.QueryContext(t.Context(), explain+strings.NewReplacer("$1", "'c'", "$2", "'n'", "$3", "'p'", "$4", "'f'").Replace(sameName))
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			plan := ""
+			for rows.Next() {
+				columns, err := rows.Columns()
+				if err != nil {
+					return err
+				}
+				line := make([]any, len(columns))
+				for i := range line {
+					line[i] = new(any)
+				}
+				if err := rows.Scan(line...); err != nil {
+					return err
+				}
+				plan += fmt.Sprintln(*line[len(line)-1].(*any))
+			}
+			if !strings.Contains(plan, "files_named") || strings.Contains(plan, "SCAN") {
+				t.Errorf("the plan: %s", plan)
+			}
+			return rows.Err()
+		}))
+	})
+}
