@@ -370,3 +370,14 @@ func TestStartSaysWhatToDoWhenTheTablesAreMissing(t *testing.T) {
 		}
 	})
 }
+
+// Jobs that have ended stay for a day, ten thousand of a large case: who asks for those that wait does not look through them.
+func TestWhatWaitsIsFoundWithoutWhatHasEnded(t *testing.T) {
+	n := newNode(t, "sqlite:"+filepath.Join(t.TempDir(), "caseload.db"), "a")
+	var id, parent, unused int
+	var plan string
+	must(t, n.store.DB().QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+jobs.CountWaiting).Scan(&id, &parent, &unused, &plan))
+	if !strings.Contains(plan, "(state=?)") {
+		t.Errorf("the plan: %s", plan)
+	}
+}

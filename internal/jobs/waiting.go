@@ -11,9 +11,10 @@ import (
 
 // countWaiting and listWaiting ask for the jobs that no worker has begun, in words both engines understand. River's own
 // uniqueness (UniqueOpts) cannot be asked for them alone: it insists on running jobs, too, and those of a killed process
-// stay "running" for hours.
+// stay "running" for hours. The kind is put together, so that no engine looks the jobs up by it: those that have ended
+// are of that kind too, thousands of them, and the re-reader asks after every file.
 const (
-	isWaiting    = ` FROM river_job WHERE kind = 'read_file' AND state IN ('available', 'pending', 'retryable', 'scheduled')`
+	isWaiting    = ` FROM river_job WHERE kind || '' = 'read_file' AND state IN ('available', 'pending', 'retryable', 'scheduled')`
 	countWaiting = `SELECT count(*)` + isWaiting
 	listWaiting  = `SELECT args ->> 'file'` + isWaiting
 )
@@ -21,7 +22,7 @@ const (
 // askBacklog of each engine asks how many readings could begin at once, for how many seconds the first of them has
 // waited, and how many processes lead River's upkeep: one while any process works the queue.
 const (
-	isReady            = ` FROM river_job WHERE kind = 'read_file' AND state = 'available'`
+	isReady            = ` FROM river_job WHERE kind || '' = 'read_file' AND state = 'available'`
 	askBacklogPostgres = `SELECT count(*), COALESCE(extract(epoch FROM clock_timestamp() - min(scheduled_at)), 0)::float8,
 		(SELECT count(*) FROM river_leader WHERE expires_at > clock_timestamp())` + isReady
 	askBacklogSQLite = `SELECT count(*), CAST(COALESCE((julianday('now') - julianday(min(scheduled_at))) * 86400, 0) AS REAL),

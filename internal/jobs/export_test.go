@@ -1,0 +1,4 @@
+package jobs
+
+// CountWaiting is the question that is asked after every file that is read again.
+const CountWaiting = countWaiting
