@@ -36,6 +36,9 @@ const differ = async ([drawn, truth]) => {
   return { sizes: [a.size, b.size], mean: sum / a.data.length, most, colours: new Set(a.data).size };
 };
 
+/** Without what a browser is answered whose preview another one draws, or the server, because the series has grown. */
+const quiet = (faults) => faults.filter((fault) => !fault.includes("409"));
+
 test("scans that only browsers decode", { skip, timeout: 240_000 }, async (t) => {
   const house = await site(t);
   const browser = await launch(t);
@@ -74,7 +77,7 @@ test("scans that only browsers decode", { skip, timeout: 240_000 }, async (t) =>
 
   await t.test("two people open the case: each image is drawn once, and both see it", async (t) => {
     const second = await open(t, { ...house, browser });
-    await second.page.goto(address);
+    await second.page.goto("/cases"); // who leaves the case while he draws keeps others from it until his claim ends
     await signIn(second.page);
     const handed = [];
     for (const p of [page, second.page]) p.on("request", (r) => r.method() === "PUT" && r.url().includes("/previews/") && handed.push(new URL(r.url()).pathname));
@@ -83,7 +86,6 @@ test("scans that only browsers decode", { skip, timeout: 240_000 }, async (t) =>
     for (const p of [page, second.page]) await p.waitForFunction((n) => document.querySelectorAll("table.series img.thumb").length === n, all, { timeout: 60_000 });
     assert.equal(handed.length, new Set(handed).size, `handed in twice: ${handed.sort().join(" ")}`);
     assert.equal(handed.length, Object.keys(images).length);
-    const quiet = (list) => list.filter((fault) => !fault.includes("409")); // another browser draws it: answered so
     assert.deepEqual([quiet(faults), quiet(second.faults)], [[], []]);
   });
 
@@ -147,7 +149,7 @@ test("volumes that only browsers decode have three planes, as the server draws t
       assert.ok(mean < 1 && most <= 2 && colours > 8, `${coding}, ${view}: ${mean} on the average, ${most} at most, ${colours} colours`);
     }
   }
-  assert.deepEqual(faults, []);
+  assert.deepEqual(quiet(faults), []);
 });
 
 /** Images of the corpus that only browsers decode, each with the same image in a coding of the server's. */
