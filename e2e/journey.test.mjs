@@ -25,13 +25,12 @@ for (const separate of [false, true]) {
     // The photo is dropped by hand; the others are chosen.
     const photo = readFileSync(made("photo.jpg"));
     await drop(page, "임대석 사진.jpg", photo.toString("base64"));
-    await page.setInputFiles("[data-input=files]", [made("large.zip"), made("lower.stl"), made("small.zip")]);
-
     // The photo may have arrived, and the tray tell of it, before the others have been looked into.
-    await page.waitForFunction((names) => {
+    const sending = page.waitForFunction((names) => {
       const sending = new Set(document.querySelector("case-uploader").engine.items.map((item) => item.source.name));
       return names.every((name) => sending.has(name)) && document.querySelector("#tray progress").value < 100;
     }, ["large.zip", "lower.stl", "small.zip"]);
+    await Promise.all([sending, page.setInputFiles("[data-input=files]", [made("large.zip"), made("lower.stl"), made("small.zip")])]);
     const seen = await watch(page);
     assert.ok(seen.some((p) => p > 0 && p < 100), `progress between the ends was never shown: ${seen}`);
     assert.deepEqual(seen, seen.toSorted((a, b) => a - b), "progress went backwards");
