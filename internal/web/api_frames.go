@@ -76,7 +76,7 @@ func (s *Server) apiSendSlices(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	taken, begun := &takenWriter{w: w, control: http.NewResponseController(w)}, false
+	taken, begun := &takenAnswer{w, http.NewResponseController(w), relayStill}, false
 	err = s.Frames.Slices(ctx, o, func(f caseload.CodedFrame) error {
 		if !begun {
 			begun = true

@@ -26,20 +26,9 @@ func (s *Server) apiRelayFile(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Length", strconv.FormatInt(f.Size, 10))
 	h.Set("Content-Disposition", "attachment")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	taken := &takenWriter{w: w, control: http.NewResponseController(w)}
+	taken := &takenAnswer{w, http.NewResponseController(w), relayStill}
 	if _, err := io.CopyBuffer(taken, struct{ io.Reader }{body}, make([]byte, 256<<10)); err != nil {
 		s.Log.WarnContext(r.Context(), "a file was not relayed to its end", "file", id, "error", err) // its length was announced: the client sees it
 	}
 	return nil
-}
-
-// takenWriter gives up when nothing is taken for relayStill.
-type takenWriter struct {
-	w       io.Writer
-	control *http.ResponseController
-}
-
-func (t *takenWriter) Write(b []byte) (int, error) {
-	_ = t.control.SetWriteDeadline(time.Now().Add(relayStill)) // refused only by writers without a connection (tests)
-	return t.w.Write(b)
 }

@@ -208,11 +208,12 @@ func (b *uploadBody) Close() error { return b.body.Close() }
 type takenAnswer struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	stall   time.Duration
 }
 
 func (a *takenAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *takenAnswer) Write(p []byte) (int, error) {
-	_ = a.control.SetWriteDeadline(time.Now().Add(uploadStall)) // refused only by connections that have none (tests)
+	_ = a.control.SetWriteDeadline(time.Now().Add(a.stall)) // refused only by connections that have none (tests)
 	return a.ResponseWriter.Write(p)
 }

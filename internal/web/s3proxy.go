@@ -39,7 +39,7 @@ func (s *Server) passToStore(w http.ResponseWriter, r *http.Request) {
 		r.Body = body
 		defer s.sayTooSlow(w, r, body)
 	}
-	s.Gateway.ServeHTTP(&takenAnswer{w, control}, r)
+	s.Gateway.ServeHTTP(&takenAnswer{w, control, uploadStall}, r)
 }
 
 // sayTooSlow answers for a store that cut the connection because the body did.
