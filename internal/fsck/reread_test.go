@@ -3,6 +3,7 @@ package fsck_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"testing"
@@ -84,6 +85,67 @@ func TestTenSubsetsReadEverythingOnce(t *testing.T) {
 			t.Errorf("%q is taken", wrong)
 		}
 	}
+}
+
+// TestASubsetReadsItsFilesAndNoOthers: ten runs open every object once, and a flipped byte is found by the run that has its file
+// and by none other, in the middle of it and at both ends.
+func TestASubsetReadsItsFilesAndNoOthers(t *testing.T) {
+	b := newBench(t, "sqlite:"+t.TempDir()+"/caseload.db")
+	const files, parts = 40, 10
+	bad := map[caseload.FileID]bool{}
+	for i := range files {
+		f := b.as(caseload.Ready)
+		if i%13 == 5 {
+			b.damage(f, []int64{0, f.Size / 2, f.Size - 1}[len(bad)])
+			bad[f.ID] = true
+		}
+	}
+	opened, reported, holding := map[caseload.ObjectKey]int{}, map[caseload.FileID]int{}, 0
+	var total fsck.Report
+	for n := range parts {
+		part := fsck.Subset{Which: n + 1, Of: parts}
+		var found []fsck.Finding
+		s := b.service(&found)
+		s.Objects, s.Part = counted{b.folder, opened}, part
+		r, err := s.ReadAgain(t.Context(), "", fsck.Report{})
+		b.must(err)
+		if r.Files > 0 {
+			holding++
+		}
+		for _, f := range found {
+			if reported[f.File]++; !part.Has(f.File) || !bad[f.File] || f.Kind != fsck.Checksum {
+				t.Errorf("subset %s reports %+v", part, f)
+			}
+		}
+		total.Files, total.Bytes, total.Losses = total.Files+r.Files, total.Bytes+r.Bytes, total.Losses+r.Losses
+	}
+	var found []fsck.Finding
+	whole, err := b.service(&found).ReadAgain(t.Context(), "", fsck.Report{})
+	b.must(err)
+	if len(opened) != files || total.Files != files || total.Bytes != whole.Bytes || total.Losses != len(bad) || len(reported) != len(bad) || holding < 2 {
+		t.Errorf("%d objects opened, %+v in %d subsets; all at once: %+v", len(opened), total, holding, whole)
+	}
+	for key, times := range opened {
+		if times != 1 {
+			t.Errorf("object %s was read %d times", key, times)
+		}
+	}
+	for id, times := range reported {
+		if times != 1 {
+			t.Errorf("file %s was reported %d times", id, times)
+		}
+	}
+}
+
+// counted notes which objects are read.
+type counted struct {
+	fsck.Objects
+	opened map[caseload.ObjectKey]int
+}
+
+func (c counted) Stream(ctx context.Context, o caseload.Object) (io.ReadCloser, error) {
+	c.opened[o.Key]++
+	return c.Objects.Stream(ctx, o)
 }
 
 // TestReadingGoesOnWhereItStood: interrupted after any file, the two runs together read each file once.
