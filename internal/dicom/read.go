@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 )
 
@@ -83,6 +84,10 @@ func (w *walker) meta() error {
 	}
 	w.h.HasMeta = w.pos > first
 	w.h.TransferSyntax = w.h.String(TagTransferSyntaxUID)
+	if len(w.h.TransferSyntax) > maxUID {
+		w.h.TransferSyntax = strings.ToValidUTF8(w.h.TransferSyntax[:maxUID], "")
+		w.h.warn(WarnValue, TagTransferSyntaxUID, -1, "the transfer syntax is longer than the %d characters of a UID", maxUID)
+	}
 	w.h.looked = false
 	if !w.h.HasMeta {
 		w.h.warn(WarnNoMeta, 0, first, "the file has no meta information (group 0002)")

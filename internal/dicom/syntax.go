@@ -64,6 +64,9 @@ const (
 	papyrus                = "1.2.840.10008.1.20" // retired: PAPYRUS 3, implicit little endian
 )
 
+// maxUID is the greatest length of a UID in bytes (PS3.5 9.1).
+const maxUID = 64
+
 // syntaxEncoding returns the encoding a transfer syntax UID promises and whether the data set is deflated. Unknown UIDs
 // promise explicit little endian, as every encapsulated syntax does (PS3.5 A.4).
 func syntaxEncoding(uid string) (e encoding, deflated, known bool) {
