@@ -1,13 +1,16 @@
 package e2e
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,7 +32,11 @@ func (p person) previews(t *testing.T, caseID string, least int) map[string]api.
 		}
 		waiting := 0
 		for _, v := range all.Previews {
-			by[v.Series+v.File] = v
+			what := v.Series + v.File
+			if v.Entry > 0 {
+				what += fmt.Sprint("#", v.Entry)
+			}
+			by[what] = v
 			if v.State == "waiting" {
 				waiting++
 			}
@@ -47,6 +54,26 @@ func scanOf(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return z.Bytes()
+}
+
+// zipOf packs files, by name.
+func zipOf(t *testing.T, files map[string][]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		e, err := w.Create(name)
+		if err == nil {
+			_, err = e.Write(files[name])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // boxes is a text STL of n triangles; many take a while to read.
@@ -88,17 +115,22 @@ func TestPreviewsArriveAndHostileFilesAreNamed(t *testing.T) {
 			mesh := send("jaw.stl", boxes(200))
 			bomb := send("bomb.png", bombPNG())
 			cut := send("cut.jpg", append([]byte{0xFF, 0xD8, 0xFF, 0xE0}, make([]byte, 100)...))
-			by := p.previews(t, caseID, 4)
-			for id, want := range map[string]string{bomb: "65536 × 65536", cut: "damaged"} {
+			together := send("together.zip", zipOf(t, map[string][]byte{"a bomb.png": bombPNG(), "b jaw.stl": boxes(50), "c order.pdf": []byte("%PDF-1.7\n1 0 obj << /Type /Pages /Count 3 >> endobj")}))
+			by := p.previews(t, caseID, 7)
+			for id, want := range map[string]string{bomb: "65536 × 65536", cut: "damaged", together + "#1": "65536 × 65536"} {
 				if v := by[id]; v.State != "none" || !strings.Contains(v.Reason, want) {
 					t.Errorf("%+v, want a reason of %q", v, want)
 				}
+				id, _, _ := strings.Cut(id, "#")
 				if f := p.ready(t, id, time.Minute); f.State != "ready" {
 					t.Errorf("a file without a preview is %s", f.State)
 				}
 			}
 			if v := by[mesh]; v.State != "made" || v.Facts.Triangles != 200 || v.Facts.Closed || len(v.Pictures) != 1 {
 				t.Errorf("the mesh: %+v", v)
+			}
+			if mesh, document := by[together+"#2"], by[together+"#3"]; mesh.Facts.Triangles != 50 || len(mesh.Pictures) != 1 || document.Facts.Pages != 3 {
+				t.Errorf("in a ZIP: %+v, %+v", mesh, document)
 			}
 			planes := 0
 			for _, v := range by {

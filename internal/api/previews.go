@@ -11,11 +11,12 @@ type Previews struct {
 	Previews []Preview `json:"previews"`
 }
 
-// Preview is the small pictures of one series or one file.
+// Preview is the small pictures of one series, of one file, or of a mesh, photo or document in a ZIP.
 type Preview struct {
 	ID       string                `json:"id"`
 	Series   string                `json:"series,omitempty"` // of a series, or
 	File     string                `json:"file,omitempty"`   // of a file
+	Entry    int                   `json:"entry,omitempty"`  // which of the file's contents.enclosed, from 1; 0: the file itself
 	State    string                `json:"state"`            // waiting, made, none, browser
 	Reason   string                `json:"reason,omitempty"`
 	Facts    caseload.PreviewFacts `json:"facts"`
@@ -35,7 +36,7 @@ type Picture struct {
 // FromPreview turns the noun into its JSON form.
 func FromPreview(p caseload.Preview) Preview {
 	out := Preview{
-		ID: string(p.ID), Series: string(p.Series), File: string(p.File), State: string(p.State), Reason: p.Reason, Facts: p.Facts,
+		ID: string(p.ID), Series: string(p.Series), File: string(p.File), Entry: p.Entry, State: string(p.State), Reason: p.Reason, Facts: p.Facts,
 		Pictures: make([]Picture, 0, len(p.Pictures)),
 	}
 	for _, x := range p.Pictures {

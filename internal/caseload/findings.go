@@ -31,6 +31,14 @@ type Contents struct {
 	Ignored int      `json:"ignored,omitempty"` // Thumbs.db, __MACOSX and their like
 	Junk    []string `json:"junk,omitempty"`    // what they are called, the first MaxJunkNames of them
 	Report
+
+	Enclosed []Enclosed `json:"enclosed,omitempty"` // of an archive, the first MaxEnclosed each of meshes, photos and documents
+}
+
+// Enclosed is a file inside a ZIP that is looked at by itself, a mesh, a photo or a document, and where its bytes lie.
+type Enclosed struct {
+	Kind FileKind `json:"kind"`
+	EntryRef
 }
 
 // Receipt is the outcome of the whole pass over a file's bytes.

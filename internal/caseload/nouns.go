@@ -116,6 +116,15 @@ const (
 	KindOther    FileKind = "other"
 )
 
+// IsMesh tells whether files of the kind are surfaces of triangles.
+func (k FileKind) IsMesh() bool { return k == KindSTL || k == KindPLY || k == KindOBJ }
+
+// IsPhoto tells whether files of the kind are pictures of their own.
+func (k FileKind) IsPhoto() bool { return k == KindJPEG || k == KindPNG }
+
+// HasPreview tells whether a file of the kind, wherever it lies, has a preview of its own.
+func (k FileKind) HasPreview() bool { return k.IsMesh() || k.IsPhoto() || k == KindPDF }
+
 // File is one thing a person dropped, as named by them: the unit of upload, state and audit.
 type File struct {
 	ID           FileID
@@ -357,22 +366,22 @@ type Instance struct {
 
 // EntryRef says where in a ZIP object an entry lies.
 type EntryRef struct {
-	Index      int    // in the central directory; −1: not in a ZIP
-	Name       string // display only
-	Method     uint16 // ZIP compression method (APPNOTE 4.4.5)
-	DataOffset int64  // of the compressed bytes, from the start of the object
-	Compressed int64  // bytes
-	Size       int64  // bytes when inflated; of a file that is the object 0, or its size when CRC32 is known
-	CRC32      uint32
-	Within     Packing // of a ZIP that lies compressed in the ZIP: DataOffset counts in its inflated bytes. Zero: none
+	Index      int     `json:"index"`      // in the central directory; −1: not in a ZIP
+	Name       string  `json:"name"`       // display only
+	Method     uint16  `json:"method"`     // ZIP compression method (APPNOTE 4.4.5)
+	DataOffset int64   `json:"offset"`     // of the compressed bytes, from the start of the object
+	Compressed int64   `json:"compressed"` // bytes
+	Size       int64   `json:"size"`       // bytes when inflated; of a file that is the object 0, or its size when CRC32 is known
+	CRC32      uint32  `json:"crc32"`
+	Within     Packing `json:"within,omitzero"` // of a ZIP that lies compressed in the ZIP: DataOffset counts in its inflated bytes. Zero: none
 }
 
 // Packing says how an entry of the outer ZIP that is a ZIP itself is stored.
 type Packing struct {
-	Method     uint16 // ZIP compression method; Size 0: there is no such ZIP
-	DataOffset int64  // of the compressed bytes, from the start of the object
-	Compressed int64  // bytes
-	Size       int64  // bytes when inflated
+	Method     uint16 `json:"method"`     // ZIP compression method; Size 0: there is no such ZIP
+	DataOffset int64  `json:"offset"`     // of the compressed bytes, from the start of the object
+	Compressed int64  `json:"compressed"` // bytes
+	Size       int64  `json:"size"`       // bytes when inflated
 }
 
 // Event is one line of an organization's audit log, chained by hash to the one before.

@@ -15,13 +15,14 @@ const (
 	PreviewBrowser PreviewState = "browser" // only a browser can decode it; it may hand one in
 )
 
-// Preview is the small pictures of one series, or of one file that is a mesh, a photo or a document.
+// Preview is the small pictures of one series, of one file that is a mesh, a photo or a document, or of one in a ZIP.
 type Preview struct {
 	ID           PreviewID
 	Organization OrganizationID
 	Case         CaseID
 	Series       SeriesID // "" when it is of a file
 	File         FileID   // "" when it is of a series
+	Entry        int      // which of the file's Contents.Enclosed, from 1; 0: the file itself
 	State        PreviewState
 	Reason       string // plain words
 	Facts        PreviewFacts
@@ -65,7 +66,7 @@ type PreviewOrder struct {
 	Attempt  int64 // fences what is saved of it
 	Tries    int   // attempts since what it shows last changed
 	Members  []Instance
-	Files    map[FileID]File   // those that Members lie in, or the one File
+	Files    map[FileID]File   // those that Members lie in, or the one File, with its Contents
 	Offers   map[string][]byte // what a browser handed in, by view, as it came
 	Scan     Series            // of Members
 }

@@ -4,6 +4,7 @@ package caseload
 const (
 	MaxUnread    = 200 // entries of Report.Unread
 	MaxJunkNames = 10  // names of Contents.Junk
+	MaxEnclosed  = 24  // each of the meshes, the photos and the documents of Contents.Enclosed
 )
 
 // Report says which entries of an archive were not read, or not wholly: how many by reason, and the first of them.

@@ -52,14 +52,14 @@ func (a *attempt) lookAt(ctx context.Context, src *source) (caseload.Findings, c
 
 // count adds one thing of the kind.
 func count(c *caseload.Contents, kind caseload.FileKind) {
-	switch kind {
-	case caseload.KindDICOM:
+	switch {
+	case kind == caseload.KindDICOM:
 		c.Images++
-	case caseload.KindSTL, caseload.KindPLY, caseload.KindOBJ:
+	case kind.IsMesh():
 		c.Meshes++
-	case caseload.KindJPEG, caseload.KindPNG:
+	case kind.IsPhoto():
 		c.Photos++
-	case caseload.KindPDF:
+	case kind == caseload.KindPDF:
 		c.Documents++
 	default:
 		c.Others++

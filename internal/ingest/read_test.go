@@ -42,6 +42,10 @@ func TestAZIPOf300SlicesGivesOneCompleteSeriesAndEveryInstanceItsBytes(t *testin
 	if r.receipt.SHA256 != hex.EncodeToString(sum[:]) || r.receipt.BytesRead != int64(len(whole)) {
 		t.Errorf("receipt %+v does not speak of these %d bytes", r.receipt, len(whole))
 	}
+	if enclosed := r.found.Contents.Enclosed; len(enclosed) != 3 || enclosed[0].Name != "Fall/upper.stl" {
+		t.Errorf("to be looked at by themselves: %+v", enclosed)
+	}
+	r.found.Contents.Enclosed = nil
 	want := caseload.Contents{Entries: 304, Images: 300, Meshes: 1, Photos: 1, Documents: 1, Others: 1, Ignored: 2, Junk: []string{"Thumbs.db", "__MACOSX"}}
 	if got := fmt.Sprint(r.found.Contents); got != fmt.Sprint(want) {
 		t.Errorf("contents %v, want %v", got, want)

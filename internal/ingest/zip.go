@@ -134,6 +134,7 @@ func (r *zipReader) read(ctx context.Context, zip *archive.Archive, outer *casel
 			r.add(*e.image, e.ref)
 		case !c.unread[i]:
 			count(&r.contents, e.kind)
+			r.enclose(e.kind, e.ref)
 		}
 	}
 	return c, nil
@@ -238,6 +239,7 @@ func readEntry(ctx context.Context, h *archive.Head, zip *archive.Archive, outer
 		e.unread = &u
 	}
 	if e.kind != caseload.KindDICOM {
+		e.ref = refOf(h, zip, outer)
 		return e
 	}
 	header, err := dicom.Read(ctx, h, h.Size(), dicom.Options{})

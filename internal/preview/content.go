@@ -9,7 +9,7 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// content is one DICOM object's bytes, in a file of its own or in a ZIP.
+// content is the bytes of an image, a mesh, a photo or a document, in a file of its own or in a ZIP.
 type content struct {
 	io.ReaderAt
 	size int64
@@ -21,13 +21,17 @@ func (w *work) openContent(m caseload.Instance, ahead int64) (content, error) {
 	if !ok {
 		return content{}, &unreadable{"The file is gone."}
 	}
+	return w.openEntry(f, m.Entry, ahead)
+}
+
+// openEntry returns the bytes of an entry of a file that is a ZIP, or of the file itself. Nothing is inflated yet.
+func (w *work) openEntry(f caseload.File, e caseload.EntryRef, ahead int64) (content, error) {
 	stored := &stored{ctx: w.ctx, objects: w.Objects, object: objectOf(f)}
-	e := m.Entry
 	var source io.ReaderAt = stored
 	whole := f.Size
 	if within := e.Within; within.Size > 0 { // it lies in a ZIP that is compressed in the ZIP: that one first
 		if within.Size > maxInflatedTwice || !inside(within.DataOffset, within.Compressed, whole) {
-			return content{}, &unreadable{"The image lies in a ZIP inside the ZIP that is too large for a preview. Send that one by itself."}
+			return content{}, &unreadable{"It lies in a ZIP inside the ZIP that is too large for a preview. Send that one by itself."}
 		}
 		source, whole = w.inflate(stored, within.Method, within.DataOffset, within.Compressed, within.Size), within.Size
 	}
@@ -35,12 +39,12 @@ func (w *work) openContent(m caseload.Instance, ahead int64) (content, error) {
 	case e.Index < 0:
 		return content{&headed{r: stored, size: f.Size, ahead: ahead}, f.Size}, nil
 	case e.Size < 0 || !inside(e.DataOffset, e.Compressed, whole):
-		return content{}, &unreadable{"The place of the image in the ZIP is not known."}
+		return content{}, &unreadable{"Its place in the ZIP is not known."}
 	case e.Method == archive.Store:
 		size := min(e.Size, e.Compressed)
 		return content{&headed{r: io.NewSectionReader(source, e.DataOffset, size), size: size, ahead: ahead}, size}, nil
 	case e.Size > maxInflated:
-		return content{}, &unreadable{"The image is too large inside its ZIP for a preview."}
+		return content{}, &unreadable{"It is too large inside its ZIP for a preview."}
 	}
 	return content{w.inflate(source, e.Method, e.DataOffset, e.Compressed, e.Size), e.Size}, nil
 }
@@ -138,7 +142,7 @@ func (f *inflated) ReadAt(p []byte, off int64) (int, error) {
 	}
 	if off < f.at {
 		if f.back++; f.back > mostBacks {
-			return 0, &unreadable{"The image lies in its ZIP in a way that takes too long."}
+			return 0, &unreadable{"It lies in its ZIP in a way that takes too long."}
 		}
 		if err := f.begin(); err != nil {
 			return 0, err
@@ -166,7 +170,7 @@ func damaged(err error) error {
 	if caseload.KindOf(err) != caseload.Internal {
 		return err
 	}
-	return &unreadable{"The image is damaged inside its ZIP."}
+	return &unreadable{"It is damaged inside its ZIP."}
 }
 
 // ended is what io.ReaderAt adds to fewer bytes than asked for.

@@ -54,9 +54,10 @@ func (s *Store) SaveRead(ctx context.Context, id caseload.FileID, attempt int, f
 
 // keepFound puts what the first look found in the place of what was found before.
 func (t *tx) keepFound(ctx context.Context, f *caseload.File, found caseload.Findings) error {
+	enclosed := f.Contents.Enclosed
 	f.Kind, f.Warnings, f.Contents, f.BytesRead, f.MetadataAt = found.Kind, found.Warnings, found.Contents, found.BytesRead, t.now
 	f.Contents.Unread = unread(f.Contents.Unread)
-	if err := t.orderFilePreview(ctx, f); err != nil {
+	if err := t.orderFilePreviews(ctx, f, enclosed); err != nil {
 		return err
 	}
 	return t.saveFound(ctx, f.Organization, f.Case, f.ID, found.Found)
@@ -153,7 +154,7 @@ func (known placedInstances) take(now time.Time, n caseload.Instance) caseload.I
 // forgetInstances removes what was read out of a file that is deleted.
 func (t *tx) forgetInstances(ctx context.Context, f *caseload.File) error {
 	c := f.Case
-	if err := t.forgetFilePreview(ctx, f.ID); err != nil {
+	if err := t.forgetFilePreviews(ctx, f.ID); err != nil {
 		return err
 	}
 	changed, err := t.seriesOf(ctx, f.ID)

@@ -15,14 +15,15 @@ import (
 // the slices of one series still arrive one by one.
 const (
 	previewSoon  = 500 * time.Millisecond
+	previewLater = 2 * time.Second // of what lies in a ZIP: its scans go first
 	previewAgain = 10 * time.Second
 )
 
-const previewColumns = `id, organization_id, case_id, series_id, file_id, state, reason, facts`
+const previewColumns = `id, organization_id, case_id, series_id, file_id, entry, state, reason, facts`
 
 func scanPreview(scan func(...any) error, more ...any) (p caseload.Preview, err error) {
 	var facts string
-	into := append([]any{&p.ID, &p.Organization, &p.Case, &p.Series, &p.File, &p.State, &p.Reason, &facts}, more...)
+	into := append([]any{&p.ID, &p.Organization, &p.Case, &p.Series, &p.File, &p.Entry, &p.State, &p.Reason, &facts}, more...)
 	if err := scan(into...); err != nil {
 		return p, err
 	}
@@ -32,29 +33,47 @@ func scanPreview(scan func(...any) error, more ...any) (p caseload.Preview, err 
 // orderPreviews asks for the previews of series that changed.
 func (t *tx) orderPreviews(ctx context.Context, org caseload.OrganizationID, c caseload.CaseID, series []caseload.SeriesID) error {
 	for _, id := range series {
-		if err := t.orderPreview(ctx, org, c, "series_id", string(id)); err != nil {
+		if err := t.orderPreview(ctx, caseload.Preview{Organization: org, Case: c, Series: id}, previewSoon); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// orderFilePreview asks for the preview of a file that is a mesh, a photo or a document; of others there is none.
-func (t *tx) orderFilePreview(ctx context.Context, f *caseload.File) error {
-	switch f.Kind {
-	case caseload.KindSTL, caseload.KindPLY, caseload.KindOBJ, caseload.KindJPEG, caseload.KindPNG, caseload.KindPDF:
-		return t.orderPreview(ctx, f.Organization, f.Case, "file_id", string(f.ID))
+// orderFilePreviews asks for the preview of a file that is a mesh, a photo or a document, and for those of such files in a ZIP;
+// of others there is none. What was made of what a ZIP holds is forgotten when it is found to hold something else.
+func (t *tx) orderFilePreviews(ctx context.Context, f *caseload.File, before []caseload.Enclosed) error {
+	p := caseload.Preview{Organization: f.Organization, Case: f.Case, File: f.ID}
+	if f.Kind.HasPreview() {
+		return t.orderPreview(ctx, p, previewSoon)
+	}
+	if !slices.Equal(before, f.Contents.Enclosed) {
+		if _, err := t.ExecContext(ctx, `DELETE FROM previews WHERE file_id = $1 AND entry > 0`, string(f.ID)); err != nil {
+			return err
+		}
+	}
+	for i := range f.Contents.Enclosed {
+		p.Entry = i + 1
+		if err := t.orderPreview(ctx, p, previewLater); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (t *tx) orderPreview(ctx context.Context, org caseload.OrganizationID, c caseload.CaseID, column, id string) error {
-	_, err := t.ExecContext(ctx, `INSERT INTO previews (id, organization_id, case_id, `+column+`, state, revision, due_at)
-		VALUES ($1, $2, $3, $4, 'waiting', 1, $5)
-		ON CONFLICT (`+column+`) WHERE `+column+` <> '' DO UPDATE SET revision = previews.revision + 1, tries = 0,
+// orderPreview asks for one preview, the first time after a while.
+func (t *tx) orderPreview(ctx context.Context, p caseload.Preview, after time.Duration) error {
+	of := `(series_id) WHERE series_id <> ''`
+	if p.File != "" {
+		of = `(file_id, entry) WHERE file_id <> ''`
+	}
+	_, err := t.ExecContext(ctx, `INSERT INTO previews (id, organization_id, case_id, series_id, file_id, entry, state, revision, due_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 1, $7)
+		ON CONFLICT `+of+` DO UPDATE SET revision = previews.revision + 1, tries = 0,
 			working_until = CASE WHEN previews.owner = '`+byBrowser+`' THEN 0 ELSE previews.working_until END,
-			due_at = CASE WHEN previews.due_at > 0 THEN previews.due_at ELSE $6 END`,
-		string(caseload.NewID[caseload.PreviewID](t.now)), string(org), string(c), id, toMS(t.now.Add(previewSoon)), toMS(t.now.Add(previewAgain)))
+			due_at = CASE WHEN previews.due_at > 0 THEN previews.due_at ELSE $8 END`,
+		string(caseload.NewID[caseload.PreviewID](t.now)), string(p.Organization), string(p.Case), string(p.Series), string(p.File), p.Entry,
+		toMS(t.now.Add(after)), toMS(t.now.Add(previewAgain)))
 	return err
 }
 
@@ -64,8 +83,8 @@ func (t *tx) seriesOf(ctx context.Context, file caseload.FileID) ([]caseload.Ser
 	return collect(rows, err, func(scan func(...any) error) (id caseload.SeriesID, err error) { return id, scan(&id) })
 }
 
-// forgetFilePreview removes the preview of a file that is deleted.
-func (t *tx) forgetFilePreview(ctx context.Context, file caseload.FileID) error {
+// forgetFilePreviews removes the previews of a file that is deleted.
+func (t *tx) forgetFilePreviews(ctx context.Context, file caseload.FileID) error {
 	_, err := t.ExecContext(ctx, `DELETE FROM previews WHERE file_id = $1`, string(file))
 	return err
 }

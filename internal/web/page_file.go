@@ -34,6 +34,8 @@ type filePage struct {
 	Unread            []unreadView
 	UnreadAll         int
 	Preview           previewView
+	Enclosed          []enclosedView
+	EnclosedMore      int
 	Studies           []studyView
 	Instances         []instanceView
 	InstancesHidden   int
@@ -112,10 +114,11 @@ func (s *Server) showFile(w http.ResponseWriter, r *http.Request) error {
 	l.addPreviews(page.Studies, studies, nil, previews, page.CanWrite)
 	for _, p := range previews {
 		page.Live = page.Live || p.State == caseload.PreviewWaiting || p.State == caseload.PreviewBrowser // somebody's browser may draw it
-		if p.File == f.ID {
+		if p.File == f.ID && p.Entry == 0 {
 			page.Preview = l.preview(p, page.CanWrite)
 		}
 	}
+	page.Enclosed, page.EnclosedMore = l.enclosed(f, previews, page.CanWrite)
 	for _, study := range page.Studies {
 		for i := range study.Series {
 			if study.Series[i].Images == "1" { // one slice says nothing of its series
@@ -138,7 +141,7 @@ func (s *Server) filePage(l locale, f caseload.File, people map[string]string) f
 		Ready: l.when(f.ReadyAt, now), Modified: l.when(f.ModifiedAt, now), Unread: l.unread(f.Contents.Unread),
 		UnreadAll: max(f.Contents.NotRead+f.Contents.InPart, len(f.Contents.Unread)),
 		Live:      !f.State.Terminal(), SizeExact: f.Size,
-		Mesh: f.Kind == caseload.KindSTL || f.Kind == caseload.KindPLY || f.Kind == caseload.KindOBJ,
+		Mesh: f.Kind.IsMesh(),
 	}
 	if f.Contents.Entries > 0 {
 		page.Report = l.report(f.Contents)

@@ -163,6 +163,8 @@ type fileRow struct {
 	Contents                 string // of an archive
 	Kept                     bool   // there is something to download
 	Preview                  previewView
+	Inside                   []previewView // pictures of what a ZIP holds, the first of them
+	InsideMore               int
 	Older                    int // versions that this one replaced
 }
 

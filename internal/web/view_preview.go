@@ -15,11 +15,14 @@ type previewView struct {
 	Draw     string // id of the preview that a browser is to draw; "" when none is
 	Give     bool   // what it draws, it may hand in
 	None     string // why there is none; "" while that is not known, or there is one
-	Facts    string // of a mesh or a document
+	Facts    string // of a mesh, a photo or a document
 }
 
 // Shown tells whether there is anything to show, a place kept free included.
 func (p previewView) Shown() bool { return len(p.Pictures) > 0 || p.Waiting || p.Draw != "" }
+
+// insideOnRow is how many pictures out of a ZIP stand in its row of a case.
+const insideOnRow = 6
 
 // pictureView is one picture.
 type pictureView struct {
@@ -31,8 +34,14 @@ type pictureView struct {
 // looks may hand in what his browser draws.
 func (l locale) addPreviews(views []studyView, studies []caseload.Study, groups []groupView, previews []caseload.Preview, writer bool) {
 	of := make(map[string]previewView, len(previews))
+	inside := map[string][]previewView{}
 	for _, p := range previews {
-		of[string(p.Series)+string(p.File)] = l.preview(p, writer)
+		switch v := l.preview(p, writer); {
+		case p.Entry == 0:
+			of[string(p.Series)+string(p.File)] = v
+		case len(p.Pictures) > 0:
+			inside[string(p.File)] = append(inside[string(p.File)], v)
+		}
 	}
 	for i := range views {
 		for j := range views[i].Series {
@@ -41,7 +50,11 @@ func (l locale) addPreviews(views []studyView, studies []caseload.Study, groups 
 	}
 	for i := range groups {
 		for j := range groups[i].Rows {
-			groups[i].Rows[j].Preview = of[groups[i].Rows[j].ID]
+			row := &groups[i].Rows[j]
+			row.Preview = of[row.ID]
+			if row.Inside = inside[row.ID]; len(row.Inside) > insideOnRow {
+				row.Inside, row.InsideMore = row.Inside[:insideOnRow], len(row.Inside)-insideOnRow
+			}
 		}
 	}
 }
@@ -62,11 +75,14 @@ func (l locale) preview(p caseload.Preview, writer bool) previewView {
 	return v
 }
 
-// previewFacts tells of a mesh its triangles, its size in mm and whether it is closed, of a document its pages.
+// previewFacts tells of a mesh its triangles, its size in mm and whether it is closed, of a photo its pixels, of a document its
+// pages.
 func (l locale) previewFacts(f caseload.PreviewFacts) string {
 	switch {
 	case f.Pages > 0:
 		return l.count("preview.pages", f.Pages)
+	case f.Width > 0:
+		return l.text("preview.pixels", "width", formatNumber(int64(f.Width)), "height", formatNumber(int64(f.Height)))
 	case f.Triangles == 0:
 		return ""
 	}
