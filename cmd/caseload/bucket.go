@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -32,7 +31,7 @@ func loadBucket(cmd *cobra.Command, needsName, needsOrigin bool) (*config, docto
 	if err != nil {
 		return nil, doctor.Bucket{}, err
 	}
-	c, judged := examine(flagsOf(cmd), os.LookupEnv, dotenv, "")
+	c, judged := examine(flagsOf(cmd), processEnvironment(), dotenv, "")
 	var problems []string
 	var wrong *settingsError
 	if errors.As(refusal(judged), &wrong) {
@@ -61,7 +60,7 @@ func loadBucket(cmd *cobra.Command, needsName, needsOrigin bool) (*config, docto
 // bucket is what the documents of the bucket are made from.
 func (c *config) bucket() doctor.Bucket {
 	b := doctor.Bucket{
-		Name: c.S3Bucket, Region: c.S3Region, KMSKey: c.BucketKMSKey, Versioned: c.BucketVersioning, AbandonAfter: c.AbandonAfter,
+		Name: c.S3Bucket, Region: c.S3Region, KMSKey: c.BucketKMSKey, Versioned: c.BucketVersioning, AbandonAfter: c.AbandonAfter, UndoWindow: c.UndoWindow,
 		Elsewhere: c.S3Endpoint != nil && !doctor.OfAWS(c.S3Endpoint), Plain: c.S3Endpoint != nil && c.S3Endpoint.Scheme == "http",
 	}
 	if b.Region == "" && c.S3Endpoint != nil {

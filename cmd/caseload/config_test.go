@@ -20,7 +20,7 @@ func from(env, dotenv map[string]string) (*config, error) {
 }
 
 func fromFlags(flags overrides, env, dotenv map[string]string) (*config, error) {
-	c, found := examine(flags, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, dotenv, "")
+	c, found := examine(flags, env, dotenv, "")
 	return c, refusal(found)
 }
 
@@ -52,6 +52,8 @@ func TestEveryWrongSettingIsReportedAtOnceWithItsName(t *testing.T) {
 		"CASELOAD_URL_EXPIRY":       "2h",
 		"CASELOAD_WORKERS":          "0",
 		"CASELOAD_LOG_LEVEL":        "loud",
+		"AWS_SECRET_ACCESS_KEY":     "\"hush-hush\"",
+		"AWS_STORAGE_BUCKET_NAME":   "'cases'",
 	}, map[string]string{"CASELOAD_DATEN": "typing error", "OTHER_PROGRAM": "is none of our business"})
 	var wrong *settingsError
 	if !errors.As(err, &wrong) {
@@ -60,13 +62,17 @@ func TestEveryWrongSettingIsReportedAtOnceWithItsName(t *testing.T) {
 	for _, name := range []string{
 		"CASELOAD_ADDR", "CASELOAD_PUBLIC_URL", "CASELOAD_TRUSTED_PROXIES", "USE_S3", "AWS_S3_ADDRESSING_STYLE",
 		"CASELOAD_DIRECT_THRESHOLD", "CASELOAD_MAX_FILE_SIZE", "CASELOAD_URL_EXPIRY", "CASELOAD_WORKERS", "CASELOAD_LOG_LEVEL", "CASELOAD_DATEN",
+		"AWS_SECRET_ACCESS_KEY", "AWS_STORAGE_BUCKET_NAME",
 	} {
 		if !strings.Contains(err.Error(), name+" ") {
 			t.Errorf("%s is not reported in:\n%v", name, err)
 		}
 	}
-	if len(wrong.problems) != 11 {
-		t.Errorf("%d problems, want 11:\n%v", len(wrong.problems), err)
+	if strings.Contains(err.Error(), "hush") {
+		t.Errorf("a secret is said:\n%v", err)
+	}
+	if len(wrong.problems) != 13 {
+		t.Errorf("%d problems, want 13:\n%v", len(wrong.problems), err)
 	}
 	if code := report(&bytes.Buffer{}, err); code != exitConfig {
 		t.Errorf("exit code %d, want %d", code, exitConfig)
@@ -137,16 +143,16 @@ func TestSecretsMayStandInFiles(t *testing.T) {
 			continue
 		}
 		env := map[string]string{s.Name + "_FILE": file}
-		o, err := s.find(nil, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil)
+		o, err := s.find(nil, env, nil)
 		if err != nil || o.Raw != "hush" {
 			t.Errorf("%s_FILE: %q, %v", s.Name, o.Raw, err)
 		}
 		env[s.Name] = "also set"
-		if _, err := s.find(nil, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil); err == nil {
+		if _, err := s.find(nil, env, nil); err == nil {
 			t.Errorf("%s and %s_FILE together were taken", s.Name, s.Name)
 		}
 		env = map[string]string{s.Name + "_FILE": file + ".missing"}
-		if _, err := s.find(nil, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil); err == nil {
+		if _, err := s.find(nil, env, nil); err == nil {
 			t.Errorf("%s_FILE that does not exist was taken", s.Name)
 		}
 	}
@@ -207,5 +213,28 @@ func TestTheTableIsSound(t *testing.T) {
 				t.Errorf("%s: its default %s", s.Name, err)
 			}
 		}
+	}
+}
+
+// A name in the environment that no setting has is said, and keeps nothing from starting: it may be another program's, as
+// those are that Kubernetes makes for a service called caseload.
+func TestMisspeltNamesInTheEnvironmentAreSaid(t *testing.T) {
+	env := environment{
+		"CASELOAD_PUBLIC_ULR": "https://caseload.example", "CASELOAD_TEST_MUST_RUN": "postgres", "CASELOAD_TOKEN": "t", "CASELOAD_DATABASE_URL_FILE": "",
+		"CASELOAD_SERVICE_HOST": "10.0.0.1", "CASELOAD_SERVICE_PORT_HTTP": "80", "CASELOAD_PORT": "tcp://10.0.0.1:80", "CASELOAD_PORT_80_TCP_ADDR": "10.0.0.1",
+		"CASELOAD_WEB_SERVICE_PORT": "80", "PATH": "/bin",
+	}
+	_, found := examine(nil, env, nil, "")
+	if err := refusal(found); err != nil {
+		t.Error(err)
+	}
+	var said []string
+	for _, f := range found {
+		if f.Check == "config.unknown" {
+			said = append(said, f.Got+" "+f.Fix.Say)
+		}
+	}
+	if want := "CASELOAD_PUBLIC_ULR is set in the environment, and Caseload has no such setting. Set CASELOAD_PUBLIC_URL in its place."; len(said) != 1 || said[0] != want {
+		t.Errorf("%q", said)
 	}
 }

@@ -65,7 +65,7 @@ func runDoctor(cmd *cobra.Command, _ []string) error {
 	}
 	ctx, cancel := untilInterrupted(cmd.Context())
 	defer cancel()
-	c, judged := examine(flagsOf(cmd), os.LookupEnv, dotenv, "")
+	c, judged := examine(flagsOf(cmd), processEnvironment(), dotenv, "")
 	if len(origins) == 1 {
 		c.examinedOrigin = origins[0]
 	}

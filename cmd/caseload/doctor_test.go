@@ -15,7 +15,7 @@ import (
 // examined runs the command's checks with these settings.
 func examined(t *testing.T, env map[string]string) doctor.Report {
 	t.Helper()
-	c, judged := examine(nil, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil, "")
+	c, judged := examine(nil, env, nil, "")
 	e := c.examination(judged)
 	defer e.close()
 	return e.run(t.Context(), nil)
@@ -36,7 +36,7 @@ func TestDoctorOnPostgreSQL(t *testing.T) {
 	if got := alarms(examined(t, env)); len(got) != 3 || !strings.HasPrefix(got[0], "database.schema failure") || !strings.Contains(got[1], "untried") || !strings.Contains(got[2], "untried") {
 		t.Errorf("an empty database: %q", got)
 	}
-	c, judged := examine(nil, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, nil, "")
+	c, judged := examine(nil, env, nil, "")
 	if err := refusal(judged); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,6 +27,18 @@ func (e *settingsError) Error() string {
 	return "the settings are wrong:\n  " + strings.Join(e.problems, "\n  ")
 }
 
+// environment is what the process was started with, by name.
+type environment map[string]string
+
+func processEnvironment() environment {
+	env := environment{}
+	for _, each := range os.Environ() {
+		name, value, _ := strings.Cut(each, "=")
+		env[name] = value
+	}
+	return env
+}
+
 // load reads the settings: a flag wins over the environment, the environment over NAME_FILE, both over the file ".env"
 // of the working directory, and that over the default. It returns a *settingsError that names every wrong setting and
 // what would be right. role is that of the server to be started, or "".
@@ -34,7 +47,7 @@ func load(flags overrides, r role) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, found := examine(flags, os.LookupEnv, dotenv, r)
+	c, found := examine(flags, processEnvironment(), dotenv, r)
 	c.judged = found
 	return c, refusal(found)
 }
@@ -49,10 +62,10 @@ func readDotenv() (map[string]string, error) {
 
 // examine reads the settings and judges them, as every start and `caseload doctor` do (internal/doctor, settings.go). The
 // config is never nil: a setting that is wrong has its zero value there.
-func examine(flags overrides, getenv func(string) (string, bool), dotenv map[string]string, r role) (*config, []doctor.Finding) {
-	c, wrong, problems := read(settings, flags, getenv, dotenv)
+func examine(flags overrides, env environment, dotenv map[string]string, r role) (*config, []doctor.Finding) {
+	c, wrong, problems := read(settings, flags, env, dotenv)
 	problems = append(problems, unknownNames(dotenv)...)
-	judged := c.settingsOf(wrong, problems, getenv, dotenv, r)
+	judged := c.settingsOf(wrong, problems, env, dotenv, r)
 	c.complete()
 	return c, judged.Judge()
 }
@@ -77,20 +90,30 @@ func refusal(found []doctor.Finding) error {
 }
 
 // read parses the settings of one table and tells which are wrong, by name and by what is to be said of them.
-func read(table []setting, flags overrides, getenv func(string) (string, bool), dotenv map[string]string) (c *config, wrong, problems []string) {
+func read(table []setting, flags overrides, env environment, dotenv map[string]string) (c *config, wrong, problems []string) {
 	c = &config{origins: map[string]origin{}}
 	for _, s := range table {
-		o, err := s.find(flags, getenv, dotenv)
+		o, err := s.find(flags, env, dotenv)
 		if err != nil {
 			wrong, problems = append(wrong, s.Name), append(problems, err.Error())
 			continue
 		}
 		c.origins[s.Name] = o
+		if quoted(o.Raw) {
+			wrong, problems = append(wrong, s.Name), append(problems, s.Name+" stands in quotation marks, which belong to it then; take them away"+s.whence(o))
+			continue
+		}
 		if err := s.parseInto(c, o.Raw); err != nil {
 			wrong, problems = append(wrong, s.Name), append(problems, s.Name+" "+err.Error()+s.whence(o))
 		}
 	}
 	return c, wrong, problems
+}
+
+// quoted tells whether a value begins and ends with the same quotation mark. Shells and .env take them away; systemd's
+// Environment= in part and Docker's --env-file never do, so that a key or a name is another than was meant.
+func quoted(value string) bool {
+	return len(value) > 1 && value[0] == value[len(value)-1] && (value[0] == '"' || value[0] == '\'')
 }
 
 // loadClient reads clientSettings, as load reads the others.
@@ -99,7 +122,7 @@ func loadClient(flags overrides) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, _, problems := read(clientSettings, flags, os.LookupEnv, dotenv)
+	c, _, problems := read(clientSettings, flags, processEnvironment(), dotenv)
 	if problems == nil && c.Token == "" {
 		problems = []string{"CASELOAD_TOKEN is empty; make a token with `caseload token create` on the server, or on the page Tokens"}
 	}
@@ -117,14 +140,14 @@ func (s setting) whence(o origin) string {
 }
 
 // find returns the setting's text and where it came from.
-func (s setting) find(flags overrides, getenv func(string) (string, bool), dotenv map[string]string) (origin, error) {
+func (s setting) find(flags overrides, env environment, dotenv map[string]string) (origin, error) {
 	if f, ok := flags[s.Name]; ok {
 		return origin{f.value, "flag --" + f.flag}, nil
 	}
-	value, inEnv := getenv(s.Name)
+	value, inEnv := env[s.Name]
 	value = strings.TrimSpace(value)
 	if s.Secret {
-		file, named := getenv(s.Name + "_FILE")
+		file, named := env[s.Name+"_FILE"]
 		source := "the file named by " + s.Name + "_FILE"
 		if !named {
 			file, named = dotenv[s.Name+"_FILE"]
@@ -149,17 +172,29 @@ func (s setting) find(flags overrides, getenv func(string) (string, bool), doten
 	return origin{s.Default, "default"}, nil
 }
 
+// knownNames returns the names of all settings, and of the files that hold their secrets.
+func knownNames() (names []string) {
+	for _, s := range slices.Concat(settings, clientSettings) {
+		names = append(names, s.Name)
+		if s.Secret {
+			names = append(names, s.Name+"_FILE")
+		}
+	}
+	return names
+}
+
+// isOurs tells whether a name can be meant for Caseload alone. Those of tests are.
+func isOurs(name string) bool {
+	return strings.HasPrefix(name, "CASELOAD_") && !strings.HasPrefix(name, "CASELOAD_TEST_")
+}
+
 // unknownNames reports CASELOAD_ names in .env that no setting has: nearly always a typing error. Other names there
 // belong to other programs.
 func unknownNames(dotenv map[string]string) []string {
-	known := map[string]bool{}
-	for _, s := range slices.Concat(settings, clientSettings) {
-		known[s.Name] = true
-		known[s.Name+"_FILE"] = s.Secret
-	}
+	known := knownNames()
 	var problems []string
 	for name := range dotenv {
-		if strings.HasPrefix(name, "CASELOAD_") && !strings.HasPrefix(name, "CASELOAD_TEST_") && !known[name] {
+		if isOurs(name) && !slices.Contains(known, name) {
 			problems = append(problems, name+" in .env is no setting; `caseload config` lists them")
 		}
 	}
@@ -167,10 +202,27 @@ func unknownNames(dotenv map[string]string) []string {
 	return problems
 }
 
+// ofKubernetes are the names that Kubernetes gives every container for a service that is called caseload…
+// (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+var ofKubernetes = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)$`)
+
+// unknownIn returns the names in the environment that look like ours and that no setting has. Elsewhere than in .env they
+// may be another program's, so that they keep nothing from starting.
+func unknownIn(env environment) (unknown []string) {
+	known := knownNames()
+	for name := range env {
+		if isOurs(name) && !slices.Contains(known, name) && !ofKubernetes.MatchString(name) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
 // settingsOf is what internal/doctor looks at. wrong names the settings that problems speaks of.
-func (c *config) settingsOf(wrong, problems []string, getenv func(string) (string, bool), dotenv map[string]string, r role) doctor.Settings {
+func (c *config) settingsOf(wrong, problems []string, env environment, dotenv map[string]string, r role) doctor.Settings {
 	s := doctor.Settings{
-		Wrong: wrong, Elsewhere: otherNames(getenv, dotenv), Role: string(r), Addr: c.Addr, AdminAddr: c.AdminAddr, Data: c.Data, Database: "embedded",
+		Wrong: wrong, Elsewhere: otherNames(env, dotenv), Unknown: unknownIn(env), Known: knownNames(), Role: string(r), Addr: c.Addr, AdminAddr: c.AdminAddr, Data: c.Data, Database: "embedded",
 		PublicURL: c.PublicURL, CORSOrigins: c.CORSOrigins, TrustedProxies: c.TrustedProxies,
 		UseS3: c.UseS3, AccessKey: c.S3AccessKey, SecretKey: c.S3SecretKey.Reveal(), SessionToken: c.S3SessionToken.Reveal(),
 		Bucket: c.S3Bucket, Region: c.S3Region, CustomDomain: c.S3CustomDomain, Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint,
@@ -194,7 +246,7 @@ func (c *config) settingsOf(wrong, problems []string, getenv func(string) (strin
 }
 
 // otherNames returns the names of other programs that are set and resemble one of ours: name → ours.
-func otherNames(getenv func(string) (string, bool), dotenv map[string]string) map[string]string {
+func otherNames(env environment, dotenv map[string]string) map[string]string {
 	found := map[string]string{}
 	for name, ours := range map[string]string{
 		"AWS_BUCKET_NAME": "AWS_STORAGE_BUCKET_NAME", "AWS_S3_BUCKET": "AWS_STORAGE_BUCKET_NAME", "AWS_S3_BUCKET_NAME": "AWS_STORAGE_BUCKET_NAME",
@@ -204,8 +256,7 @@ func otherNames(getenv func(string) (string, bool), dotenv map[string]string) ma
 		"AWS_S3_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY": "AWS_SECRET_ACCESS_KEY",
 		"AWS_ENDPOINT_URL": "AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3": "AWS_S3_ENDPOINT_URL",
 	} {
-		value, _ := getenv(name)
-		if value != "" || dotenv[name] != "" {
+		if env[name] != "" || dotenv[name] != "" {
 			found[name] = ours
 		}
 	}

@@ -55,6 +55,7 @@ type answer struct {
 	code    string // S3's own code of an error, "" when there is none
 	message string // likewise; it may name the principal and the action
 	region  string // that the error names
+	signed  string // the canonical request that the store made the signature of, when it refuses ours and says so
 	strange bool   // the body is a page or anything else that S3 does not say
 	err     error  // why none came
 }
@@ -158,10 +159,11 @@ func read(got *http.Response, body []byte) answer {
 		Code    string `xml:"Code"`
 		Message string `xml:"Message"`
 		Region  string `xml:"Region"`
+		Signed  string `xml:"CanonicalRequest"`
 	}
 	isXML := len(body) > 0 && xml.Unmarshal(body, &said) == nil
 	if isXML && said.XMLName.Local == "Error" {
-		a.code, a.message, a.region = said.Code, said.Message, said.Region
+		a.code, a.message, a.region, a.signed = said.Code, said.Message, said.Region, said.Signed
 	}
 	if named := got.Header.Get("x-amz-bucket-region"); named != "" {
 		a.region = named
@@ -262,5 +264,5 @@ func (a answer) isDenied() bool {
 	if a.strange || a.err != nil {
 		return false
 	}
-	return a.code == "AccessDenied" || a.code == "AllAccessDisabled" || a.code == "AccessForbidden" || (a.status == http.StatusForbidden && a.code == "")
+	return a.code == "AccessDenied" || a.code == "AccessForbidden" || (a.status == http.StatusForbidden && a.code == "")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -48,12 +49,21 @@ func (t *trials) contact(ctx context.Context) []Finding {
 		f.Fix = &Fix{Say: "Set the access key, its secret and its token together, or unset AWS_SESSION_TOKEN for a key that has none."}
 	case got.code == "InvalidAccessKeyId":
 		f.Check = name + "key"
-		f.Means = "The store does not know the access key: it was deleted, mistyped, or is of another store."
+		f.Means = "The store does not know the access key: it was deleted, switched off, mistyped, or is of another store."
 		f.Fix = &Fix{Say: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that exists at this store; `caseload config` shows where the present one came from."}
+	case got.code == "SignatureDoesNotMatch" && t.changedOnTheWay(ctx, got) != "":
+		f.Check = name + "host"
+		f.Got = got.said() + ". The store was asked for " + t.changedOnTheWay(ctx, got) + "."
+		f.Means = "Something on the way changes the Host header or the path, which are signed: the secret may well be right."
+		f.Fix = &Fix{Say: "Whoever runs the proxy before the store has it pass Host and path unchanged (nginx: proxy_set_header Host $http_host; and no path after proxy_pass); or AWS_S3_ENDPOINT_URL is the store's own address."}
 	case got.code == "SignatureDoesNotMatch":
 		f.Check = name + "signature"
 		f.Means = "The store knows the access key but not this secret; or a proxy on the way changes the Host header or the path, which are signed."
 		f.Fix = &Fix{Say: "Set AWS_SECRET_ACCESS_KEY anew, without quotes or spaces around it; behind a proxy, have it pass Host and path unchanged."}
+	case slices.Contains(closedAccount, got.code):
+		f.Check = name + "account"
+		f.Means = "AWS knows the credentials and answers nothing to their account: it is not signed up for S3 or for this region, it is suspended, or a bill is open."
+		f.Fix = &Fix{Say: "Whoever owns the AWS account signs in to its console: the billing page and the list of regions say what is open."}
 	case got.code == "SlowDown" || got.code == "ServiceUnavailable" || got.status == http.StatusServiceUnavailable || got.status == http.StatusTooManyRequests:
 		f.Check = name + "busy"
 		f.Means = "The store has no time for us: too many requests, or it is under maintenance."
@@ -82,6 +92,30 @@ func (t *trials) contact(ctx context.Context) []Finding {
 		return append([]Finding{f}, t.location(ctx)...)
 	}
 	return []Finding{f}
+}
+
+// closedAccount are the codes for an account that as a whole is not served.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+var closedAccount = []string{"AccountProblem", "NotSignedUp", "OptInRequired", "InvalidPayer", "AllAccessDisabled"}
+
+// changedOnTheWay returns the host and path that the store was asked for when they are others than ours; "" when they are
+// ours or the store does not say. A refused signature comes with the canonical request that the store signed: method, path,
+// query and headers, a line each. https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+func (t *trials) changedOnTheWay(ctx context.Context, got answer) string {
+	lines := strings.Split(got.signed, "\n")
+	address, err := t.o.Store.Address(ctx, false, "")
+	if err != nil || len(lines) < 3 {
+		return ""
+	}
+	at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "host:") })
+	if at < 0 {
+		return ""
+	}
+	host, path := strings.TrimSpace(strings.TrimPrefix(lines[at], "host:")), strings.TrimSuffix(lines[1], "/")
+	if strings.EqualFold(host, address.Host) && path == strings.TrimSuffix(address.EscapedPath(), "/") {
+		return ""
+	}
+	return host + lines[1]
 }
 
 // leadsTo returns where a redirect leads that no store of S3 sends: one without a code and a region. nil: it is none.
@@ -193,6 +227,10 @@ func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
 		f.Fix.Say = "Whoever manages the bucket looks for the Deny in its " + said.by + ": often it knows only some networks (aws:SourceIp, aws:SourceVpce), and this server is not in them."
 		f.Fix.Document = ""
 		f.Fix.Command = "aws s3api get-bucket-policy --bucket " + t.o.Store.Bucket() + " --query Policy --output text"
+	case said.missing != "" && said.missing != "identity-based policy":
+		f.Check = "bucket.access"
+		f.Means = "The bucket is there, but the " + said.missing + " between allows these credentials nothing with it; their own policy is not enough."
+		f.Fix.Say = "Whoever manages the " + said.missing + " allows there, too, what this policy allows."
 	case said.missing != "" || !t.o.AWS:
 		f.Check = "bucket.access"
 		f.Means = "The bucket is there, but these credentials may do nothing with it: no policy gives them a right on it, or it is somebody else's."

@@ -3,10 +3,12 @@ package doctor
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -197,6 +199,57 @@ func TestAnOpenDataFolderIsClosedByTheFix(t *testing.T) {
 	if got := quoted("/srv/it's here"); got != `'/srv/it'\''s here'` {
 		t.Errorf("as a shell takes it: %s", got)
 	}
+}
+
+// A folder that cannot be written to is named with the cause; one that can is left as it was.
+func TestAFolderThatCannotBeWrittenToIsNamed(t *testing.T) {
+	const gib = 1 << 30
+	roomy := func(string) (Disk, error) { return Disk{Free: 500 * gib, Size: 1000 * gib, Kind: "ext4"}, nil }
+	for name, test := range map[string]struct {
+		err  error
+		says string
+	}{
+		"another user's":     {syscall.EACCES, "sudo -u caseload"},
+		"read-only":          {syscall.EROFS, "mounted for reading only"},
+		"a quota is used up": {syscall.EDQUOT, "quota"},
+		"anything else":      {syscall.EIO, "input/output error"},
+	} {
+		o := FolderOptions{Folder: closedFolder(t), SQLite: true, LookDisk: roomy, Write: func(folder string) error {
+			return &fs.PathError{Op: "open", Path: folder, Err: test.err}
+		}}
+		report := Run(t.Context(), FolderChecks(o), nil)
+		if got := worstOf(report); !reflect.DeepEqual(got, []string{"database.folder.write failure"}) {
+			t.Errorf("%s: found %q", name, got)
+		}
+		saysHowItIsMended(t, report, test.says)
+	}
+	folder := closedFolder(t)
+	report := Run(t.Context(), FolderChecks(FolderOptions{Folder: folder, SQLite: true, LookDisk: roomy}), nil)
+	if got := worstOf(report); got != nil {
+		t.Errorf("a sound folder: %q", got)
+	}
+	if err := os.Chmod(folder, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 { // whom nothing stops
+		report = Run(t.Context(), FolderChecks(FolderOptions{Folder: folder, SQLite: true, LookDisk: roomy}), nil)
+		if got := worstOf(report); !reflect.DeepEqual(got, []string{"database.folder.write failure"}) {
+			t.Errorf("a real folder that is closed: %q", got)
+		}
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// closedFolder is an empty data folder as a start makes it.
+func closedFolder(t *testing.T) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // The real file system below the test answers, with a kind that is known.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"dcdentals.com/caseload/internal/caseload"
 )
@@ -29,6 +30,7 @@ type FolderOptions struct {
 	Store    bool   // the embedded store lies in it
 	Largest  int64  // largest file taken, in bytes
 	LookDisk func(path string) (Disk, error)
+	Write    func(folder string) error // nil: a small file is written and removed
 }
 
 // FolderChecks returns what concerns the data folder; none when nothing is kept there.
@@ -38,6 +40,9 @@ func FolderChecks(o FolderOptions) []Check {
 	}
 	if o.LookDisk == nil {
 		o.LookDisk = lookDisk
+	}
+	if o.Write == nil {
+		o.Write = writeTrial
 	}
 	return []Check{{Name: "database.folder", Run: o.folder}, {Name: "database.disk", Needs: []string{"database.folder"}, Run: o.disk}}
 }
@@ -63,7 +68,48 @@ func (o FolderOptions) folder(context.Context) []Finding {
 		folder, mode := o.Folder, os.FileMode(0o700)
 		f.Fix = &Fix{Say: "Close the folder to others.", Command: "chmod 700 " + quoted(folder), Apply: func(context.Context) error { return os.Chmod(folder, mode) }}
 	}
+	if f.Level == Failure {
+		return []Finding{f}
+	}
+	return append([]Finding{f}, o.writable(err == nil)...)
+}
+
+// writable tries to write where the data lies, as the user who runs this.
+func (o FolderOptions) writable(isThere bool) []Finding {
+	if !isThere {
+		return nil // whoever starts it makes it
+	}
+	err := o.Write(o.Folder)
+	if err == nil {
+		return nil
+	}
+	f := Finding{Check: "database.folder.write", Level: Failure, Tried: "A file of a few bytes was written into the data folder.", Got: "It failed: " + plainCause(err) + ".", Means: "Nothing can be kept there."}
+	f.Fix = &Fix{Say: "Look at the folder, its owner and its disk."}
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		f.Means = "The disk is mounted for reading only: somebody wanted that, or the kernel does it by itself when a disk fails."
+		f.Fix = &Fix{Say: "Look into the kernel's log for errors of the disk, then have it mounted for writing; in a container, mount a volume at CASELOAD_DATA.", Command: "dmesg --level=err | tail; findmnt --target " + quoted(o.Folder)}
+	case errors.Is(err, fs.ErrPermission):
+		f.Means = "The folder belongs to another user than the one who runs this."
+		f.Fix = &Fix{Say: "Run this as the user who runs Caseload (sudo -u caseload caseload doctor); if that is you, give the folder back to that user.", Command: "ls -ld " + quoted(o.Folder)}
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		f.Means = "The disk is full, or the user's quota on it is used up: uploads are refused with 507 and the database cannot grow."
+		f.Fix = &Fix{Say: "Free some space or give the folder a larger disk; deleted files take room for CASELOAD_TRASH_WINDOW."}
+	}
 	return []Finding{f}
+}
+
+// writeTrial writes a small file into the folder, syncs and removes it.
+func writeTrial(folder string) error {
+	file, err := os.CreateTemp(folder, ".doctor-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write([]byte("Caseload tries whether it may write here.\n"))
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close(), os.Remove(file.Name()))
 }
 
 // What must be left of the disk, as a share and in bytes.

@@ -16,6 +16,7 @@ type Bucket struct {
 	Versioned    bool          // the bucket keeps the versions of an object
 	Origins      []string      // that browsers use: "https://caseload.example", exactly as they send them
 	AbandonAfter time.Duration // an upload is resumed until this long after its last sign of life
+	UndoWindow   time.Duration // a version that was hidden can be restored for so long
 	Elsewhere    bool          // the store is not AWS, but compatible
 	Plain        bool          // it is reached by http: a policy that asks for TLS would shut us out
 }

@@ -47,7 +47,7 @@ func (b Bucket) CheckBucketPolicy(document []byte) ([]Finding, error) {
 	for _, s := range statements {
 		tlsOnly = tlsOnly || refusesPlain(s.raw, b.arn())
 		switch {
-		case s.allows && s.everybody && !s.conditional:
+		case s.allows && s.everybody && !keepsOut(s.condition):
 			found = append(found, Finding{
 				Check: "policy.open", Level: Failure, Tried: tried, Got: fmt.Sprintf("The statement %s allows everybody in the world %s.", s.name, strings.Join(s.actions, ", ")),
 				Means: "Strangers reach patients' files. Caseload never needs this: browsers come with signed requests.",

@@ -125,16 +125,6 @@ func (b Bucket) Permissions(p Principal) []Permission {
 	return needed
 }
 
-// PermissionFor returns the permission that the S3 API's call asks for first, and whether the call is one of ours.
-func PermissionFor(call string) (Permission, bool) {
-	for _, each := range permissions {
-		if slices.Contains(each.Calls, call) {
-			return each, true
-		}
-	}
-	return Permission{}, false
-}
-
 // Policy returns the IAM policy that gives the principal what it needs on this bucket and nothing else.
 func (b Bucket) Policy(p Principal) Policy {
 	policy := Policy{Version: policyVersion}

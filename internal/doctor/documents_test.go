@@ -122,11 +122,10 @@ func TestPoliciesGiveTheLeastAndSayWhy(t *testing.T) {
 	if setup := string(kms.Policy(SetupPrincipal).JSON()); strings.Contains(setup, "Object\"") || strings.Contains(setup, "kms:") || strings.Contains(setup, "PutBucketAcl") {
 		t.Errorf("whoever sets up has no business with files, keys or ACLs: %s", setup)
 	}
-	if p, known := PermissionFor("AbortMultipartUpload"); !known || p.Action != "s3:AbortMultipartUpload" {
-		t.Errorf("AbortMultipartUpload needs %q", p.Action)
-	}
-	if p, known := PermissionFor("PutBucketAcl"); known {
-		t.Errorf("no ACL is ever sent, yet there is %q", p.Action)
+	for _, p := range permissions {
+		if strings.Contains(p.Action, "Acl") || slices.Contains(p.Calls, "PutBucketAcl") {
+			t.Errorf("no ACL is ever sent, yet there is %q", p.Action)
+		}
 	}
 }
 

@@ -183,18 +183,19 @@ func (t *trials) publicPolicy(ctx context.Context) *Finding {
 	return f
 }
 
-// publicStatements returns what a policy allows to everybody without a condition. A condition may be as wide as none, but
-// what strangers may do is tried besides.
+// publicStatements returns what a policy allows to everybody without a condition that keeps anybody out. Others may be as
+// wide as none, but what strangers may do is tried besides.
 func publicStatements(document []byte) (actions []string) {
 	var policy struct{ Statement json.RawMessage }
 	if json.Unmarshal(document, &policy) != nil {
 		return nil
 	}
 	type statement struct {
-		Effect    string
-		Principal any
-		Action    any
-		Condition map[string]any
+		Effect       string
+		Principal    any
+		NotPrincipal any
+		Action       any
+		Condition    map[string]any
 	}
 	var statements []statement
 	if json.Unmarshal(policy.Statement, &statements) != nil {
@@ -205,11 +206,28 @@ func publicStatements(document []byte) (actions []string) {
 		statements = []statement{one}
 	}
 	for _, s := range statements {
-		if s.Effect == "Allow" && len(s.Condition) == 0 && everybody(s.Principal) {
+		if s.Effect == "Allow" && !keepsOut(s.Condition) && (everybody(s.Principal) || s.NotPrincipal != nil) {
 			actions = append(actions, texts(s.Action)...)
 		}
 	}
 	return actions
+}
+
+// saidByAnybody are the keys of a condition that whoever asks fills in as he likes: a Referer or User-Agent is no password,
+// and TLS is open to all. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+var saidByAnybody = []string{"aws:referer", "aws:useragent", "aws:securetransport", "s3:signatureversion", "s3:tlsversion", "s3:authtype"}
+
+// keepsOut tells whether a condition keeps anybody out who wants in.
+func keepsOut(condition map[string]any) bool {
+	for _, keys := range condition {
+		for key, values := range object(keys) {
+			world := slices.ContainsFunc(texts(values), func(v string) bool { return v == "0.0.0.0/0" || v == "::/0" || v == "*" })
+			if !world && !slices.Contains(saidByAnybody, strings.ToLower(key)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func everybody(principal any) bool {

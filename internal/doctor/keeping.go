@@ -32,6 +32,11 @@ func (t *trials) encryption(ctx context.Context) *Finding {
 		if strings.Contains(string(document), "aws:kms") {
 			f.Got = "Default encryption is set, with a key of KMS."
 		}
+		if ours := t.o.Bucket.KMSKey; ours != "" && !strings.Contains(string(document), ours) {
+			f.Level, f.Got = Warning, "The bucket does not encrypt with the key of CASELOAD_BUCKET_KMS_KEY."
+			f.Means = "The printed policies open a key that is not used; with the key that is used, storing and reading may be refused."
+			f.Fix = t.setUp(caseload.BucketEncryption, "Whoever may set the bucket up sets this key, or CASELOAD_BUCKET_KMS_KEY becomes the ARN of the key that the bucket has.", "caseload bucket create", t.o.Bucket.Encryption())
+		}
 		return f
 	}
 	if !t.o.AWS {
@@ -54,6 +59,10 @@ func (t *trials) versions(ctx context.Context) *Finding {
 		return f
 	}
 	switch text := string(document); {
+	case t.o.Bucket.Versioned && !strings.Contains(text, "Enabled"):
+		f.Level, f.Got = Warning, "It keeps no versions, and CASELOAD_BUCKET_VERSIONING is True."
+		f.Means = "What is erased is gone at once: nothing can be restored within CASELOAD_UNDO_WINDOW, as whoever set that expects."
+		f.Fix = t.setUp(caseload.BucketVersioning, "Whoever may set the bucket up has it keep versions, or CASELOAD_BUCKET_VERSIONING becomes False.", "caseload bucket create", Versioning())
 	case strings.Contains(text, "Enabled"):
 		f.Got = "It keeps versions: what is overwritten or deleted by mistake can be had back."
 	case strings.Contains(text, "Suspended"):
@@ -87,6 +96,7 @@ type lifecycleRule struct {
 		Days               int
 		Date, StorageClass string
 	}
+	NoncurrentVersionExpiration    *struct{ NoncurrentDays int }
 	AbortIncompleteMultipartUpload *struct{ DaysAfterInitiation int }
 }
 
@@ -118,7 +128,24 @@ func (t *trials) lifecycle(ctx context.Context) []Finding {
 			return []Finding{*f}
 		}
 	}
-	return []Finding{t.abortRule(*f, set.Rules), t.expiryRule(*f, set.Rules), t.archiveRule(*f, set.Rules)}
+	found := []Finding{t.abortRule(*f, set.Rules), t.expiryRule(*f, set.Rules), t.archiveRule(*f, set.Rules)}
+	return append(found, t.versionsRule(*f, set.Rules)...)
+}
+
+// versionsRule looks for rules that end old versions while they can still be restored.
+func (t *trials) versionsRule(f Finding, rules []lifecycleRule) []Finding {
+	f = Finding{Check: "bucket.versions-rule", Level: Warning, Tried: f.Tried}
+	for _, r := range rules {
+		e := r.NoncurrentVersionExpiration
+		if e == nil || !r.meets() || time.Duration(e.NoncurrentDays)*24*time.Hour >= t.o.Bucket.UndoWindow {
+			continue
+		}
+		f.Got = fmt.Sprintf("The rule %q deletes versions %d days after they were replaced or deleted.", r.ID, e.NoncurrentDays)
+		f.Means = fmt.Sprintf("What was erased can be restored for %s (CASELOAD_UNDO_WINDOW), and the store throws it away before that.", shortly(t.o.Bucket.UndoWindow))
+		f.Fix = &Fix{Say: "Whoever may set the bucket up gives the rule more days, or CASELOAD_UNDO_WINDOW becomes shorter than the rule.", Needs: []string{settingActions[caseload.BucketLifecycle].put}}
+		return []Finding{f}
+	}
+	return nil
 }
 
 func (t *trials) abortRule(f Finding, rules []lifecycleRule) Finding {

@@ -116,6 +116,11 @@ func (n *network) dns(ctx context.Context) []Finding {
 	switch {
 	case err == nil && len(addresses) > 0:
 		f.Got = "It has an address."
+		if at, err := netip.ParseAddr(addresses[0]); err == nil && at.IsUnspecified() {
+			f.Level, f.Got, f.Means = Failure, "The name service answers "+addresses[0]+", which is no machine's.", "The name service blocks the host, as filters for advertising and malware do."
+			f.Fix = &Fix{Say: "Whoever runs the name service lets " + host + " through.", Command: "getent hosts " + host}
+			break
+		}
 		if len(addresses) > 1 {
 			f.Got = fmt.Sprintf("It has %d addresses.", len(addresses))
 		}
@@ -354,6 +359,10 @@ func (n *network) unanswered(f Finding, err error) Finding {
 	if n.through != nil {
 		f.Means = "The proxy " + n.through.Host + " does not let it through, or cannot reach the store."
 		f.Fix.Say = "Name the store's host in NO_PROXY, or have whoever runs the proxy let it through."
+	}
+	if n.through != nil && strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)) {
+		f.Check += ".proxy"
+		f.Means, f.Fix.Say = "The proxy "+n.through.Host+" wants a sign-in.", "Put user and password into HTTPS_PROXY, or name the store's host in NO_PROXY."
 	}
 	var malformed *tls.RecordHeaderError
 	if errors.As(err, &malformed) || strings.Contains(err.Error(), "malformed HTTP response") {

@@ -166,6 +166,21 @@ func TestWhatIsWrongOnTheWayToTheStoreIsNamed(t *testing.T) {
 			"HTTPS_PROXY",
 		},
 		"a proxy to a near store": {NetworkOptions{Address: parsedURL("http://minio:9000"), Proxy: proxied(serve(storeLike))}, []string{"network.proxy warning"}, "NO_PROXY=minio"},
+		"a proxy that wants a sign-in": {
+			NetworkOptions{Address: parsedURL("https://s3.files.example"), Proxy: proxied(serve(answering(407, "Proxy-Authenticate", "Basic")))},
+			[]string{"network.answer.proxy failure"},
+			"wants a sign-in",
+		},
+		"a proxy that lets nothing through": {
+			NetworkOptions{Address: parsedURL("https://s3.files.example"), Proxy: proxied(serve(answering(403, "X", "y")))},
+			[]string{"network.answer failure"},
+			"does not let it through",
+		},
+		"a name that is blocked": {
+			NetworkOptions{Address: parsedURL("https://s3.files.example"), Lookup: func(context.Context, string) ([]string, error) { return []string{"0.0.0.0"}, nil }},
+			[]string{"network.dns failure"},
+			"blocks the host",
+		},
 		"a proxy nobody runs":     {NetworkOptions{Address: parsedURL("https://s3.files.example"), Proxy: proxied(nobody)}, []string{"network.tcp failure"}, "HTTPS_PROXY"},
 		"browsers' address ended": {NetworkOptions{Address: serve(storeLike), Public: ended, Roots: endedRoots}, []string{"cors.public.expired failure"}, "It ended on"},
 		"a clock an hour behind":  {NetworkOptions{Address: serve(storeLike), Now: func() time.Time { return time.Now().Add(-time.Hour) }}, []string{"clock.skew failure"}, "behind"},

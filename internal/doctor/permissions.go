@@ -47,6 +47,8 @@ func (t *trials) permission(p Permission, got answer, tried string) Finding {
 		return full(got, tried)
 	case got.isLocked():
 		return locked(got, tried)
+	case strings.Contains(got.message, "Mfa Authentication"):
+		return wantsMFA(got, tried)
 	case got.absent():
 		f.Level, f.Got, f.Means = Note, "The store does not have this call ("+got.said()+").", "What it is for cannot be done there."
 		return f
@@ -255,6 +257,19 @@ func locked(got answer, tried string) Finding {
 		Check: "store.lock", Level: Warning, Tried: tried, Got: got.saidWhole(),
 		Means: "The bucket's Object Lock keeps every object until its time is over: what people delete, and what expires, cannot be erased before, and is billed until then.",
 		Fix:   &Fix{Say: "If the law wants files kept, nothing is to be mended. Else whoever may set the bucket up takes the default retention away, or Caseload gets a bucket without Object Lock.", Needs: []string{"s3:PutBucketObjectLockConfiguration"}},
+	}
+}
+
+// wantsMFA is a version that only the account's owner can delete, with a code in hand.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/MultiFactorAuthenticationDelete.html
+func wantsMFA(got answer, tried string) Finding {
+	return Finding{
+		Check: "store.mfa-delete", Level: Warning, Tried: tried, Got: got.saidWhole(),
+		Means: "The bucket has MFA Delete: no program can erase a version, so what people delete, and what expires, stays and is billed for ever.",
+		Fix: &Fix{
+			Say:     "If nothing may ever be erased, nothing is to be mended. Else the owner of the AWS account (root), and nobody else can, switches it off with a code of the device.",
+			Command: "aws s3api put-bucket-versioning --bucket BUCKET --versioning-configuration Status=Enabled,MFADelete=Disabled --mfa 'DEVICE-ARN CODE'",
+		},
 	}
 }
 

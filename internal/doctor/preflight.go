@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -12,6 +13,27 @@ import (
 
 // foreign is an origin that nobody configures (RFC 6761: .invalid never exists).
 const foreign = "https://stranger.invalid"
+
+// foreigners are origins whose pages must get no leave, each let in by another careless rule: "*", "http://*" or one that
+// reflects what it is asked, and for an origin of ours "https://*.example", "https://caseload.example*" and its http twin.
+func foreigners(origins []string) []string {
+	found := []string{foreign, "http://stranger.invalid", "null"} // null: a file opened from a disk, a sandboxed frame
+	for _, origin := range origins {
+		scheme, host, _ := strings.Cut(origin, "://")
+		name, _, _ := strings.Cut(host, ":")
+		if _, err := netip.ParseAddr(name); err == nil || strings.HasPrefix(host, "[") {
+			continue // addresses have no names above them
+		}
+		found = append(found, origin+".stranger.invalid")
+		if _, domain, inside := strings.Cut(host, "."); inside && strings.Contains(domain, ".") {
+			found = append(found, scheme+"://stranger."+domain)
+		}
+		if scheme == "https" {
+			found = append(found, "http://"+host)
+		}
+	}
+	return slices.DeleteFunc(found, func(f string) bool { return slices.Contains(origins, f) })
+}
 
 // crossOrigin asks the store what a browser asks before it sends from a page of another origin, for every origin, method
 // and header that is needed, and then reads what a page may read of a real answer.
@@ -43,10 +65,10 @@ func (t *trials) crossOrigin(ctx context.Context) []Finding {
 		}
 	}
 	found := []Finding{t.corsLacks("cors.origin", "origin", shut, said), t.corsLacks("cors.method", "method", unique(methods), said), t.corsLacks("cors.header", "header", unique(headers), said)}
-	found = append(found, t.strangers(ctx)...)
-	if len(shut) < len(t.o.Bucket.Origins) && !slices.Contains(methods, http.MethodPut) {
-		open := slices.DeleteFunc(slices.Clone(t.o.Bucket.Origins), func(o string) bool { return slices.Contains(shut, o) })[0]
-		found = append(found, t.exposed(ctx, open, rule.ExposeHeaders))
+	open := slices.DeleteFunc(slices.Clone(t.o.Bucket.Origins), func(o string) bool { return slices.Contains(shut, o) })
+	found = append(found, t.strangers(ctx, foreigners(open))...)
+	if len(open) > 0 && !slices.Contains(methods, http.MethodPut) {
+		found = append(found, t.exposed(ctx, open[0], rule.ExposeHeaders))
 	}
 	return found
 }
@@ -131,42 +153,56 @@ func (t *trials) corsFix() *Fix {
 	return t.setUp(caseload.BucketCORS, "Whoever may set the bucket up applies this rule.", "caseload bucket cors apply", CORS(t.o.Bucket.Origins, CLIForm))
 }
 
-// strangers tells whether pages of any origin may use the store.
-func (t *trials) strangers(ctx context.Context) []Finding {
-	got := t.preflight(ctx, foreign, http.MethodPut, "")
-	f := Finding{Check: "cors.foreign", Level: Fine, Tried: "Asking the store for a page of a foreign origin, which it must refuse.", Got: got.turned()}
-	if got.err != nil || !got.letsRead(foreign) {
-		return []Finding{f}
-	}
-	allowed := got.header.Get("Access-Control-Allow-Origin")
-	f.Level, f.Got = Warning, "It answers Access-Control-Allow-Origin: "+allowed+"."
-	f.Means = "Pages of every origin may talk to the store in their visitors' browsers; only yours need to."
-	f.Fix = t.corsFix()
-	if got.header.Get("Access-Control-Allow-Credentials") == "true" {
-		f.Check = "cors.credentials"
-		f.Got = "It answers Access-Control-Allow-Origin: " + allowed + " and Access-Control-Allow-Credentials: true."
-		f.Means = "Pages of every origin may talk to the store, and with their visitors' credentials for it."
+// strangers tells whether pages of other origins may use the store.
+func (t *trials) strangers(ctx context.Context, foreigners []string) []Finding {
+	f := Finding{Check: "cors.foreign", Level: Fine, Tried: "Asking the store for pages of foreign origins, which it must refuse."}
+	for _, origin := range foreigners {
+		got := t.preflight(ctx, origin, http.MethodPut, "")
+		if got.err != nil || !got.letsRead(origin) {
+			f.Got = got.turned()
+			continue
+		}
+		allowed := got.header.Get("Access-Control-Allow-Origin")
+		f.Level, f.Got = Warning, "To a page of "+origin+" it answers Access-Control-Allow-Origin: "+allowed+"."
+		f.Means = "Pages of origins that are not yours may talk to the store in their visitors' browsers; only yours need to."
+		if origin == foreign {
+			f.Means = "Pages of every origin may talk to the store in their visitors' browsers; only yours need to."
+		}
+		f.Fix = t.corsFix()
+		if got.header.Get("Access-Control-Allow-Credentials") == "true" {
+			f.Check = "cors.credentials"
+			f.Means = "Pages of origins that are not yours may talk to the store, and with their visitors' credentials for it."
+			if origin == foreign {
+				f.Means = "Pages of every origin may talk to the store, and with their visitors' credentials for it."
+			}
+		}
+		break
 	}
 	return []Finding{f}
 }
 
-// exposed reads, as a page does, the answer to a real request, and looks which of its headers the page may see.
+// exposed reads, as a page does, the answers to real requests, a whole object and a part, and looks which of their headers
+// the page may see.
 func (t *trials) exposed(ctx context.Context, origin string, needed []string) Finding {
-	f := Finding{Check: "cors.exposed", Level: Fine, Tried: "Sending an object from a page of " + origin + " and reading the answer's headers.", Got: "The page may read all it needs."}
+	f := Finding{Check: "cors.exposed", Level: Fine, Tried: "Sending an object and a part from a page of " + origin + " and reading the answers' headers.", Got: "The page may read all it needs."}
 	got := t.send(ctx, ask{as: asBrowser, method: http.MethodPut, key: t.key("exposed"), body: trialBody, header: putHeader(trialBody), origin: origin})
 	if !got.ok() {
 		f.Level, f.Got, f.Means = Untried, got.said(), "Mend store.signed first."
 		return f
 	}
-	var hidden []string
-	for _, name := range needed {
-		if !got.letsRead(origin) || !listed(got.header, "Access-Control-Expose-Headers", name) {
-			hidden = append(hidden, name)
+	hidden := hiddenFrom(got, origin, needed)
+	if id := t.begin(ctx, t.key("exposed-part")); id != "" { // else its own finding says so
+		part := t.send(ctx, ask{
+			as: asBrowser, method: http.MethodPut, key: t.key("exposed-part"), query: "partNumber=1&" + uploadQuery(id), body: trialBody, origin: origin,
+			header: map[string]string{"X-Amz-Checksum-Crc64nvme": crcOf(trialBody)},
+		})
+		if part.ok() {
+			hidden = unique(append(hidden, hiddenFrom(part, origin, needed)...))
 		}
 	}
 	if len(hidden) > 0 {
 		f.Level, f.Got = Failure, "Hidden from the page: "+strings.Join(hidden, ", ")+"."
-		f.Means = fmt.Sprintf("Pages may not read %s of the store's answers: stock Uppy cannot complete an upload in parts without ETag.", strings.Join(hidden, ", "))
+		f.Means = fmt.Sprintf("Pages may not read %s of the store's answers: stock Uppy cannot complete an upload in parts without ETag. Of several rules the first that fits counts; there must be one alone.", strings.Join(hidden, ", "))
 		f.Fix = t.corsFix()
 		return f
 	}
@@ -178,4 +214,14 @@ func (t *trials) exposed(ctx context.Context, origin string, needed []string) Fi
 		f.Fix = t.corsFix()
 	}
 	return f
+}
+
+// hiddenFrom returns which of the headers a page of the origin may not read of the answer.
+func hiddenFrom(got answer, origin string, needed []string) (hidden []string) {
+	for _, name := range needed {
+		if !got.letsRead(origin) || !listed(got.header, "Access-Control-Expose-Headers", name) {
+			hidden = append(hidden, name)
+		}
+	}
+	return hidden
 }

@@ -19,6 +19,8 @@ type Settings struct {
 	Faulty    []Finding         // settings that are wrong by themselves, as whoever parsed them says it
 	Wrong     []string          // their names: nothing more is said of them
 	Elsewhere map[string]string // other programs' names that are set: name → the setting that was perhaps meant
+	Unknown   []string          // names like ours in the environment that no setting has
+	Known     []string          // the names of all settings
 
 	Role           string // "all", "web", "worker"; "" when no server is to be started
 	Addr           string
@@ -74,6 +76,7 @@ func (j *judgement) say(level Level, check string, names []string, got, means, f
 // them; the same judgement is made by every command that starts.
 func (s Settings) Judge() []Finding {
 	j := &judgement{settings: s, found: slices.Clone(s.Faulty)}
+	j.unknown()
 	j.addresses()
 	j.engines()
 	if s.UseS3 {
@@ -88,6 +91,17 @@ func (s Settings) Judge() []Finding {
 	j.customDomain()
 	j.sessions()
 	return j.found
+}
+
+// unknown names what is set in vain: nearly always a typing error.
+func (j *judgement) unknown() {
+	for _, name := range j.settings.Unknown {
+		fix := "Take " + name + " away; `caseload config` lists all settings."
+		if near := nearest(name, j.settings.Known); near != "" {
+			fix = "Set " + near + " in its place."
+		}
+		j.say(Warning, "unknown", nil, name+" is set in the environment, and Caseload has no such setting.", "It has no effect: what was meant by it has its default.", fix)
+	}
 }
 
 // ConfigChecks is the group "config", made of what Judge said of the settings.
@@ -125,6 +139,10 @@ func (j *judgement) addresses() {
 			j.say(Warning, "trusted_proxies", []string{"CASELOAD_TRUSTED_PROXIES"}, "CASELOAD_TRUSTED_PROXIES trusts every address.",
 				"Anybody can claim to come from anywhere; limits by address and the audit log are then worth nothing.", "Set CASELOAD_TRUSTED_PROXIES to the proxy's own network.")
 		}
+	}
+	if host, _, err := net.SplitHostPort(s.Addr); err == nil && everywhere(host) && s.PublicURL != nil && nearby(s.PublicURL.Hostname()) {
+		j.say(Note, "public_url", []string{"CASELOAD_PUBLIC_URL"}, "CASELOAD_PUBLIC_URL is "+s.PublicURL.String()+", and CASELOAD_ADDR listens for other machines.",
+			"Only browsers on this machine reach that address: links and the bucket's CORS rule are for them alone. For others, set the address that they use.", "")
 	}
 	if s.PublicURL != nil && s.PublicURL.Scheme == "http" && !nearby(s.PublicURL.Hostname()) {
 		j.say(Warning, "public_url", []string{"CASELOAD_PUBLIC_URL"}, "CASELOAD_PUBLIC_URL begins with http.",

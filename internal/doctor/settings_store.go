@@ -58,23 +58,23 @@ func (j *judgement) region() {
 		j.say(Failure, "region", names, "AWS_S3_REGION_NAME is "+s.Region+", an availability zone.", "Buckets lie in a region; a zone is not one.", "Set AWS_S3_REGION_NAME="+zone[1]+".")
 	case !regionName.MatchString(s.Region):
 		fix := "Set AWS_S3_REGION_NAME to the bucket's region, such as ap-northeast-2; the console shows it beside the bucket."
-		if near := nearest(strings.ToLower(strings.ReplaceAll(s.Region, "_", "-"))); near != "" {
+		if near := nearest(strings.ToLower(strings.ReplaceAll(s.Region, "_", "-")), knownRegions); near != "" {
 			fix = "Set AWS_S3_REGION_NAME=" + near + "."
 		}
 		j.say(Failure, "region", names, fmt.Sprintf("AWS_S3_REGION_NAME is %q.", s.Region), "No region of AWS is written so.", fix)
 	case !slices.Contains(knownRegions, s.Region):
 		fix := "Compare AWS_S3_REGION_NAME with the region that the console shows beside the bucket."
-		if near := nearest(s.Region); near != "" {
+		if near := nearest(s.Region, knownRegions); near != "" {
 			fix = "Set AWS_S3_REGION_NAME=" + near + ", unless " + s.Region + " is a new region."
 		}
 		j.say(Warning, "region", names, "AWS_S3_REGION_NAME is "+s.Region+".", "This version knows no region of that name; perhaps it is misspelt.", fix)
 	}
 }
 
-// nearest returns the one known region within two letters of the name, or "".
-func nearest(name string) string {
+// nearest returns the one of the names within two letters of this one, or "".
+func nearest(name string, names []string) string {
 	best, least := "", 3
-	for _, known := range knownRegions {
+	for _, known := range names {
 		if d := distance(name, known); d < least {
 			best, least = known, d
 		} else if d == least {
@@ -148,6 +148,8 @@ func (j *judgement) endpointOfAWS(name string, u *url.URL) {
 	switch {
 	case strings.Contains(host, "s3-accelerate"):
 		j.say(Failure, "endpoint", []string{name}, name+" is the address of Transfer Acceleration.", "It takes no calls about the bucket itself, and none with the bucket in the path.", "Leave "+name+" empty: AWS's own address follows from AWS_S3_REGION_NAME.")
+	case strings.Contains(host, ".vpce.") && (name == "AWS_S3_PUBLIC_ENDPOINT_URL" || s.PublicEndpoint == nil):
+		j.say(Warning, "endpoint", []string{name}, name+" is the address of a VPC endpoint.", "Only machines in that network reach it: browsers outside send every large file through this server.", "Set AWS_S3_PUBLIC_ENDPOINT_URL to AWS's own address, such as https://s3.ap-northeast-2.amazonaws.com, unless all who send are in that network.")
 	case websiteHost.MatchString(host):
 		j.say(Failure, "endpoint", []string{name}, name+" is the address of a website in S3.", "Such addresses give pages to everybody; they take no uploads and know no signatures.", "Leave "+name+" empty: AWS's own address follows from AWS_S3_REGION_NAME.")
 	case region != nil && s.Region != "" && region[1] != s.Region:
@@ -198,6 +200,11 @@ func OfAWS(u *url.URL) bool {
 // The lengths of AWS's own keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 const secretLength = 40
 
+var accessKeyID = regexp.MustCompile(`^A[KS]IA[A-Z0-9]{12,124}$`)
+
+// unwritable tells a sign that no key, secret or token has: they are of visible ASCII.
+func unwritable(r rune) bool { return r <= ' ' || r > '~' }
+
 func (j *judgement) keys() {
 	s, names := j.settings, []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 	both := "Set both, or neither to use the instance role or the shared profile."
@@ -208,6 +215,14 @@ func (j *judgement) keys() {
 		j.say(Failure, "credentials", names, "AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID."+j.perhaps("AWS_ACCESS_KEY_ID"), "Nothing can be signed.", both)
 	}
 	atAWS := s.Endpoint == nil || OfAWS(s.Endpoint)
+	switch {
+	case atAWS && accessKeyID.MatchString(s.SecretKey):
+		j.say(Failure, "credentials", names, "AWS_SECRET_ACCESS_KEY holds the id of an access key (AKIA… or ASIA…).", "The key and its secret are exchanged.", "Set AWS_ACCESS_KEY_ID to the id, which begins with AKIA or ASIA, and AWS_SECRET_ACCESS_KEY to the secret, which has 40 characters.")
+		return
+	case strings.ContainsFunc(s.AccessKey+s.SecretKey+s.SessionToken, unwritable):
+		j.say(Failure, "credentials", names, "A space, a line break or another sign that no key has is within AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN.", "Something was copied along, so that no signature is right.", "Copy them again, each by itself and in one piece.")
+		return
+	}
 	switch {
 	case s.SessionToken != "" && s.AccessKey == "":
 		j.say(Failure, "credentials", names, "AWS_SESSION_TOKEN is set without AWS_ACCESS_KEY_ID.", "A session token is one third of temporary credentials.", "Set the temporary credentials' key and secret, too.")

@@ -47,7 +47,11 @@ func TestSoundSettingsRaiseNoAlarm(t *testing.T) {
 		}),
 		"R2":                        changedSettings(soundSettings(), func(s *Settings) { s.Endpoint, s.Region = parsedURL("https://acc.r2.cloudflarestorage.com"), "auto" }),
 		"a region of no known name": changedSettings(soundSettings(), func(s *Settings) { s.Endpoint, s.Region = parsedURL("https://s3.garage.example"), "Garage" }),
-		"GovCloud":                  changedSettings(soundSettings(), func(s *Settings) { s.Region = "us-gov-west-1" }),
+		"a VPC endpoint for the server": changedSettings(soundSettings(), func(s *Settings) {
+			s.Endpoint, s.PublicEndpoint = parsedURL("https://bucket.vpce-1a2b3c4d-5e6f.s3.ap-northeast-2.vpce.amazonaws.com"), parsedURL("https://s3.ap-northeast-2.amazonaws.com")
+		}),
+		"a container on a desk": changedSettings(soundSettings(), func(s *Settings) { s.Addr, s.PublicURL = "0.0.0.0:8080", parsedURL("http://localhost:8080") }),
+		"GovCloud":              changedSettings(soundSettings(), func(s *Settings) { s.Region = "us-gov-west-1" }),
 		"a bucket with dots, path style": changedSettings(soundSettings(), func(s *Settings) {
 			s.Bucket, s.PathStyle = "cases.hanbit.example", true
 		}),
@@ -107,9 +111,21 @@ func TestWrongSettingsAreNamedWithTheirFix(t *testing.T) {
 		"a temporary key alone":     {func(s *Settings) { s.AccessKey = "ASIAIOSFODNN7EXAMPLE" }, "config.credentials", Failure, "AWS_SESSION_TOKEN"},
 		"a token of another key":    {func(s *Settings) { s.SessionToken = "t" }, "config.credentials", Failure, "another key"},
 		"a secret cut off":          {func(s *Settings) { s.SecretKey = s.SecretKey[1:] }, "config.credentials", Warning, "39 characters"},
-		"a directory bucket":        {func(s *Settings) { s.Bucket = "cases--apne2-az1--x-s3" }, "config.bucket", Failure, "S3 Express"},
-		"Transfer Acceleration":     {func(s *Settings) { s.Endpoint = parsedURL("https://s3-accelerate.amazonaws.com") }, "config.endpoint", Failure, "Leave AWS_S3_ENDPOINT_URL empty"},
-		"a website's address":       {func(s *Settings) { s.Endpoint = parsedURL("https://s3-website.ap-northeast-2.amazonaws.com") }, "config.endpoint", Failure, "take no uploads"},
+		"key and secret exchanged":  {func(s *Settings) { s.AccessKey, s.SecretKey = s.SecretKey, s.AccessKey }, "config.credentials", Failure, "exchanged"},
+		"a line break in a secret":  {func(s *Settings) { s.SecretKey = s.SecretKey[:20] + "\n" + s.SecretKey[20:] }, "config.credentials", Failure, "copied along"},
+		"a hard space in a key":     {func(s *Settings) { s.AccessKey = "\u00a0" + s.AccessKey }, "config.credentials", Failure, "copied along"},
+		"a misspelt name": {func(s *Settings) {
+			s.Unknown, s.Known = []string{"CASELOAD_PUBLIC_ULR"}, []string{"CASELOAD_DATA", "CASELOAD_PUBLIC_URL"}
+		}, "config.unknown", Warning, "Set CASELOAD_PUBLIC_URL in its place"},
+		"a name of nothing": {func(s *Settings) { s.Unknown = []string{"CASELOAD_COLOUR"} }, "config.unknown", Warning, "Take CASELOAD_COLOUR away"},
+		"a VPC endpoint alone": {
+			func(s *Settings) {
+				s.Endpoint = parsedURL("https://bucket.vpce-1a2b3c4d-5e6f.s3.ap-northeast-2.vpce.amazonaws.com")
+			}, "config.endpoint", Warning, "browsers outside",
+		},
+		"a directory bucket":    {func(s *Settings) { s.Bucket = "cases--apne2-az1--x-s3" }, "config.bucket", Failure, "S3 Express"},
+		"Transfer Acceleration": {func(s *Settings) { s.Endpoint = parsedURL("https://s3-accelerate.amazonaws.com") }, "config.endpoint", Failure, "Leave AWS_S3_ENDPOINT_URL empty"},
+		"a website's address":   {func(s *Settings) { s.Endpoint = parsedURL("https://s3-website.ap-northeast-2.amazonaws.com") }, "config.endpoint", Failure, "take no uploads"},
 		"another region's address": {
 			func(s *Settings) { s.Endpoint = parsedURL("https://s3.dualstack.eu-west-1.amazonaws.com") }, "config.endpoint", Failure, "AWS_S3_REGION_NAME=eu-west-1",
 		},
