@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"flag"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,28 +23,39 @@ func encode(sum uint64) string {
 // restores, finished cases and the store's own strays, while the clock leaps and the clean-up and the sweep run in between. A
 // model that knows none of their code says after each step which objects must be there, and of each that went why it could.
 func TestOnlyWhatIsUnreferencedAndOldIsEverDeleted(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, r *rig) { r.live(t, 12) })
+}
+
+// The same over a bucket that keeps versions, where an erasing has two steps: what is hidden comes back, and only what was
+// hidden for the undo window, or what a person let go at once, loses its version.
+func TestOnlyWhatIsUnreferencedAndOldIsEverDeletedOfVersions(t *testing.T) {
+	onVersions(t, func(t *testing.T, r *rig) { r.live(t, 6) })
+}
+
+// live runs so many lives, or as many as -rapid.checks says, and tells how many states were judged.
+func (r *rig) live(t *testing.T, lives int) {
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
-		if err := flag.Set("rapid.checks", "12"); err != nil {
+		if err := flag.Set("rapid.checks", strconv.Itoa(lives)); err != nil {
 			t.Fatal(err)
 		}
 		defer flag.Set("rapid.checks", checks.DefValue) //nolint:errcheck // it was valid before
 	}
-	onBothEngines(t, func(t *testing.T, r *rig) {
-		n := 0
-		rapid.Check(t, func(rt *rapid.T) {
-			r.bucket.erased, r.bucket.aborted, r.bucket.open = nil, nil, nil
-			m := &machine{rig: r, rt: rt}
-			for range 3 {
-				n++
-				m.cases = append(m.cases, &modelCase{id: r.newCase(number(n)), changed: r.now()})
-			}
-			rt.Repeat(map[string]func(*rapid.T){
-				"receive": m.receive, "begin": m.begin, "delete": m.remove, "restore": m.restore, "delete case": m.removeCase,
-				"restore case": m.restoreCase, "finish": m.finish, "purge": m.purge, "stray": m.leaveStray, "wait": m.wait,
-				"plan": m.makePlan, "tend": m.tend, "sweep": m.sweepUp, "": m.compare,
-			})
+	n, states, erased := 0, 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		r.bucket.erased, r.bucket.aborted, r.bucket.open = nil, nil, nil
+		m := &machine{rig: r, rt: rt}
+		for range 3 {
+			n++
+			m.cases = append(m.cases, &modelCase{id: r.newCase(number(n)), changed: r.now()})
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"receive": m.receive, "begin": m.begin, "delete": m.remove, "restore": m.restore, "delete case": m.removeCase,
+			"restore case": m.restoreCase, "finish": m.finish, "purge": m.purge, "stray": m.leaveStray, "wait": m.wait,
+			"plan": m.makePlan, "tend": m.tend, "sweep": m.sweepUp, "": m.compare,
 		})
+		states, erased = states+m.states, erased+len(r.bucket.erased)
 	})
+	t.Logf("%d states were judged, %d objects erased in them", states, erased)
 }
 
 // modelFile is what must be so of one file.
@@ -73,6 +85,7 @@ type machine struct {
 	files  []*modelFile
 	strays []caseload.OpenUpload
 	seen   [2]int // of what was erased and aborted, what was judged
+	states int
 }
 
 func (m *machine) liveCase() *modelCase {
@@ -245,6 +258,7 @@ func (m *machine) follow() {
 // compare is the oracle: what is live is held, and what went could go.
 func (m *machine) compare(rt *rapid.T) {
 	m.rt = rt
+	m.states++
 	for _, f := range m.files {
 		state := m.row(f.ID)
 		if f.deleted != (state == caseload.Deleted) {
@@ -261,6 +275,9 @@ func (m *machine) compare(rt *rapid.T) {
 		}
 		f, now := m.files[i], m.now()
 		old := now.Sub(f.at) >= m.Limits.TrashWindow || !f.purged.IsZero() && now.Sub(f.at) >= caseload.LateWrites
+		if f.VersionID != "" && f.purged.IsZero() { // hidden before that, and not for a moment only
+			old = now.Sub(f.at) >= m.Limits.TrashWindow+m.Limits.UndoWindow
+		}
 		if f.kept && (!f.deleted || !old) || !f.kept && !f.deleted && !f.abandon {
 			rt.Fatalf("an object went that could not: kept %v, deleted %v for %v, purged %v", f.kept, f.deleted, now.Sub(f.at), f.purged)
 		}

@@ -319,7 +319,7 @@ func (r *rig) row(id caseload.FileID) caseload.State {
 
 // held tells whether the store holds the object.
 func (r *rig) held(key caseload.ObjectKey) bool {
-	_, err := theStore.Head(context.Background(), key, "")
+	_, err := r.bucket.Head(context.Background(), key, "")
 	if err != nil && caseload.KindOf(err) != caseload.NotFound {
 		r.t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func (r *rig) held(key caseload.ObjectKey) bool {
 // stray begins an upload in the store that no row knows.
 func (r *rig) stray(key caseload.ObjectKey, begun time.Time) caseload.OpenUpload {
 	r.t.Helper()
-	id, err := theStore.CreateMultipart(context.Background(), key)
+	id, err := r.bucket.CreateMultipart(context.Background(), key)
 	r.must(err)
 	u := caseload.OpenUpload{Key: key, UploadID: id, Begun: begun}
 	r.bucket.mu.Lock()

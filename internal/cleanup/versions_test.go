@@ -10,18 +10,17 @@ import (
 	"dcdentals.com/caseload/internal/objectstore/s3test"
 )
 
-// onVersions is a rig over a bucket that keeps versions.
-func onVersions(t *testing.T) *rig {
+// onVersions runs the test over a bucket that keeps versions, with each engine.
+func onVersions(t *testing.T, test func(t *testing.T, r *rig)) {
 	t.Helper()
-	server := s3test.StartWith(t, s3test.Options{Versions: t.TempDir()})
-	s, err := objectstore.New(t.Context(), server.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := newRig(t, sqliteURL(t))
-	r.must(s.SetSetting(t.Context(), caseload.BucketVersioning, doctor.Versioning()))
-	r.bucket.Store = s
-	return r
+	onBothEngines(t, func(t *testing.T, r *rig) {
+		server := s3test.StartWith(t, s3test.Options{Versions: t.TempDir()})
+		s, err := objectstore.New(t.Context(), server.Config())
+		r.must(err)
+		r.must(s.SetSetting(t.Context(), caseload.BucketVersioning, doctor.Versioning()))
+		r.bucket.Store = s
+		test(t, r)
+	})
 }
 
 // seen tells whether the key has a current version, and whether the very version is still there.
@@ -50,7 +49,10 @@ func (r *rig) sweep() {
 // Where the bucket keeps versions an object that went after its window is hidden first: until the undo window is over its file
 // can be restored, and then its version goes, and the marker with it.
 func TestWhatTheTrashLetGoComesBackFromABucketWithVersions(t *testing.T) {
-	r := onVersions(t)
+	onVersions(t, whatWasLetGoComesBack)
+}
+
+func whatWasLetGoComesBack(t *testing.T, r *rig) {
 	ctx := t.Context()
 	c := r.newCase("1")
 	back, gone, live, now := r.received(c, "back", true), r.received(c, "gone", true), r.received(c, "live", true), r.received(c, "now", true)
@@ -101,7 +103,10 @@ func TestWhatTheTrashLetGoComesBackFromABucketWithVersions(t *testing.T) {
 // A kill after the marker was put and before that was noted leaves one marker, which the next claim finds; and an undone
 // clean-up brings what it had hidden back into the trash, whole.
 func TestAKilledHidingGoesOnAndAnUndoneCleanUpBringsItBack(t *testing.T) {
-	r := onVersions(t)
+	onVersions(t, aKilledHidingGoesOn)
+}
+
+func aKilledHidingGoesOn(t *testing.T, r *rig) {
 	ctx := t.Context()
 	r.cleaner.Rules.Share = 0 // all waits for a word
 	c := r.newCase("1")
