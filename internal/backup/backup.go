@@ -167,27 +167,63 @@ func tidy(work string) error {
 		return err
 	}
 	defer kept.close()
-	entries, err := os.ReadDir(filepath.Join(work, objectsName)) // in the order of the manifest
-	if err != nil {
-		return folderError(err)
-	}
-	for _, e := range entries {
-		held, err := kept.find(caseload.ObjectKey(e.Name()))
-		if err != nil {
+	objects := filepath.Join(work, objectsName)
+	for after, more := "", true; more; {
+		var names []string
+		if names, more, err = namesAfter(objects, after, namesAtOnce); err != nil {
 			return err
 		}
-		if held == nil {
-			if err := os.Remove(filepath.Join(work, objectsName, e.Name())); err != nil {
-				return folderError(err)
+		for _, name := range names { // in the order of the manifest
+			held, err := kept.find(caseload.ObjectKey(name))
+			if err != nil {
+				return err
 			}
+			if held == nil {
+				if err := os.Remove(filepath.Join(objects, name)); err != nil {
+					return folderError(err)
+				}
+			}
+			after = name
 		}
 	}
-	for _, folder := range []string{filepath.Join(work, objectsName), work} {
+	for _, folder := range []string{objects, work} {
 		if err := syncFolder(folder); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// namesAtOnce is how many names of a folder are kept in memory, twice that for a moment; the next ones are read anew.
+const namesAtOnce = 100_000
+
+// namesAfter returns the first names of a folder behind the given one, in byte order, at most twice limit of them, and whether
+// there are more.
+func namesAfter(folder, after string, limit int) (names []string, more bool, err error) {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return nil, false, folderError(err)
+	}
+	defer dir.Close()
+	for {
+		read, err := dir.Readdirnames(4096)
+		for _, name := range read {
+			if name > after {
+				names = append(names, name)
+			}
+		}
+		if len(names) > 2*limit {
+			slices.Sort(names)
+			names, more = slices.Clone(names[:limit]), true // what is left out is let go
+		}
+		if errors.Is(err, io.EOF) {
+			slices.Sort(names)
+			return names, more, nil
+		}
+		if err != nil {
+			return nil, false, folderError(err)
+		}
+	}
 }
 
 // Latest returns the folder of the newest backup in dir, or dir itself when it is one. NotFound when there is none.

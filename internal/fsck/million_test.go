@@ -1,0 +1,125 @@
+package fsck_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/fsck"
+	"dcdentals.com/caseload/internal/store"
+)
+
+// synthetic lists so many objects without keeping any; every 100,000th is another than was verified, and one is nobody's.
+type synthetic struct{ keys int }
+
+func (s synthetic) object(n int) caseload.Object {
+	o := caseload.Object{Key: caseload.ObjectKey(fmt.Sprintf("f%032d", n)), Size: 1, ETag: "e"}
+	if n%100_000 == 0 {
+		o.ETag = "another"
+	}
+	return o
+}
+
+func (s synthetic) Walk(_ context.Context, _ caseload.ObjectKey, visit func(caseload.Object, time.Time) error) error {
+	for n := 1; n <= s.keys+1; n++ {
+		if err := visit(s.object(n), time.Time{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s synthetic) Head(_ context.Context, key caseload.ObjectKey, _ string) (caseload.Object, error) {
+	n, err := strconv.Atoi(strings.TrimLeft(string(key[1:]), "0"))
+	return s.object(n), err
+}
+
+func (synthetic) Stream(context.Context, caseload.Object) (io.ReadCloser, error) {
+	return nil, caseload.Errorf(caseload.NotFound, "synthetic")
+}
+
+// BenchmarkFsck holds CASELOAD_BENCH_KEYS (2,000) rows in SQLite against as many synthetic objects. It tells keys per second
+// and the most memory the process held while it did.
+func BenchmarkFsck(b *testing.B) {
+	keys := benchKeys(b)
+	db, err := store.Open(b.Context(), store.Config{URL: "sqlite:" + b.TempDir() + "/caseload.db"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = db.Close() })
+	db.SetEnqueue(func(context.Context, *sql.Conn, *sql.Tx, []caseload.FileID) error { return nil })
+	if err := db.Migrate(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	admin, err := db.CreateFirstAdmin(b.Context(), "Clinic", caseload.User{Email: "a@clinic.example"}, "hash")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := db.CreateCase(b.Context(), admin, caseload.Case{Number: "1"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	fill(b, db, c, keys, strings.Repeat("0", 64), "AAAAAAAAAAA=")
+	debug.FreeOSMemory()
+	var most int64
+	for b.Loop() {
+		found, begun := 0, time.Now()
+		s := &fsck.Service{
+			Rows: db, Objects: synthetic{keys}, Now: time.Now, Said: func(fsck.Finding) { found++ },
+			Passed: func(fsck.Progress) { most = max(most, resident(b)) },
+		}
+		r, err := s.Run(b.Context())
+		if err != nil || r.Files != int64(keys) || r.Objects != int64(keys)+1 || found != keys/100_000+1 {
+			b.Fatalf("%+v, %d found (%v)", r, found, err)
+		}
+		b.ReportMetric(float64(keys)/time.Since(begun).Seconds(), "keys/s")
+	}
+	b.ReportMetric(float64(most)/(1<<20), "MiB-resident")
+}
+
+// resident returns the memory the process holds, in bytes (proc(5), statm).
+func resident(b *testing.B) int64 {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Skip("there is no /proc here")
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(statm))[1], 10, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// benchKeys is CASELOAD_BENCH_KEYS, or few.
+func benchKeys(b *testing.B) int {
+	said := os.Getenv("CASELOAD_BENCH_KEYS")
+	if said == "" {
+		return 2_000
+	}
+	keys, err := strconv.Atoi(said)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return keys
+}
+
+// fill makes the rows of so many received files of one byte each, in one statement.
+func fill(b *testing.B, db *store.Store, c caseload.Case, keys int, sum, crc string) {
+	b.Helper()
+	if _, err := db.DB().ExecContext(b.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+		INSERT INTO files (id, organization_id, case_id, name, path, size, content_type, modified_at, fingerprint, state, route, object, part_size,
+			sent_bytes, deadline, crc64nvme, etag, sha256, kind, created_by, created_at, changed_at, stored_at, metadata_at, ready_at)
+		SELECT printf('%026d', i), $2, $3, 'x', '', 1, '', 0, '', 'ready', 'small', printf('f%032d', i), 0, 1, 0, $5, 'e',
+			$6, 'zip', $4, 1, 1, 1, 1, 1 FROM n`,
+		keys, string(c.Organization), string(c.ID), string(c.CreatedBy), crc, sum); err != nil {
+		b.Fatal(err)
+	}
+}
