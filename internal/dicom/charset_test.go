@@ -169,13 +169,12 @@ func TestTheDictionaryKnowsTagsKeywordsAndNames(t *testing.T) {
 	if entry, ok = dicom.LookUp(0x60040010); !ok || entry.Keyword != "OverlayRows" {
 		t.Errorf("overlay: %+v", entry)
 	}
-	if tag, ok := dicom.TagByKeyword("PatientID"); !ok || tag != dicom.TagPatientID {
-		t.Errorf("PatientID is %v", tag)
-	}
-	for keyword, name := range map[string]string{"PatientID": "Patient ID", "StudyInstanceUID": "Study Instance UID", "SOPClassUID": "SOP Class UID", "KVP": "KVP", "PatientBirthDate": "Patient Birth Date"} {
-		tag, _ := dicom.TagByKeyword(keyword)
+	for tag, name := range map[dicom.Tag]string{
+		dicom.TagPatientID: "Patient ID", dicom.TagStudyInstanceUID: "Study Instance UID", dicom.TagSOPClassUID: "SOP Class UID",
+		0x00180060: "KVP", dicom.TagPatientBirthDate: "Patient Birth Date",
+	} {
 		if entry, _ := dicom.LookUp(tag); entry.Name() != name {
-			t.Errorf("%s is named %q", keyword, entry.Name())
+			t.Errorf("%v is named %q", tag, entry.Name())
 		}
 	}
 	if strings.Contains(dicom.TagPatientID.String(), "x") || dicom.TagPatientID.Hex() != "00100020" {

@@ -42,15 +42,10 @@ func (e DictionaryEntry) Name() string {
 	return name.String()
 }
 
-type dictionary struct {
-	byTag     map[Tag]DictionaryEntry
-	byKeyword map[string]Tag
-}
-
 // loadDictionary parses the embedded table once, at first use (about 5,000 lines).
-var loadDictionary = sync.OnceValue(func() dictionary {
+var loadDictionary = sync.OnceValue(func() map[Tag]DictionaryEntry {
 	lines := strings.Split(dictionaryText, "\n")
-	d := dictionary{make(map[Tag]DictionaryEntry, len(lines)), make(map[string]Tag, len(lines))}
+	byTag := make(map[Tag]DictionaryEntry, len(lines))
 	for _, line := range lines {
 		fields := strings.Split(line, "\t")
 		if len(fields) != 4 {
@@ -61,17 +56,16 @@ var loadDictionary = sync.OnceValue(func() dictionary {
 			continue
 		}
 		tag := Tag(number)
-		d.byTag[tag] = DictionaryEntry{tag, VR(fields[1]), fields[2], fields[3]}
-		d.byKeyword[fields[2]] = tag
+		byTag[tag] = DictionaryEntry{tag, VR(fields[1]), fields[2], fields[3]}
 	}
-	return d
+	return byTag
 })
 
 // LookUp returns the dictionary entry of a standard element. Repeating groups (50xx curves, 60xx overlays; PS3.5 7.6)
 // are found under their first group, group lengths (gggg,0000) and private creators (gggg,0010-00FF) by rule.
 func LookUp(tag Tag) (DictionaryEntry, bool) {
-	d := loadDictionary()
-	if entry, ok := d.byTag[tag]; ok {
+	byTag := loadDictionary()
+	if entry, ok := byTag[tag]; ok {
 		return entry, true
 	}
 	group, element := tag.Group(), tag.Element()
@@ -81,7 +75,7 @@ func LookUp(tag Tag) (DictionaryEntry, bool) {
 	case tag.Private() && element >= 0x10 && element <= 0xFF:
 		return DictionaryEntry{tag, "LO", "PrivateCreator", "1"}, true
 	case (group&0xFF00 == 0x5000 || group&0xFF00 == 0x6000) && !tag.Private():
-		entry, ok := d.byTag[MakeTag(group&0xFF00, element)]
+		entry, ok := byTag[MakeTag(group&0xFF00, element)]
 		entry.Tag = tag
 		return entry, ok
 	}
@@ -125,10 +119,4 @@ func LookUpPrivate(creator string, tag Tag) (DictionaryEntry, bool) {
 		}
 	}
 	return DictionaryEntry{}, false
-}
-
-// TagByKeyword returns the tag of a keyword such as "PatientID" (PS3.6 6), as DICOMweb queries name it (PS3.18 8.3.4).
-func TagByKeyword(keyword string) (Tag, bool) {
-	tag, ok := loadDictionary().byKeyword[keyword]
-	return tag, ok
 }

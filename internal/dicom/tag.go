@@ -23,7 +23,7 @@ func (t Tag) String() string { return fmt.Sprintf("(%04X,%04X)", t.Group(), t.El
 // Hex is the tag as DICOM JSON writes it, "00100020" (PS3.18 F.2.2).
 func (t Tag) Hex() string { return fmt.Sprintf("%08X", uint32(t)) }
 
-// The elements this package reads by name. Any other is reached by its number or through TagByKeyword.
+// The elements this package reads by name. Any other is reached by its number.
 const (
 	TagTransferSyntaxUID          Tag = 0x00020010
 	TagMediaStorageSOPClassUID    Tag = 0x00020002

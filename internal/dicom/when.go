@@ -66,22 +66,6 @@ func ParseTime(text string) (time.Duration, bool) {
 	return t, true
 }
 
-// Age is a value of representation AS (PS3.5 6.2).
-type Age struct {
-	Number int
-	Unit   byte // 'D'ays, 'W'eeks, 'M'onths or 'Y'ears
-}
-
-// ParseAge returns an age, "nnnD", "nnnW", "nnnM" or "nnnY"; fewer digits and a small letter are taken too.
-func ParseAge(text string) (Age, bool) {
-	text = strings.ToUpper(trimValue(text))
-	if len(text) < 2 || len(text) > 4 || strings.IndexByte("DWMY", text[len(text)-1]) < 0 {
-		return Age{}, false
-	}
-	n, ok := digits(text[:len(text)-1])
-	return Age{n, text[len(text)-1]}, ok
-}
-
 // digits reads a number of up to nine decimal digits, and nothing but digits.
 func digits(text string) (n int, ok bool) {
 	if text == "" || len(text) > 9 {

@@ -35,14 +35,6 @@ func TestTimesAreReadInTodaysAndInOldForms(t *testing.T) {
 	}
 }
 
-func TestAges(t *testing.T) {
-	for text, want := range map[string]dicom.Age{"034Y": {34, 'Y'}, "6m": {6, 'M'}, "012W": {12, 'W'}, "003D ": {3, 'D'}, "34": {}, "Y": {}, "0034Y": {}, "-34Y": {}} {
-		if got, ok := dicom.ParseAge(text); ok != (want.Unit != 0) || ok && got != want {
-			t.Errorf("%q is %v, %v", text, got, ok)
-		}
-	}
-}
-
 func TestOldDatesAreDescribedInTodaysForm(t *testing.T) {
 	in := dicom.Describe(read(t, dicomtest.CT(dicomtest.CTOptions{Tamper: func(b []byte) []byte {
 		return replace("DA\x08\x0020260102", "DA\x0a\x002026.01.02")(replace("TM\x06\x00101500", "TM\x08\x0010:15:00")(replace("DA\x08\x0019700101", "DA\x08\x0019700101")(b)))

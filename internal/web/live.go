@@ -197,6 +197,40 @@ func (s *Server) followCase(w http.ResponseWriter, r *http.Request) error {
 // followCases streams the changes of the whole organization.
 func (s *Server) followCases(w http.ResponseWriter, r *http.Request) error { return s.follow(w, r, "") }
 
+// events is a stream of server-sent events to one client. Each method tells whether the client took what was written.
+type events struct {
+	to      http.ResponseWriter
+	control *http.ResponseController
+}
+
+// openEvents writes the head of a stream and how long a browser waits before it comes back.
+func openEvents(w http.ResponseWriter) (e events, going bool) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	e = events{w, http.NewResponseController(w)}
+	return e, e.write("retry: %d\n\n", liveRetry)
+}
+
+// changed sends a "change" event with a revision.
+func (e events) changed(revision int64) bool {
+	return e.write("event: change\nid: %d\ndata: {\"revision\":%d}\n\n", revision, revision)
+}
+
+// beat sends a comment, which keeps proxies from closing the stream.
+func (e events) beat() bool { return e.write(": here\n\n") }
+
+func (e events) write(format string, args ...any) bool {
+	if err := e.control.SetWriteDeadline(time.Now().Add(liveWrite)); err != nil {
+		return false
+	}
+	if _, err := fmt.Fprintf(e.to, format, args...); err != nil {
+		return false
+	}
+	return e.control.Flush() == nil
+}
+
 // follow streams "change" events until the client leaves, its session ends or the server stops. The first event comes
 // at once and tells where things stand.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, id caseload.CaseID) error {
@@ -205,29 +239,15 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, id caseload.Case
 		return err
 	}
 	defer s.live.leave(watching)
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no")
-	control := http.NewResponseController(w)
-	send := func(text string) bool {
-		if err := control.SetWriteDeadline(time.Now().Add(liveWrite)); err != nil {
-			return false
-		}
-		if _, err := fmt.Fprint(w, text); err != nil {
-			return false
-		}
-		return control.Flush() == nil
-	}
+	stream, going := openEvents(w)
 	beat := time.NewTicker(s.live.heartbeat)
 	defer beat.Stop()
-	going := send(fmt.Sprintf("retry: %d\n\n", liveRetry))
 	for going {
 		select {
 		case revision := <-watching.changed:
-			going = send(fmt.Sprintf("event: change\nid: %d\ndata: {\"revision\":%d}\n\n", revision, revision))
+			going = stream.changed(revision)
 		case <-beat.C:
-			going = s.stillKnown(r) && send(": here\n\n")
+			going = s.stillKnown(r) && stream.beat()
 		case <-r.Context().Done():
 			return nil
 		case <-s.live.closed:

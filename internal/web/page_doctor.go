@@ -156,34 +156,20 @@ func (l locale) saying(sentence string) saying {
 
 // followDoctor streams a "change" event with every finding, until the client leaves, its session ends or the server stops.
 func (s *Server) followDoctor(w http.ResponseWriter, r *http.Request) error {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no")
-	control := http.NewResponseController(w)
-	send := func(text string) bool {
-		if err := control.SetWriteDeadline(time.Now().Add(liveWrite)); err != nil {
-			return false
-		}
-		if _, err := fmt.Fprint(w, text); err != nil {
-			return false
-		}
-		return control.Flush() == nil
-	}
+	stream, going := openEvents(w)
 	beat := time.NewTicker(s.live.heartbeat)
 	defer beat.Stop()
-	going := send(fmt.Sprintf("retry: %d\n\n", liveRetry))
 	for told := int64(-1); going; {
 		now, changed := s.examiner.look()
 		if now.Turn != told {
 			told = now.Turn
-			going = send(fmt.Sprintf("event: change\nid: %d\ndata: {\"revision\":%d}\n\n", told, told))
+			going = stream.changed(told)
 			continue
 		}
 		select {
 		case <-changed:
 		case <-beat.C:
-			going = s.stillKnown(r) && send(": here\n\n")
+			going = s.stillKnown(r) && stream.beat()
 		case <-r.Context().Done():
 			return nil
 		case <-s.live.closed:
