@@ -11,9 +11,11 @@ FUZZTIME ?= 2000x
 # SQLite is C made into Go, with a lock of its own around it: looked into by the race detector its tests take three times as long.
 RACE     := $(if $(CASELOAD_TEST_RACE),-race -gcflags='modernc.org/sqlite/lib=-race=false')
 # Many tests wait (for a lease, a time-out, a process), few of them compute: more of them at once than there are processors.
-TEST     := $(GO) test $(RACE) -timeout 40m -p 3 -parallel 6
+TEST     := $(GO) test $(RACE) -vet=all -timeout 40m -p 3 -parallel 6
 # One goroutine each over what is made to cost, up to seventeen times as long under the race detector, which has nothing to see there.
 BOUNDS   := ^(TestHostileObjectsGetTheirVerdictWithinBounds|TestABombWithinTheLimitsIsReadOnlyAsFarAsAsked|TestAWalkThroughWhatIsMadeToCostEndsInBounds|TestAnArchiveInsideIsGivenUpWhenItCostsTooMuch|TestEveryHostileZIPGetsItsVerdict|TestManyPatientsAreBounded|TestMemoryStaysFlatAtOneGigabyte)$$
+# The browser waits for the program and the Go tests wait for each other: two parts at once (docs/decisions/103).
+AT_ONCE  := $(if $(CASELOAD_TEST_RACE),-j1,-j2)
 LINT     := bin/golangci-lint
 LINT_AT  := v2.15.0
 MINIO_AT := v0.0.0-20260212201848-7aac2a2c5b7c
@@ -36,13 +38,9 @@ build: ui/dist/app.js ## build bin/caseload
 	$(GO) build $(RACE) -o bin/caseload ./cmd/caseload
 
 .PHONY: test
-test: ## install what is missing, then run every test (some 20 minutes on 2 cores)
+test: ## install what is missing, then run every test (under 15 minutes on 2 cores)
 	.ci/prepare
-	$(MAKE) --no-print-directory build vet test-ui test-go test-browser fuzz
-
-.PHONY: vet
-vet: ui/dist/app.js
-	$(GO) vet ./...
+	$(MAKE) --no-print-directory $(AT_ONCE) build test-ui test-go test-browser fuzz
 
 .PHONY: test-go
 test-go: build ## only the Go tests: both databases, the real binary, a short kill run
