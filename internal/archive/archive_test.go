@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"dcdentals.com/caseload/internal/archive"
@@ -149,11 +150,12 @@ func TestHeadsReadLessThanATenthOf500Slices(t *testing.T) {
 		seen := map[int]bool{}
 		var busy sync.Mutex
 		err := a.Heads(context.Background(), archive.HeadOptions{}, func(h *archive.Head) error {
-			if !busy.TryLock() {
-				t.Error("called twice at once")
+			busy.Lock()
+			if seen[h.Entry.Index] {
+				t.Errorf("%s came twice", h.Entry.Name)
 			}
-			defer busy.Unlock()
 			seen[h.Entry.Index] = true
+			busy.Unlock()
 			got := make([]byte, 4096)
 			if n, err := h.ReadAt(got, 0); err != nil || n != 4096 || !bytes.Equal(got, body[:4096]) {
 				t.Errorf("%s: %d, %v, %v", h.Entry.Name, n, err, h.Err)
@@ -201,9 +203,10 @@ func TestNeighboursAreReadTogether(t *testing.T) {
 		files = append(files, named{fmt.Sprintf("IM%04d", i), noise(uint64(i), 2000)})
 	}
 	a := open(t, pack(t, zip.Deflate, files...))
-	before, n := a.Reads(), 0
-	if err := a.Heads(context.Background(), archive.HeadOptions{}, func(h *archive.Head) error { n++; return h.Err }); err != nil || n != 1000 {
-		t.Error(n, err)
+	before := a.Reads()
+	var n atomic.Int64
+	if err := a.Heads(context.Background(), archive.HeadOptions{}, func(h *archive.Head) error { n.Add(1); return h.Err }); err != nil || n.Load() != 1000 {
+		t.Error(n.Load(), err)
 	}
 	if reads := a.Reads() - before; reads > 5 {
 		t.Errorf("%d reads", reads)
@@ -218,8 +221,12 @@ func TestHeadsStopsWithTheFirstErrorAndLeavesNobodyBehind(t *testing.T) {
 	a := open(t, pack(t, zip.Deflate, files...))
 	stop := errors.New("enough")
 	n := 0
-	if err := a.Heads(context.Background(), archive.HeadOptions{}, func(*archive.Head) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+	if err := a.Heads(context.Background(), archive.HeadOptions{Workers: 1}, func(*archive.Head) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
 		t.Error(n, err)
+	}
+	var many atomic.Int64 // of three workers none begins another entry once one has failed
+	if err := a.Heads(context.Background(), archive.HeadOptions{Workers: 3}, func(*archive.Head) error { many.Add(1); return stop }); !errors.Is(err, stop) || many.Load() > 3 {
+		t.Error(many.Load(), err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 )
 
 // Bounds of a Head, in inflated bytes.
 const (
-	firstHead = 64 << 10 // inflated before anybody asks for more
+	headPiece = 4 << 10  // inflated at once, at least
 	mostHead  = 16 << 20 // a header longer than this is not read by ranges
 )
 
@@ -22,10 +23,11 @@ type Head struct {
 
 	ctx        context.Context
 	a          *Archive
-	compressed []byte // the first bytes of the entry as stored
-	inflated   []byte // what they gave; for Store, the same
-	starved    bool   // inflating stopped because compressed ended
-	end        error  // why nothing comes after inflated; nil while more may come
+	compressed []byte    // the first bytes of the entry as stored
+	inflated   []byte    // what they gave so far; for Store, the same
+	stream     io.Reader // gives what comes after inflated; nil: to begin, or at the end
+	starved    bool      // inflating stopped because compressed ended
+	end        error     // why nothing comes after inflated; nil while more may come
 }
 
 // newHead makes a Head of b, which begins at the entry's local header.
@@ -51,8 +53,16 @@ func (a *Archive) newHead(ctx context.Context, e Entry, b []byte) *Head {
 		h.inflated = h.compressed
 		return h
 	}
-	h.inflate(firstHead)
+	h.inflate(headPiece)
 	return h
+}
+
+// release gives back what the head holds. Nothing of it may be used any more.
+func (h *Head) release() {
+	if h.stream != nil {
+		giveBack(h.stream)
+	}
+	h.stream, h.inflated, h.compressed = nil, nil, nil
 }
 
 // Size is the number of inflated bytes the directory claims.
@@ -126,7 +136,7 @@ func (h *Head) grow(need int64) error {
 				return err
 			}
 		}
-		h.inflate(max(need, 2*h.Ready()))
+		h.inflate(max(need, h.Ready()+min(h.Ready(), 32<<10)))
 	}
 	return nil
 }
@@ -147,35 +157,39 @@ func (h *Head) fetch() error {
 	return nil
 }
 
-// inflate starts over and inflates up to target bytes. Starting over is what lets a decompressor that ran dry go on with
-// more bytes; as they double, all of it costs at most twice.
+// inflate goes on up to target bytes. A decompressor that ran dry starts over with more compressed bytes; as they double,
+// all of it costs at most twice.
 func (h *Head) inflate(target int64) {
 	target = min(target, h.Entry.Size, mostHead)
-	r, err := inflate(h.Entry.Method, bytes.NewReader(h.compressed))
-	if err != nil {
-		h.end = err
-		return
+	if h.stream == nil {
+		r, err := inflate(h.Entry.Method, bytes.NewReader(h.compressed))
+		if err != nil {
+			h.end = err
+			return
+		}
+		h.stream, h.inflated = r, h.inflated[:0]
 	}
-	h.inflated, err = io.ReadAll(io.LimitReader(r, target))
-	giveBack(r)
-	whole := int64(len(h.compressed)) == h.Entry.Compressed
+	var err error
+	for err == nil && h.Ready() < target {
+		have := len(h.inflated)
+		piece := min(target-h.Ready(), max(headPiece, h.Ready())) // never much more memory than there was data for
+		h.inflated = slices.Grow(h.inflated, int(piece))
+		var n int
+		n, err = h.stream.Read(h.inflated[have : have+int(piece)])
+		h.inflated = h.inflated[:have+n]
+	}
+	short, whole := h.Ready() < target, int64(len(h.compressed)) == h.Entry.Compressed
 	h.starved = false
-	switch short := int64(len(h.inflated)) < target; {
+	switch {
 	case !short && target == h.Entry.Size:
 		h.end = io.EOF
 	case !short:
-	case err == nil || whole:
-		h.end = damaged(orEOF(err))
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		h.starved = true
-	default:
+		return // the stream goes on from here
+	case whole || !errors.Is(err, io.ErrUnexpectedEOF):
 		h.end = damaged(err)
+	default:
+		h.starved = true
 	}
-}
-
-func orEOF(err error) error {
-	if err == nil {
-		return io.EOF
-	}
-	return err
+	giveBack(h.stream)
+	h.stream = nil
 }

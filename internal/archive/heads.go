@@ -2,7 +2,9 @@ package archive
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // HeadOptions says how much of each entry Heads reads first. The zero value of a field means its default.
@@ -42,46 +44,31 @@ type run struct {
 }
 
 // Heads reads the beginning of every chosen entry, neighbours together, up to Workers reads at a time, and calls fn
-// with each, one at a time but in no certain order. A Head that cannot be read carries the reason in Err. A Head is an
-// io.ReaderAt over the entry's inflated bytes: reading past what came first reads more of the archive. It is good until
-// fn returns.
+// with each: from as many goroutines, in no certain order, once for each entry. A Head that cannot be read carries the
+// reason in Err. A Head is an io.ReaderAt over the entry's inflated bytes: reading past what came first reads more of the
+// archive. It is good until fn returns.
 //
 // Heads ends with the first error of fn, the context's, or the first read error of the source; no worker is left behind.
 func (a *Archive) Heads(ctx context.Context, opt HeadOptions, fn func(*Head) error) error {
 	opt = opt.withDefaults()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	runs := make(chan run)
-	heads := make(chan *Head)
+	runs := a.runs(opt)
+	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range opt.Workers {
+	for range min(opt.Workers, len(runs)) {
 		workers.Go(func() {
-			for r := range runs {
-				if err := a.readRun(ctx, r, opt, heads); err != nil {
+			var buf []byte
+			for i := next.Add(1) - 1; i < int64(len(runs)); i = next.Add(1) - 1 {
+				var err error
+				if buf, err = a.readRun(ctx, runs[i], buf, opt, fn); err != nil {
 					cancel(err)
 					return
 				}
 			}
 		})
 	}
-	go func() {
-		defer func() { close(runs); workers.Wait(); close(heads) }()
-		for _, r := range a.runs(opt) {
-			select {
-			case runs <- r:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	for h := range heads {
-		if ctx.Err() != nil {
-			continue // drain
-		}
-		if err := fn(h); err != nil {
-			cancel(err)
-		}
-	}
+	workers.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -107,26 +94,29 @@ func (a *Archive) runs(opt HeadOptions) []run {
 	return out
 }
 
-// readRun reads one run and sends the heads in it. What is wrong with one entry is told by its Head; only errors of the
-// source end the work.
-func (a *Archive) readRun(ctx context.Context, r run, opt HeadOptions, heads chan<- *Head) error {
+// readRun reads one run into buf, or a longer one that it returns, and calls fn with the heads in it. What is wrong with
+// one entry is told by its Head; only errors of the source and of fn end the work.
+func (a *Archive) readRun(ctx context.Context, r run, buf []byte, opt HeadOptions, fn func(*Head) error) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return buf, err
 	}
-	b := make([]byte, r.end-r.start)
+	b := slices.Grow(buf[:0], int(r.end-r.start))[:r.end-r.start]
 	if err := a.readAt(b, r.start); err != nil {
-		return err
+		return b, err
 	}
 	for _, i := range r.entries {
+		if err := ctx.Err(); err != nil {
+			return b, err
+		}
 		e := a.Entries[i]
 		from := e.HeaderOffset - r.start
 		to := min(int64(len(b)), from+localHeaderSize+int64(len(e.raw))+headSlack+int64(opt.Compressed))
 		h := a.newHead(ctx, e, b[from:to])
-		select {
-		case heads <- h:
-		case <-ctx.Done():
-			return ctx.Err()
+		err := fn(h)
+		h.release()
+		if err != nil {
+			return b, err
 		}
 	}
-	return nil
+	return b, nil
 }

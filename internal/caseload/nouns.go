@@ -1,6 +1,9 @@
 package caseload
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // Organization is a clinic, lab or practice: the tenant. Nothing of one is ever shown to another.
 type Organization struct {
@@ -251,6 +254,12 @@ type Object struct {
 	CRC64NVME string // "" when the store keeps none
 	ETag      string // without quotes
 	VersionID string
+}
+
+// OpenObject is an object of the store opened for reads at many places. It is safe for use by several goroutines.
+type OpenObject interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // Declared is the whole of a small file as its sender declares it before the bytes: the one part of its manifest.

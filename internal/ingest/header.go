@@ -48,6 +48,7 @@ type HeaderView struct {
 // store; Invalid when there is no header any more where one was found.
 func (s *Service) Header(ctx context.Context, f caseload.File, m caseload.Instance, q HeaderQuery) (HeaderView, error) {
 	src := newSource(ctx, s.Objects, f)
+	defer src.close()
 	view, err := ReadHeader(ctx, src, f.Size, m.Entry, q)
 	if failed := src.failed(); failed != nil {
 		return HeaderView{}, failed
@@ -82,6 +83,7 @@ func ReadHeader(ctx context.Context, object io.ReaderAt, size int64, e caseload.
 // and values longer than 64 KiB. Errors are those of Header; TooLarge when it has more than 16 MiB of JSON.
 func (s *Service) HeaderJSON(ctx context.Context, f caseload.File, m caseload.Instance) ([]byte, error) {
 	src := newSource(ctx, s.Objects, f)
+	defer src.close()
 	h, err := headerOf(ctx, src, f.Size, m.Entry)
 	if failed := src.failed(); failed != nil {
 		return nil, failed

@@ -14,6 +14,7 @@ import (
 // the store and of the context.
 func (a *attempt) look(ctx context.Context) (caseload.Findings, content, error) {
 	src := newSource(ctx, a.objects, a.file)
+	defer src.close()
 	found, c, err := a.lookAt(ctx, src)
 	switch {
 	case src.failed() != nil:

@@ -23,6 +23,9 @@ type source struct {
 	objects Objects
 	object  caseload.Object
 
+	open   sync.Once
+	opened caseload.OpenObject // nil: each read is a ReadRange of its own
+
 	mu      sync.Mutex
 	windows []span // most recent last
 	bytes   int64
@@ -98,9 +101,39 @@ func (s *source) fetch(p []byte, off, end int64) (int, error) {
 	return copy(p[:end-off], b[:n]), nil
 }
 
+// opener is what Objects may be besides: a store where reads at many places cost less once the object is open.
+type opener interface {
+	// Open pins the object as ReadRange does, with its errors.
+	Open(ctx context.Context, o caseload.Object) (caseload.OpenObject, error)
+}
+
+// read reads from the open object, or asks for the range.
+func (s *source) read(b []byte, off int64) (n int, err error) {
+	s.open.Do(func() {
+		if store, ok := s.objects.(opener); ok {
+			s.opened, err = store.Open(s.ctx, s.object)
+		}
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case s.opened != nil:
+		return s.opened.ReadAt(b, off)
+	}
+	return s.objects.ReadRange(s.ctx, s.object, b, off)
+}
+
+// close ends the reads.
+func (s *source) close() {
+	s.open.Do(func() {})
+	if s.opened != nil {
+		_ = s.opened.Close() // it was only read
+	}
+}
+
 // ask reads exactly len(b) bytes that the object is known to have.
 func (s *source) ask(b []byte, off int64) (int, error) {
-	n, err := s.objects.ReadRange(s.ctx, s.object, b, off)
+	n, err := s.read(b, off)
 	if n == len(b) {
 		err = nil
 	} else if err == nil || errors.Is(err, io.EOF) {

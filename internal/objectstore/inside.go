@@ -83,10 +83,24 @@ func (i *inside) get(ctx context.Context, in *s3.GetObjectInput) (io.ReadCloser,
 	if out.Body == nil {
 		return nil, 0, fmt.Errorf("GetObject: no body")
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{endedBy(ctx, out.Body), out.Body}, aws.ToInt64(out.ContentLength), nil
+	at, _ := out.Body.(io.ReaderAt) // the file itself, when all of it was asked for
+	return &insideBody{endedBy(ctx, out.Body), out.Body, ctx, at}, aws.ToInt64(out.ContentLength), nil
+}
+
+// insideBody is what get opens.
+type insideBody struct {
+	io.Reader
+	io.Closer
+	ctx context.Context
+	at  io.ReaderAt // nil: only in order
+}
+
+// ReadAt implements io.ReaderAt until ctx ends; at must be there.
+func (b *insideBody) ReadAt(p []byte, off int64) (int, error) {
+	if b.ctx.Err() != nil {
+		return 0, context.Cause(b.ctx)
+	}
+	return b.at.ReadAt(p, off)
 }
 
 // endedBy is body until ctx ends; reading a file asks no context by itself.

@@ -94,6 +94,7 @@ func TestBothWaysIntoTheEmbeddedStoreAreOne(t *testing.T) {
 			if n, err := e.store.ReadRange(t.Context(), head, p, 333); n != len(p) || err != nil || !bytes.Equal(p, data[333:1333]) {
 				t.Errorf("a range: %d bytes, %v", n, err)
 			}
+			opensPinned(t, e.store, head, data)
 		}
 		heads = append(heads, head)
 
@@ -121,6 +122,40 @@ func TestBothWaysIntoTheEmbeddedStoreAreOne(t *testing.T) {
 	}
 	if heads[0].Key = heads[1].Key; heads[0] != heads[1] {
 		t.Errorf("Head shows %+v and %+v", heads[0], heads[1])
+	}
+}
+
+// opensPinned reads an object at many places once it is open, and opens none that is another one by now.
+func opensPinned(t *testing.T, s *Store, o caseload.Object, data []byte) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	opened, err := s.Open(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	p := make([]byte, 1000)
+	for _, at := range []int64{0, 333, o.Size - 400} {
+		n, err := opened.ReadAt(p, at)
+		if want := data[at:min(at+1000, o.Size)]; !bytes.Equal(p[:n], want) || (err == io.EOF) != (n < len(p)) {
+			t.Errorf("%d bytes at %d: %v", n, at, err)
+		}
+	}
+	if _, file := opened.(*insideBody); file != (s.inside != nil) {
+		t.Errorf("opened as %T", opened)
+	}
+	cancel()
+	if _, err := opened.ReadAt(p, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("after its end: %v", err)
+	}
+	other := o
+	other.ETag = "another"
+	changed, err := s.Open(t.Context(), other)
+	if err == nil {
+		_, err = changed.ReadAt(p, 0)
+	}
+	if caseload.KindOf(err) != caseload.Conflict {
+		t.Errorf("another object: %v", err)
 	}
 }
 

@@ -77,6 +77,37 @@ func (s *Store) ReadRange(ctx context.Context, o caseload.Object, p []byte, off 
 	}
 }
 
+// Open opens the object for reads at many places: each costs one read of a file when the store is this process's own, and a
+// ReadRange otherwise. The object is pinned like ReadRange's, once, when it is opened: what is open stays what it was, as the
+// embedded store never writes into a file that has a name. Close it; ctx ends its reads.
+func (s *Store) Open(ctx context.Context, o caseload.Object) (caseload.OpenObject, error) {
+	if s.inside == nil || o.Size == 0 {
+		return &ranges{ctx, s, o}, nil
+	}
+	body, err := s.open(ctx, o, 0, o.Size-1)
+	if err != nil {
+		return nil, err
+	}
+	file, ok := body.(*insideBody)
+	if !ok || file.at == nil {
+		return &ranges{ctx, s, o}, body.Close()
+	}
+	return file, nil
+}
+
+// ranges is an object that is asked for range by range.
+type ranges struct {
+	ctx    context.Context
+	store  *Store
+	object caseload.Object
+}
+
+func (r *ranges) ReadAt(p []byte, off int64) (int, error) {
+	return r.store.ReadRange(r.ctx, r.object, p, off)
+}
+
+func (*ranges) Close() error { return nil }
+
 // Stream reads the whole object once, in order, pinned like ReadRange. When the answer breaks off it is asked for again
 // from where it stood; a store that gives less than the least rate (256 KiB in 30 s) is given up as Unavailable.
 func (s *Store) Stream(ctx context.Context, o caseload.Object) (io.ReadCloser, error) {
