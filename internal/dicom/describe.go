@@ -3,6 +3,7 @@ package dicom
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Instance is the flat description of one object: what a list, a search and a series summary need. Absent text is "",
@@ -58,7 +59,7 @@ func Describe(h *Header) Instance {
 		BitsStored: h.count(TagBitsStored), SamplesPerPixel: h.count(TagSamplesPerPixel),
 		CharacterSets: h.Strings(TagSpecificCharacterSet),
 		Position:      exactly(3, h.Floats(TagImagePositionPatient)), Orientation: cosines(h.Floats(TagImageOrientationPatient)),
-		PixelSpacing: exactly(2, h.Floats(TagPixelSpacing)), Pixel: h.Pixel,
+		PixelSpacing: apart(h.Floats(TagPixelSpacing)), Pixel: h.Pixel,
 	}
 	in.texts(h)
 	in.Name = nameOf(in.PatientName)
@@ -74,6 +75,7 @@ func Describe(h *Header) Instance {
 		in.FramePositions = in.gridOffsets(h)
 	}
 	in.Warnings = append(append(h.Warnings[:len(h.Warnings):len(h.Warnings)], dated...), in.check(h)...)
+	in.Warnings = append(in.Warnings, in.unusable(h)...)
 	return in
 }
 
@@ -169,6 +171,38 @@ func exactly(n int, values []float64) []float64 {
 	return values[:n:n]
 }
 
+// mostApart is the distance of pixels beyond which a number is none, in mm: ten metres.
+const mostApart = 1e4
+
+// apart returns the distances of rows and of columns, nil when they are no distances.
+func apart(values []float64) []float64 {
+	if values = exactly(2, values); values == nil {
+		return nil
+	}
+	for i, v := range values {
+		if values[i] = math.Abs(v); values[i] == 0 || values[i] > mostApart {
+			return nil
+		}
+	}
+	return values
+}
+
+// unusable warns of geometry that the object states and that cannot be used as it stands.
+func (in *Instance) unusable(h *Header) (warnings []Warning) {
+	for _, field := range [...]struct {
+		tag  Tag
+		lost bool
+	}{
+		{TagImagePositionPatient, in.Position == nil}, {TagImageOrientationPatient, in.Orientation == nil}, {TagPixelSpacing, in.PixelSpacing == nil},
+	} {
+		if e := h.Find(field.tag); field.lost && e != nil && len(trimBytes(e.Value)) > 0 {
+			text := h.Strings(field.tag)
+			warnings = append(warnings, Warning{WarnValue, field.tag, -1, fmt.Sprintf("what stands there cannot be used: %.60q", strings.Join(text[:min(len(text), 6)], `\`))})
+		}
+	}
+	return warnings
+}
+
 // cosines returns an orientation of two usable directions, else nil.
 func cosines(values []float64) []float64 {
 	if values = exactly(6, values); values == nil || normalOf(values) == nil {
@@ -205,7 +239,7 @@ func (in *Instance) functionalGroups(h *Header) {
 	if v := exactly(3, lookUp(TagPlanePositionSequence, TagImagePositionPatient)); v != nil {
 		in.Position = v
 	}
-	if v := exactly(2, lookUp(TagPixelMeasuresSequence, TagPixelSpacing)); v != nil {
+	if v := apart(lookUp(TagPixelMeasuresSequence, TagPixelSpacing)); v != nil {
 		in.PixelSpacing = v
 	}
 	if v := lookUp(TagPixelMeasuresSequence, TagSliceThickness); v != nil {

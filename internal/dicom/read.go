@@ -24,7 +24,7 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Header,
 	w := walkers.Get().(*walker)
 	defer w.release()
 	w.ctx, w.opt, w.h, w.in = ctx, opt, &Header{}, w.file.reset(r, size, opt.Window, opt.MaxRead)
-	head, err := w.in.peek(0, min(512, opt.Window))
+	head, err := w.in.peek(0, min(farthest, opt.Window))
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,10 @@ func keepable(buf []byte) []byte {
 
 // preamble notes how the object begins (PS3.10 7.1).
 func (w *walker) preamble(head []byte, start int64) {
-	switch start {
-	case 132:
+	switch {
+	case start > 132:
+		w.h.warn(WarnNoPreamble, 0, 0, "the object begins behind %d bytes of something else", start-132)
+	case start == 132:
 		w.h.HasPreamble = true
 		if w.h.Polyglot = polyglotOf(head[:128]); w.h.Polyglot != "" {
 			w.h.warn(WarnPolyglot, 0, 0, "the first 128 bytes could be taken for another kind of file (%s)", w.h.Polyglot)

@@ -1,6 +1,7 @@
 package dicom
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 )
@@ -207,8 +208,8 @@ func polyglotOf(preamble []byte) string {
 }
 
 // Sniff reports whether the beginning of a file looks like DICOM: "DICM" after a preamble of 128 bytes, "DICM" alone,
-// or a data set whose first two elements read in one of the four encodings. Give it the first 512 bytes, or all of a
-// shorter file.
+// or a data set whose first two elements read in one of the four encodings, or "DICM" behind something else. Give it the
+// first 1,024 bytes, or all of a shorter file.
 func Sniff(head []byte) bool {
 	_, ok := locate(head, int64(max(len(head), 1<<20)))
 	return ok
@@ -234,5 +235,30 @@ func locate(head []byte, size int64) (start int64, ok bool) {
 			}
 		}
 	}
-	return 0, false
+	return behind(head, size)
+}
+
+// farthest is how much else may stand in front of "DICM", in bytes: a preamble too long, a byte order mark, the lines that HTTP
+// or MIME put before a body.
+const farthest = 1 << 10
+
+// behind returns where meta information begins that has something else than a preamble in front.
+func behind(head []byte, size int64) (start int64, ok bool) {
+	head = head[:min(len(head), farthest)]
+	for at := 0; ; {
+		next := bytes.Index(head[at:], []byte("DICM"))
+		if next < 0 {
+			return 0, false
+		}
+		at += next + 4
+		b := head[at:]
+		if len(b) < 8 {
+			return 0, false
+		}
+		for _, e := range []encoding{explicitLE, implicitLE, explicitBE} {
+			if e.tag(b).Group() == metaGroup && readsAs(b, size-int64(at), e) >= 1 {
+				return int64(at), true
+			}
+		}
+	}
 }

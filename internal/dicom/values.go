@@ -187,6 +187,9 @@ func (e *Element) numbers(out []float64) []float64 {
 			part, rest = rest[:end], rest[end+1:]
 		} else {
 			more = false
+			if len(out) > 0 && len(trimBytes(part)) == 0 {
+				break // some end the list as they separate it: 0.3\0.3\
+			}
 		}
 		f, ok := number(part)
 		if !ok {
@@ -203,7 +206,11 @@ func number(b []byte) (float64, bool) {
 	if f, ok := shortNumber(b); ok {
 		return f, true
 	}
-	f, err := strconv.ParseFloat(string(b), 64)
+	text := string(b)
+	if bytes.Count(b, []byte{','}) == 1 && !bytes.Contains(b, []byte{'.'}) {
+		text = strings.Replace(text, ",", ".", 1) // programs that write as their country does
+	}
+	f, err := strconv.ParseFloat(text, 64)
 	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 

@@ -20,7 +20,8 @@ const headSize = 4 << 10
 // is for people; "" when there is none. Names never count.
 func kindOf(head []byte, size int64) (kind caseload.FileKind, advice string) {
 	switch {
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")), bytes.HasPrefix(head, []byte("PK\x07\x08")):
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")), bytes.HasPrefix(head, []byte("PK\x07\x08")),
+		bytes.HasPrefix(head, []byte("PK00PK\x03\x04")): // the last two: of one that was to be split, and was not (APPNOTE 8.5.4)
 		return caseload.KindZIP, ""
 	case len(head) >= 132 && string(head[128:132]) == "DICM":
 		return caseload.KindDICOM, ""
@@ -34,12 +35,14 @@ func kindOf(head []byte, size int64) (kind caseload.FileKind, advice string) {
 		return caseload.KindPLY, ""
 	case isTextSTL(head), isBinarySTL(head, size):
 		return caseload.KindSTL, ""
-	case dicom.Sniff(head[:min(len(head), 512)]):
+	case adviceFor(head) != "": // before what lies packed in it is found: tar leaves it as it is
+		return caseload.KindOther, adviceFor(head)
+	case dicom.Sniff(head[:min(len(head), 1024)]):
 		return caseload.KindDICOM, ""
 	case isOBJ(head):
 		return caseload.KindOBJ, ""
 	}
-	return caseload.KindOther, adviceFor(head)
+	return caseload.KindOther, ""
 }
 
 // isBinarySTL: an 80-byte header, the number of triangles, and exactly 50 bytes for each. At least one triangle:
@@ -118,9 +121,11 @@ func adviceForImage(r io.ReaderAt, size int64) string {
 	return "This is a disc image (ISO); its contents are not looked into. Copy the files out of it and send the folder, or send a ZIP."
 }
 
-// selfExtracting tells whether a program (by its first bytes) carries a ZIP at its end.
-func selfExtracting(ctx context.Context, r *source, head []byte) bool {
-	if !bytes.HasPrefix(head, []byte("MZ")) && !bytes.HasPrefix(head, []byte("\x7FELF")) {
+// carriesZIP tells whether a ZIP lies behind something else: a program that unpacks it, or what a download put in front (the lines
+// of HTTP, a byte order mark), with the first entry in sight.
+func carriesZIP(ctx context.Context, r *source, head []byte) bool {
+	program := bytes.HasPrefix(head, []byte("MZ")) || bytes.HasPrefix(head, []byte("\x7FELF"))
+	if !program && !bytes.Contains(head, []byte("PK\x03\x04")) {
 		return false
 	}
 	_, err := archive.Open(ctx, directReader{r}, r.object.Size, archive.Limits{})

@@ -37,7 +37,7 @@ func (a *attempt) lookAt(ctx context.Context, src *source) (caseload.Findings, c
 		advice = adviceForImage(src, size)
 	}
 	switch {
-	case kind == caseload.KindZIP, kind == caseload.KindOther && selfExtracting(ctx, src, head):
+	case kind == caseload.KindZIP, kind == caseload.KindOther && carriesZIP(ctx, src, head):
 		return lookIntoZIP(ctx, src, size)
 	case kind == caseload.KindDICOM:
 		found, err := lookAtDICOM(ctx, src, size)
