@@ -307,6 +307,20 @@ func TestWhatIsLeftToBrowsers(t *testing.T) {
 	}
 }
 
+// Compressed pixels in front of rows and columns, or without them: that is said, and not that there are none.
+func TestPixelsWithoutASizeAreNamed(t *testing.T) {
+	d := newDesk(dicomtest.CT(dicomtest.CTOptions{Syntax: "1.2.840.10008.1.2.4.90", Fragments: [][]byte{{1, 2}}})).series(t, false)
+	m := &d.order.Members[0]
+	m.Rows, m.PixelOffset = 0, 1000
+	if made := d.draw(t); made.State != caseload.PreviewNone || !strings.Contains(made.Reason, "rows and columns") {
+		t.Errorf("%+v", made)
+	}
+	d.waiting, m.PixelOffset = true, -1
+	if made := d.draw(t); made.Reason != "There are no pixels to show." {
+		t.Errorf("without pixels: %+v", made)
+	}
+}
+
 // A reason is kept; a store that is away, a stop and a dead decoder are not the file's fault.
 func TestWhoIsToBlame(t *testing.T) {
 	photo := func() *desk {

@@ -26,6 +26,9 @@ const (
 func (w *work) drawSeries() (caseload.Preview, error) {
 	s := w.stack()
 	if len(s.places) == 0 {
+		if slices.ContainsFunc(w.order.Members, sizeless) {
+			return none("The images do not say in front of their pixels how many rows and columns they have."), nil
+		}
 		return none("There are no pixels to show."), nil
 	}
 	middle := s.places[len(s.places)/2]
@@ -47,6 +50,12 @@ func (w *work) drawSeries() (caseload.Preview, error) {
 		return caseload.Preview{}, err
 	}
 	return w.decode(pixels.Job{Frame: &frame.Frame}, frame.write)
+}
+
+// sizeless tells whether an image has pixels but no size: without rows or columns, or with them behind compressed pixels, all of
+// which would have to be read to get there (PS3.5 7.1 puts them in front).
+func sizeless(m caseload.Instance) bool {
+	return m.PixelOffset > 0 && (m.Rows < 1 || m.Columns < 1)
 }
 
 // place is one image of the series: a frame of an instance.

@@ -57,6 +57,23 @@ func (s *Store) ClaimOffer(ctx context.Context, user caseload.User, id caseload.
 	})
 }
 
+// ReleaseOffer ends the claim of a browser that left before it had drawn; nothing happens where no browser holds one. NotFound
+// when the preview is not of the user's organization.
+func (s *Store) ReleaseOffer(ctx context.Context, user caseload.User, id caseload.PreviewID) (err error) {
+	defer explain("release a preview", &err)
+	return s.write(ctx, func(t *tx) error {
+		_, _, err := leftPreview(ctx, t, t.locked(leftQuery), user, id)
+		if caseload.KindOf(err) == caseload.Conflict {
+			return nil // the server makes it by now
+		}
+		if err != nil {
+			return err
+		}
+		_, err = t.ExecContext(ctx, `UPDATE previews SET working_until = 0, owner = '' WHERE id = $1 AND owner = '`+byBrowser+`'`, string(id))
+		return err
+	})
+}
+
 // OfferPicture keeps what a browser handed in for a view until it has been drawn anew, which begins with the image or with the
 // sagittal plane: the other two planes are handed in before it. NotFound when the preview is not
 // of the user's organization; Conflict when it is not left to browsers, when another picture was handed in first, or when

@@ -223,7 +223,7 @@ func (s *Store) PostponePreview(ctx context.Context, o caseload.PreviewOrder, du
 // CasePreviews returns the previews of a case of the user's organization, their pictures without bytes.
 func (s *Store) CasePreviews(ctx context.Context, user caseload.User, id caseload.CaseID) (_ []caseload.Preview, err error) {
 	defer explain("read a case's previews", &err)
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+previewColumns+` FROM previews WHERE case_id = $1 AND organization_id = $2 ORDER BY id`,
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+previewColumns+` FROM previews WHERE case_id = $1 AND organization_id = $2 ORDER BY entry, id`,
 		string(id), string(user.Organization))
 	all, err := collect(rows, err, func(scan func(...any) error) (caseload.Preview, error) { return scanPreview(scan) })
 	if err != nil || len(all) == 0 {

@@ -127,6 +127,8 @@ func TestABrowsersClaimEndsWithItsPictureOrWithAChange(t *testing.T) {
 		wantKind(t, claim(), caseload.Conflict)
 		b.pass(61 * time.Second)
 		must(t, claim()) // it lapsed
+		must(t, b.s.ReleaseOffer(ctx, b.admin, o.ID))
+		must(t, claim()) // it was given back
 
 		more := slicesOf(4)
 		more.Found = more.Found[2:]

@@ -31,6 +31,19 @@ func (s *Server) apiClaimPreview(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// apiReleasePreview lets the next browser draw a preview: whoever had it left.
+func (s *Server) apiReleasePreview(w http.ResponseWriter, r *http.Request) error {
+	id, err := previewID(r)
+	if err != nil {
+		return err
+	}
+	if err := s.Store.ReleaseOffer(r.Context(), s.user(r), id); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 // apiShowFrame describes the frame that a browser is to decode.
 func (s *Server) apiShowFrame(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), frameWithin)

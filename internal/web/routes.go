@@ -118,6 +118,7 @@ func (s *Server) routeTable() []route {
 		{"GET /api/v1/cases/{case}/previews", forReader, asJSON, s.apiListPreviews},
 		{"GET /api/v1/previews/{preview}/{view}/{sum}", forReader, asJSON, s.apiShowPicture},
 		{"POST /api/v1/previews/{preview}/claim", forWriter, asJSON, s.apiClaimPreview},
+		{"DELETE /api/v1/previews/{preview}/claim", forWriter, asJSON, s.apiReleasePreview},
 		{"GET /api/v1/previews/{preview}/frame", forReader, asStored, s.apiShowFrame},
 		{"GET /api/v1/previews/{preview}/frame/content", forReader, asStored, s.apiSendFrame},
 		{"GET /api/v1/previews/{preview}/frame/slices", forReader, asStream, s.apiSendSlices},

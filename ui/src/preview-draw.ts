@@ -25,6 +25,16 @@ const workers: Record<string, string> = {
 
 let turn: Promise<void> = Promise.resolve();
 
+/** Address of the preview that this page has claimed and not yet drawn. */
+let claimed: string | undefined;
+
+// Who leaves does not keep the others waiting until his claim lapses.
+addEventListener("pagehide", () => {
+  if (!claimed) return;
+  void fetch(`${claimed}/claim`, { method: "DELETE", keepalive: true, credentials: "same-origin" }).catch(() => {});
+  claimed = undefined;
+});
+
 export class PreviewDraw extends HTMLElement {
   #begun = false;
   #shadow = this.attachShadow({ mode: "open" }); // what is in it, a live fragment does not take away
@@ -45,7 +55,10 @@ export class PreviewDraw extends HTMLElement {
     if (document.hidden) return document.addEventListener("visibilitychange", this.#soon);
     if (this.#begun) return;
     this.#begun = true;
-    turn = turn.then(() => this.#draw()).catch(() => this.#say("drawFailed"));
+    turn = turn
+      .then(() => this.#draw())
+      .catch(() => this.#say("drawFailed"))
+      .finally(() => (claimed = undefined));
   };
 
   async #draw(): Promise<void> {
@@ -56,6 +69,7 @@ export class PreviewDraw extends HTMLElement {
       const claim = await fetch(`${address}/claim`, { method: "POST", credentials: "same-origin" });
       if (claim.status === 409) return this.#again(); // another browser draws it, or it is made by now
       if (!claim.ok) throw new Error(`answered ${claim.status}`);
+      claimed = address;
     }
     this.#say("drawing");
     const described = await fetch(`${address}/frame`, { credentials: "same-origin" });
