@@ -104,6 +104,34 @@ test("scans that only browsers decode", { skip, timeout: 240_000 }, async (t) =>
     }
   });
 
+  await t.test("who leaves while he draws gives the preview back", async () => {
+    const { coded } = await twins({ coding: "JPEG-LS", series: 60, what: { columns: 64, rows: 64, bits: 12 } });
+    const path = join(dir, "left.dcm");
+    writeFileSync(path, coded);
+    const another = await newCase(page, "김민지");
+    await page.goto("/cases");
+    await upload(page, another, [path]);
+    const preview = async () => (await (await page.request.get(`/api/v1${new URL(another).pathname}/previews`)).json()).previews[0];
+    await expect(async () => (await preview())?.state === "browser", "left to browsers");
+    const { id } = await preview();
+    const leaver = await page.context().newPage();
+    await leaver.addInitScript(() => {
+      const real = globalThis.fetch; // he waits for the description, for ever
+      globalThis.fetch = (address, what) => (String(address).endsWith("/frame") ? new Promise(() => {}) : real(address, what));
+    });
+    const claimed = leaver.waitForResponse((r) => r.url().endsWith(`/previews/${id}/claim`));
+    await leaver.goto(another);
+    assert.equal((await claimed).status(), 204);
+    await leaver.goto("/cases");
+    const claim = (method) => page.evaluate(([id, method]) => fetch(`/api/v1/previews/${id}/claim`, { method }).then((r) => r.status), [id, method]);
+    const late = Date.now() + 20_000; // it would lapse after 45 s
+    while ((await claim("POST")) !== 204) assert.ok(Date.now() < late, "the claim is held by somebody who left");
+    assert.equal(await claim("DELETE"), 204);
+    await leaver.close();
+    await page.goto(another);
+    await expect(async () => (await preview()).state !== "browser", "drawn after all");
+  });
+
   await t.test("a damaged stream says so, and leaves the file alone", async () => {
     const { coded } = await twins({ coding: "JPEG 2000", series: 50, what: { columns: 64, rows: 64, bits: 12 } });
     coded.fill(0xff, coded.length - 900); // the packets, their end and the item after them
