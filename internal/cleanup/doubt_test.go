@@ -34,6 +34,17 @@ func (l lateBucket) Marker(ctx context.Context) (*caseload.Marker, time.Time, er
 	return m, at.Add(l.by), err
 }
 
+// oddBucket is a store that tells no time, or holds a marker that nobody can read.
+type oddBucket struct {
+	*bucket
+	err error
+}
+
+func (o oddBucket) Marker(ctx context.Context) (*caseload.Marker, time.Time, error) {
+	m, _, _ := o.bucket.Marker(ctx)
+	return m, time.Time{}, o.err
+}
+
 // Each doubt alone stops the plan, the carrying out of one that was approved before, and every erasing.
 func TestNothingGoesWhileSomethingLooksWrong(t *testing.T) {
 	nothing := func(*caseload.DatabaseFacts) {}
@@ -44,11 +55,17 @@ func TestNothingGoesWhileSomethingLooksWrong(t *testing.T) {
 	}{
 		"the clock is behind the newest event": {caseload.DoubtClockBack, func(f *caseload.DatabaseFacts) { f.Newest = f.Now.Add(2 * time.Minute) }, nil},
 		"the store's clock is another":         {caseload.DoubtClockStore, nothing, func(b *bucket) cleanup.Objects { return lateBucket{b, -6 * time.Minute} }},
-		"the database's clock is another":      {caseload.DoubtClockDatabase, func(f *caseload.DatabaseFacts) { f.Now = f.Now.Add(6 * time.Minute) }, nil},
-		"nobody looked for long":               {caseload.DoubtClockJump, func(f *caseload.DatabaseFacts) { f.AwakeFrom = f.Now.Add(-23 * time.Hour) }, nil},
-		"another database":                     {caseload.DoubtOtherDatabase, func(f *caseload.DatabaseFacts) { f.Database = "another" }, nil},
-		"fewer events than before":             {caseload.DoubtFewerRows, func(f *caseload.DatabaseFacts) { f.Events = 1 }, nil},
-		"fewer files than before":              {caseload.DoubtFewerRows, func(f *caseload.DatabaseFacts) { f.Files-- }, nil},
+		"the store tells no time":              {caseload.DoubtClockStore, nothing, func(b *bucket) cleanup.Objects { return oddBucket{bucket: b} }},
+		"the database tells no time":           {caseload.DoubtClockDatabase, func(f *caseload.DatabaseFacts) { f.Now = time.Time{} }, nil},
+		"nobody can read the marker": {caseload.DoubtUntold, nothing, func(b *bucket) cleanup.Objects {
+			return oddBucket{b, caseload.Errorf(caseload.Invalid, "no marker of ours")}
+		}},
+		"the newest event is older than before": {caseload.DoubtFewerRows, func(f *caseload.DatabaseFacts) { f.Newest = f.Newest.Add(-90 * 24 * time.Hour) }, nil},
+		"the database's clock is another":       {caseload.DoubtClockDatabase, func(f *caseload.DatabaseFacts) { f.Now = f.Now.Add(6 * time.Minute) }, nil},
+		"nobody looked for long":                {caseload.DoubtClockJump, func(f *caseload.DatabaseFacts) { f.AwakeFrom = f.Now.Add(-23 * time.Hour) }, nil},
+		"another database":                      {caseload.DoubtOtherDatabase, func(f *caseload.DatabaseFacts) { f.Database = "another" }, nil},
+		"fewer events than before":              {caseload.DoubtFewerRows, func(f *caseload.DatabaseFacts) { f.Events = 1 }, nil},
+		"fewer files than before":               {caseload.DoubtFewerRows, func(f *caseload.DatabaseFacts) { f.Files-- }, nil},
 		"a bucket older than the database": {caseload.DoubtYoungerDatabase, nothing, func(b *bucket) cleanup.Objects {
 			b.marker, b.oldest = nil, b.now().Add(-1000*24*time.Hour)
 			return b
@@ -151,6 +168,58 @@ func TestWhatChangedSinceFallsOutOfThePlan(t *testing.T) {
 			t.Errorf("the plan is %s, %d fell", now.State, now.Count(caseload.ItemFell))
 		}
 	})
+}
+
+// Each thing that the plan's rules would not choose any more, looked at again under its lock, falls out of it, and stays.
+func TestWhatTheRulesNoLongerChooseFalls(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind   caseload.ItemKind
+		change func(r *rig, h house)
+		kept   func(r *rig, h house) bool
+	}{
+		"an abandoned upload that somebody touched": {caseload.ItemAbandoned, func(r *rig, h house) {
+			r.sql(`UPDATE files SET changed_at = $2 WHERE id = $1`, string(h.abandoned.ID), r.now().UnixMilli())
+		}, func(r *rig, h house) bool { return r.row(h.abandoned.ID) == caseload.Abandoned }},
+		"a finished case that somebody changed": {caseload.ItemCase, func(r *rig, h house) {
+			r.sql(`UPDATE cases SET changed_at = $2 WHERE id = $1`, string(h.finishedCase), r.now().UnixMilli())
+		}, func(r *rig, h house) bool { return r.row(h.finished.ID) == caseload.Rejected }},
+		"a case that was finished anew": {caseload.ItemCase, func(r *rig, h house) {
+			r.sql(`UPDATE cases SET finished_at = $2 WHERE id = $1`, string(h.finishedCase), r.now().UnixMilli())
+		}, func(r *rig, h house) bool { return r.row(h.finished.ID) == caseload.Rejected }},
+		"a case that is not finished": {caseload.ItemCase, func(r *rig, h house) {
+			r.sql(`UPDATE cases SET finished_at = 0 WHERE id = $1`, string(h.finishedCase))
+		}, func(r *rig, h house) bool { return r.row(h.finished.ID) == caseload.Rejected }},
+		"a finished case in which a file is being read": {caseload.ItemCase, func(r *rig, h house) {
+			r.sql(`UPDATE files SET state = 'stored', deadline = 1 WHERE id = $1`, string(h.finished.ID))
+		}, func(r *rig, h house) bool { return r.row(h.finished.ID) == caseload.Stored }},
+		"trash whose window is longer now": {caseload.ItemTrash, func(r *rig, h house) {
+			r.sql(`UPDATE intents SET due_at = $2 WHERE file_id = $1`, string(h.trash.ID), r.now().Add(time.Hour).UnixMilli())
+		}, func(r *rig, h house) bool { return r.held(h.trash.Object) }},
+		"an upload of the store that a row knows": {caseload.ItemStray, func(r *rig, h house) {
+			r.sql(`UPDATE files SET object = $2, upload_id = $3, route = 'direct', part_size = 5242880 WHERE id = $1`, string(h.live.ID), string(h.stray.Key), h.stray.UploadID)
+		}, func(r *rig, h house) bool { return len(r.bucket.aborted) == 0 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, sqliteURL(t))
+			h := r.furnish(0)
+			p := r.approve()
+			c.change(r, h)
+			r.must(r.cleaner.Tend(t.Context()))
+			r.sweep()
+			now, err := r.records.Plan(t.Context(), r.admin, p.ID)
+			r.must(err)
+			if now.State != caseload.PlanDone || now.Count(caseload.ItemFell, c.kind) != 1 || !c.kept(r, h) {
+				t.Errorf("the plan is %s, %d of the kind fell; kept: %v", now.State, now.Count(caseload.ItemFell, c.kind), c.kept(r, h))
+			}
+		})
+	}
+}
+
+// sql changes the database past every rule of the program.
+func (r *rig) sql(statement string, args ...any) {
+	r.t.Helper()
+	_, err := r.records.DB().ExecContext(context.Background(), statement, args...)
+	r.must(err)
 }
 
 func TestThePolicyPlansOnceADayAndOnlyAsMuchAsItMay(t *testing.T) {
