@@ -142,3 +142,60 @@ func mustDecode(t *testing.T, text string, into any) {
 		t.Fatalf("%v: %s", err, text)
 	}
 }
+
+// TestUsageAgreesWithTheAWSCommandLineOnVersions compares the ledger with `aws s3api list-object-versions` where the bucket
+// keeps versions: replaced versions and delete markers beside what is current.
+func TestUsageAgreesWithTheAWSCommandLineOnVersions(t *testing.T) {
+	if _, err := exec.LookPath("aws"); err != nil {
+		mustrun.Skip(t, "aws", "the AWS command line is not installed")
+	}
+	s := newSite(t)
+	remote := s3test.StartWith(t, s3test.Options{Versions: t.TempDir()})
+	aws(t, remote, "", "s3api", "put-bucket-versioning", "--bucket", remote.Bucket, "--versioning-configuration", "Status=Enabled")
+	s.env = append(remote.Environment(), "CASELOAD_LOG_LEVEL=warn")
+	admin := s.newAdmin()
+	server := s.serve([]string{"serve"})
+	c := admin.newCase(t, "2026-0001", "Ledger")
+	for _, size := range []int{1000, 70_000} {
+		f, err := admin.upload(t.Context(), c, strconv.Itoa(size), noise(size, 'v'))
+		if err != nil {
+			t.Fatal(err)
+		}
+		admin.ready(t, f.ID, 60e9)
+	}
+	if err := server.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{"first", "second one"} {
+		aws(t, remote, content, "s3", "cp", "-", "s3://"+remote.Bucket+"/fstranger")
+	}
+	aws(t, remote, "gone", "s3", "cp", "-", "s3://"+remote.Bucket+"/fremoved")
+	aws(t, remote, "", "s3", "rm", "s3://"+remote.Bucket+"/fremoved")
+
+	_, u, said := s.usage(t)
+	if u.Bucket == nil {
+		t.Fatalf("no ledger: %s", said)
+	}
+	type entry struct {
+		Key      string
+		Size     int64
+		IsLatest bool
+	}
+	var listed struct{ Versions, DeleteMarkers []entry }
+	mustDecode(t, aws(t, remote, "", "s3api", "list-object-versions", "--bucket", remote.Bucket), &listed)
+	var current, older, currentBytes, olderBytes int64
+	for _, v := range listed.Versions {
+		if v.IsLatest {
+			current, currentBytes = current+1, currentBytes+v.Size
+		} else {
+			older, olderBytes = older+1, olderBytes+v.Size
+		}
+	}
+	b := *u.Bucket
+	if b.Objects != current || b.Bytes != currentBytes || b.Versions != older || b.VersionBytes != olderBytes || b.Markers != int64(len(listed.DeleteMarkers)) {
+		t.Errorf("usage says %+v; aws s3api %d and %d older versions of %d and %d bytes, %d delete markers", b, current, older, currentBytes, olderBytes, len(listed.DeleteMarkers))
+	}
+	if older < 2 || b.Markers != 1 {
+		t.Errorf("%d older versions and %d delete markers were to be compared", older, b.Markers)
+	}
+}
