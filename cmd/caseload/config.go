@@ -61,8 +61,9 @@ type config struct {
 
 	origins map[string]origin // by the setting's name
 
-	judged         []doctor.Finding // what was said of the settings
-	examinedOrigin string           // flag --origin of doctor: "https://caseload.example"
+	judged            []doctor.Finding // what was said of the settings
+	examinedPrincipal doctor.Principal // flag --principal of doctor; "": the server's
+	examinedOrigin    string           // flag --origin of doctor: "https://caseload.example"
 }
 
 // origin says what a setting was set to and by whom.

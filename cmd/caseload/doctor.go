@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/doctor"
 )
 
@@ -25,6 +26,9 @@ what was tried, what came back, what it means and how it is mended, with command
 cleans up after itself, starts nothing and changes nothing unless --fix is given. What it prints holds no secret, no
 signed address and nothing of a patient: it is safe to send to somebody who helps.
 
+--principal setup tries, with the credentials of whoever sets the bucket up, each right that this takes, and how the
+bucket is set up; neither the database nor files are touched then.
+
 --fix mends what it can, one by one, after asking (--yes: without asking), then looks again. What it may not do
 itself it prints for whoever has the rights.
 
@@ -36,6 +40,7 @@ Exit codes, by the worst finding: 0 nothing to mend · 3 only warnings · 1 a fa
 	f.Bool("json", false, "the report as one JSON object, the form of /api/v1/doctor")
 	f.Bool("fix", false, "mend what can be mended, after asking")
 	f.Bool("yes", false, "with --fix: without asking")
+	f.String("principal", string(doctor.ServerPrincipal), "whose credentials are tried: server, or setup (whoever sets the bucket up)")
 	f.String("origin", "", "address that people's browsers use, for the checks of CORS (default: CASELOAD_PUBLIC_URL)")
 	return cmd
 }
@@ -59,6 +64,10 @@ func runDoctor(cmd *cobra.Command, _ []string) error {
 	case flag("fix") && !flag("yes") && !isTerminal(os.Stdin):
 		return &usageError{errors.New("--fix asks before it changes anything, and there is no terminal; add --yes to mend without asking")}
 	}
+	principal, err := principalOf(cmd)
+	if err != nil || principal == doctor.SignerPrincipal {
+		return &usageError{errors.New("--principal is server or setup")}
+	}
 	dotenv, err := readDotenv()
 	if err != nil {
 		return err
@@ -66,6 +75,10 @@ func runDoctor(cmd *cobra.Command, _ []string) error {
 	ctx, cancel := untilInterrupted(cmd.Context())
 	defer cancel()
 	c, judged := examine(flagsOf(cmd), processEnvironment(), dotenv, "")
+	c.examinedPrincipal = principal
+	if principal == doctor.SetupPrincipal && !c.UseS3 {
+		return caseload.Errorf(caseload.Invalid, "USE_S3 is not True: there is no bucket to set up.").WithHint("Set USE_S3=True, AWS_STORAGE_BUCKET_NAME and AWS_S3_REGION_NAME, and the credentials of whoever sets the bucket up.")
+	}
 	if len(origins) == 1 {
 		c.examinedOrigin = origins[0]
 	}

@@ -60,6 +60,12 @@ func (o *opened) examination(judged []doctor.Finding) examination {
 	c := o.config
 	e := examination{secrets: c.secrets(), close: o.close, checks: doctor.ConfigChecks(judged)}
 	add := func(checks []doctor.Check) { e.checks = append(e.checks, checks...) }
+	if c.examinedPrincipal == doctor.SetupPrincipal {
+		if c.UseS3 && c.S3Bucket != "" {
+			add(o.storeChecks())
+		}
+		return e
+	}
 	fresh := !o.serving && !c.postgres() && !isThere(c.sqlitePath())
 	add(doctor.FolderChecks(doctor.FolderOptions{Folder: c.Data, SQLite: !c.postgres(), Store: !c.UseS3, Largest: c.MaxFileSize}))
 	add(doctor.DatabaseChecks(doctor.DatabaseOptions{Open: o.records, Postgres: c.postgres(), Fresh: fresh}))

@@ -19,7 +19,7 @@ func (c *config) bucketChecks(objects *objectstore.Store) []doctor.Check {
 		account = nil
 	}
 	return doctor.StoreChecks(doctor.StoreOptions{
-		Store: objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: aws, Account: account, Bucket: c.examinedBucket(objects),
+		Store: objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: aws, Account: account, Bucket: c.examinedBucket(objects), Principal: c.examinedPrincipal,
 	})
 }
 

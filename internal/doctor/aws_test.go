@@ -106,6 +106,8 @@ func actionOf(method, key string, query url.Values) string {
 			return "s3:PutObject"
 		case http.MethodDelete:
 			return "s3:DeleteBucket"
+		case http.MethodPut:
+			return "s3:CreateBucket"
 		}
 		return "s3:ListBucket"
 	}

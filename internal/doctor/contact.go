@@ -217,8 +217,8 @@ func (t *trials) refusedWhole(ctx context.Context, f Finding) []Finding {
 	said := list.denied()
 	f.Fix = &Fix{
 		Say:      "Whoever manages the credentials attaches this policy to them; if the bucket is not yours, choose another name in AWS_STORAGE_BUCKET_NAME.",
-		Command:  "caseload bucket policy print --principal server",
-		Document: t.serverPolicy(""),
+		Command:  t.printPolicy(),
+		Document: t.policy(""),
 	}
 	switch {
 	case said.by != "":

@@ -102,7 +102,7 @@ func (t *trials) notSeen() []Finding {
 	}
 	return []Finding{{
 		Check: "exposure.settings", Level: Note, Tried: "Reading how the bucket is set up.", Got: "These credentials may not look at " + strings.Join(t.unseen, ", ") + ".",
-		Means: "The server does not need to. To have it looked at, whoever may set the bucket up runs `caseload doctor` once with credentials of their own.",
+		Means: "The server does not need to. To have it looked at, whoever may set the bucket up runs `caseload doctor --principal setup` once with credentials of their own.",
 	}}
 }
 

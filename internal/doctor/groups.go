@@ -20,6 +20,7 @@ var groups = []Group{
 	{"clock", "Clock"},
 	{"credentials", "Credentials"},
 	{"bucket", "Bucket"},
+	{"setup", "Setting the bucket up"},
 	{"store", "Store"},
 	{"cors", "Browsers (CORS)"},
 	{"exposure", "Exposure"},

@@ -68,8 +68,8 @@ func (t *trials) permission(p Permission, got answer, tried string) Finding {
 	f.Means = fmt.Sprintf("The credentials lack %s, which Caseload needs %s.", p.Action, p.Why)
 	f.Fix = &Fix{
 		Say:      "Whoever manages the credentials adds " + p.Action + " to their policy; this is the whole of it.",
-		Command:  "caseload bucket policy print --principal server",
-		Document: t.serverPolicy(""),
+		Command:  t.printPolicy(),
+		Document: t.policy(""),
 	}
 	if said.by != "" {
 		f.Means = fmt.Sprintf("An explicit deny in a %s forbids %s, which Caseload needs %s; no other policy can outdo it.", said.by, p.Action, p.Why)
@@ -98,8 +98,8 @@ func (t *trials) keyDenied(said denial, got answer, tried string) Finding {
 		Means: fmt.Sprintf("S3 allows the call, but the bucket's encryption key does not: the credentials lack %s on it, which Caseload needs %s.", p.Action, p.Why),
 		Fix: &Fix{
 			Say:      "Whoever manages the KMS key allows kms:GenerateDataKey and kms:Decrypt on it, in the credentials' policy and, where the key's own policy is stricter, there too.",
-			Command:  "caseload bucket policy print --principal server",
-			Document: t.serverPolicy(keyNamed(got.message)),
+			Command:  t.printPolicy(),
+			Document: t.policy(keyNamed(got.message)),
 		},
 	}
 }

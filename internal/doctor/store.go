@@ -43,6 +43,7 @@ type StoreOptions struct {
 	AWS       bool                             // the store is AWS S3 itself
 	Embedded  bool                             // it is the store inside this program: nobody but us has an account or settings there
 	Account   func(ctx context.Context) string // the AWS account of our credentials, 12 digits, or ""; nil: not known
+	Principal Principal                        // whose credentials they are meant to be: the server's, which is the zero value, or SetupPrincipal
 	LeftAfter time.Duration                    // what an earlier run left is removed when it is older; 0: 15 minutes
 }
 
@@ -67,18 +68,25 @@ const trialPrefix = caseload.TrialPrefix + "doctor-"
 // key returns a key of this run: nothing lies under it.
 func (t *trials) key(name string) caseload.ObjectKey { return caseload.ObjectKey(t.run + name) }
 
+func newTrials(o StoreOptions) *trials {
+	return &trials{o: o, run: trialPrefix + strings.ToLower(rand.Text()[:12]) + "-", denied: map[string]bool{}}
+}
+
 // StoreChecks returns the checks of the store, in the order in which they stand on each other. They put, read and delete
 // objects of a few bytes under keys of their own, about a hundred requests in all.
 func StoreChecks(o StoreOptions) []Check {
-	t := &trials{o: o, run: trialPrefix + strings.ToLower(rand.Text()[:12]) + "-", denied: map[string]bool{}}
-	reached := []string{"bucket.contact", "bucket.exists", "bucket.region", "bucket.access", "bucket.owner"}
+	if o.Principal == SetupPrincipal {
+		return setupChecks(o)
+	}
+	t := newTrials(o)
+	reached := reachedBucket
 	after := func(names ...string) []string { return append(names, reached...) }
 	writes := after("store.permission.s3:PutObject", "store.permission.kms:GenerateDataKey", "store.key", "store.encryption-header", "store.full")
 	whole := append(after("store.permission.s3:GetObject", "store.permission.s3:DeleteObject", "store.permission.kms:Decrypt"), writes...)
 	parts := append(after("store.permission.s3:ListMultipartUploadParts", "store.permission.s3:AbortMultipartUpload"), whole...)
 	own := !o.Embedded // in the embedded store nobody but us has an account, a policy or a setting
 	checks := []Check{
-		{Name: "bucket.contact", Needs: []string{"config.bucket", "config.region", "config.endpoint", "config.credentials", "network", "clock.skew", "credentials"}, Run: t.contact},
+		{Name: "bucket.contact", Needs: grounds, Run: t.contact},
 		{Name: "bucket.owner", Run: t.whenReached(t.owner)},
 	}
 	if own {
@@ -107,6 +115,12 @@ func StoreChecks(o StoreOptions) []Check {
 	}
 	return append(checks, Check{Name: "store.tidy", Run: t.whenReached(t.tidy)})
 }
+
+// grounds is what the contact with the bucket stands on, reachedBucket what almost everything else does.
+var (
+	grounds       = []string{"config.bucket", "config.region", "config.endpoint", "config.credentials", "network", "clock.skew", "credentials"}
+	reachedBucket = []string{"bucket.contact", "bucket.exists", "bucket.region", "bucket.access", "bucket.owner"}
+)
 
 // whenReached passes over what need not be said of a store that cannot be used at all.
 func (t *trials) whenReached(run func(ctx context.Context) []Finding) func(ctx context.Context) []Finding {
@@ -139,14 +153,27 @@ func (t *trials) public(ctx context.Context) []Finding {
 	return []Finding{f}
 }
 
-// serverPolicy is the policy of the server's credentials on this bucket, as far as it is known what the bucket has.
-func (t *trials) serverPolicy(keyARN string) string {
+// meant is whose credentials are tried.
+func (t *trials) meant() Principal {
+	if t.o.Principal == "" {
+		return ServerPrincipal
+	}
+	return t.o.Principal
+}
+
+// policy is the policy of those credentials on this bucket, as far as it is known what the bucket has, and printPolicy the
+// command that prints it.
+func (t *trials) policy(keyARN string) string {
 	b := t.o.Bucket
 	b.Versioned = b.Versioned || t.versioned
 	if b.KMSKey == "" {
 		b.KMSKey = keyARN
 	}
-	return string(b.Policy(ServerPrincipal).JSON())
+	return string(b.Policy(t.meant()).JSON())
+}
+
+func (t *trials) printPolicy() string {
+	return "caseload bucket policy print --principal " + string(t.meant())
 }
 
 // setUp is the fix of one setting: the document that it is set to, by which command, and by --fix; or, where the store is

@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/base64"
 	"net/http"
 	"slices"
 	"strings"
@@ -58,8 +56,8 @@ func (t *trials) wide(ctx context.Context) []Finding {
 	f.Means = "The server's credentials may do more than Caseload needs: whoever steals them could open the bucket, or have it emptied, and not only read it."
 	f.Fix = &Fix{
 		Say:      "Whoever manages the credentials replaces their policy by this one, or makes a user of its own for Caseload; the administrator's credentials stay with the administrator.",
-		Command:  "caseload bucket policy print --principal server",
-		Document: t.serverPolicy(""),
+		Command:  t.printPolicy(),
+		Document: t.policy(""),
 	}
 	return []Finding{f}
 }
@@ -67,10 +65,11 @@ func (t *trials) wide(ctx context.Context) []Finding {
 // maySet tells whether something that is no document would be looked at: the store refuses it for its form, or for the
 // right. A call that it does not have is no right.
 func (t *trials) maySet(ctx context.Context, query string) bool {
-	sum := md5.Sum(noDocument) // S3 wants it with these calls; it protects nothing here
-	got := t.send(ctx, ask{as: asServer, method: http.MethodPut, query: query, body: noDocument, header: map[string]string{
-		"Content-Type": opaque, "Content-Md5": base64.StdEncoding.EncodeToString(sum[:]),
-	}})
+	return t.takesDocuments(t.sendNoDocument(ctx, query))
+}
+
+// takesDocuments tells whether the answer to no document is one of a store that looked at it.
+func (t *trials) takesDocuments(got answer) bool {
 	unread := t.kind == caseload.StoreMinIO && got.code == "InternalError" // MinIO's word for a lifecycle that it cannot read
 	return got.ok() || strings.HasPrefix(got.code, "Malformed") || unread
 }
