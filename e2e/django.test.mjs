@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { setTimeout } from "node:timers/promises";
 import { bundle } from "./frontdoor.mjs";
 import { download, firstRun, folder, freePort, newCase, open, row, scan, site, skip, start, sum } from "./house.mjs";
 import { plainApp } from "./plainapp.mjs";
@@ -24,6 +25,7 @@ async function app(t, origin, port, token) {
   writeFileSync(join(env.STATIC_FOLDER, "uppy.css"), made.style);
   if (python) {
     await start(t, python, ["app.py", "runserver", "--noreload", `127.0.0.1:${port}`], { cwd: example, env }, "Starting development server");
+    while (!(await fetch(`http://127.0.0.1:${port}/`).catch(() => {}))) await setTimeout(50); // it says so before it listens
   } else {
     t.diagnostic("SKIPPED: Django is not installed; a plain server makes the calls of examples/django");
     await plainApp(t, port, env);
