@@ -1,5 +1,5 @@
-// Signatures just in time: parts of one file whose checksums are ready in the same moment are signed by one request, and
-// one that grew old while it waited for its turn is made anew.
+// Signatures just in time: parts of one file whose checksums are ready in the same moment, or while the request before is
+// under way, are signed by one request; and one that grew old while it waited for its turn is made anew.
 import { Failure, type Clock, type SignedRequest, type Transport } from "./contract.js";
 
 /** A signed request and the moment until which it may be begun, in milliseconds of the clock. */
@@ -22,6 +22,7 @@ const MARGIN = 10_000;
 
 export class Signer {
   #waiting = new Map<string, Waiting[]>();
+  #asking = new Set<string>(); // files of which a request is under way or about to be
 
   constructor(
     private readonly transport: Transport,
@@ -36,7 +37,7 @@ export class Signer {
         return;
       }
       this.#waiting.set(file, [{ number, crc, resolve, reject }]);
-      void this.clock.sleep(GATHER).then(() => this.#flush(file));
+      if (!this.#asking.has(file)) void this.#ask(file);
     });
   }
 
@@ -44,6 +45,16 @@ export class Signer {
   async renewed(signature: Signature, file: string, crc: string): Promise<Signature> {
     if (this.clock.now() < signature.freshUntil) return signature;
     return await this.sign(file, signature.request.part, crc);
+  }
+
+  /** One request of a file at a time: they would only wait for each other. */
+  async #ask(file: string): Promise<void> {
+    this.#asking.add(file);
+    while (this.#waiting.has(file)) {
+      await this.clock.sleep(GATHER);
+      await this.#flush(file);
+    }
+    this.#asking.delete(file);
   }
 
   async #flush(file: string): Promise<void> {
