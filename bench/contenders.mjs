@@ -174,10 +174,14 @@ export const browserToStore = (site, path, { size }) =>
   withCase(site, ({ page, measured }) => push(page, path, pieces(size).map((key) => signedPut(site.store, key)), measured));
 
 export async function browserToSink(site, path, { size }) {
-  const { context, page } = await openBrowser(site.origin);
+  const { context, page, profile } = await openBrowser(site.origin);
   try {
     await page.goto(sinkOrigin + "/");
-    return await push(page, path, pieces(size).map((key) => `${sinkOrigin}/${key}`), async (work) => ({ seconds: await timed(work) }));
+    return await push(page, path, pieces(size).map((key) => `${sinkOrigin}/${key}`), async (work) => {
+      const watch = new Watch(profile);
+      const seconds = await timed(work);
+      return { seconds, cost: { ...watch.end(), served: 0 } };
+    });
   } finally {
     await context.close();
   }
