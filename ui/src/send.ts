@@ -18,6 +18,8 @@ const GATHER = 5;
 /** Times that bytes spoilt on the way are sent again, and that a refused signature is made anew. */
 const SPOILT_AT_MOST = 2;
 const REFUSED_AT_MOST = 3;
+/** Questions in a row, which parts the store holds, that may remain without an answer before a part is sent without one. */
+const VAIN_AT_MOST = 3;
 
 export interface SenderOptions {
   transport: Transport;
@@ -47,6 +49,7 @@ export class Sender {
   #elsewhere = false; // the store has an address of its own
   #batches = true; // the server takes them
   #waking = false;
+  #asking = new WeakMap<AbortSignal, Promise<void>>(); // of uploads: which parts the store holds
 
   constructor(private readonly o: SenderOptions) {
     this.#climb = new Climb(o.first, o.most);
@@ -117,18 +120,50 @@ export class Sender {
   async #part(upload: Upload, span: Span): Promise<void> {
     const { signal } = upload;
     try {
+      if (upload.unheard.includes(span.number)) await this.#ask(upload);
+      if (signal.aborted || !upload.taken(span.number)) return; // the store holds it
       const blob = upload.source.slice(span.start, span.end);
       const crc = await this.#read(upload, span.number, blob);
       if (signal.aborted) return;
       if (this.o.detour.relay) {
-        await this.#inTurn("page", blob.size, signal, this.#tell(upload, span), (onProgress, broken) =>
-          this.o.transport.relayPart(upload.id, span.number, blob, crc, onProgress, broken),
-        );
+        await this.#inTurn("page", blob.size, signal, this.#tell(upload, span), (onProgress, broken) => {
+          upload.flying(span.number, 0);
+          return this.o.transport.relayPart(upload.id, span.number, blob, crc, onProgress, broken);
+        });
       } else await this.#direct(upload, span, blob, crc);
       this.#landed(upload, span.number, crc, signal);
     } catch (error) {
       await this.#missed(upload, span.number, asFailure(error), signal);
     }
+  }
+
+  /**
+   * Asks, once for all of an upload's parts whose answers were not heard, which of them the store holds. Throws Failure
+   * when the question is to be put once more.
+   */
+  #ask(upload: Upload): Promise<void> {
+    const { signal } = upload;
+    const asking = this.#asking.get(signal) ?? this.#hear(upload).finally(() => this.#asking.delete(signal));
+    this.#asking.set(signal, asking);
+    return asking;
+  }
+
+  async #hear(upload: Upload): Promise<void> {
+    const { signal, unheard } = upload;
+    const { persistence, transport } = this.o;
+    try {
+      const held = await transport.held(upload.id);
+      if (signal.aborted) return;
+      upload.heard(unheard, held);
+    } catch (error) {
+      const failure = asFailure(error);
+      if (failure.status === 401 || (ofTheLine(failure) && ++upload.vain < VAIN_AT_MOST)) throw failure;
+      upload.vain = 0; // it is sent, and the store may have it twice
+      return;
+    }
+    persistence.succeeded();
+    upload.since = persistence.tried();
+    if (upload.whole) this.o.onWhole(upload);
   }
 
   async #direct(upload: Upload, span: Span, blob: Blob, crc: string): Promise<void> {
@@ -144,6 +179,7 @@ export class Sender {
         this.#tell(upload, span),
         async (onProgress, broken) => {
           const { request } = await this.#signer.renewed(signature, upload.id, crc);
+          upload.flying(span.number, 0);
           await this.o.transport.putPart(request, blob, onProgress, broken);
         },
       );
@@ -277,7 +313,7 @@ export class Sender {
   }
 
   #landed(upload: Upload, number: number, crc: string, signal: AbortSignal): void {
-    if (!upload.live || (signal.aborted && upload.direct)) return; // sent again, or not wanted
+    if (!upload.live || (upload.direct && (signal.aborted || !upload.taken(number)))) return; // sent again, or not wanted
     this.o.persistence.succeeded();
     upload.since = this.o.persistence.tried();
     upload.landed(number, crc);
@@ -287,7 +323,8 @@ export class Sender {
   /** Decides what becomes of a part that did not get through. */
   async #missed(upload: Upload, number: number, failure: Failure, signal: AbortSignal): Promise<void> {
     if (signal.aborted || !upload.wanted) return; // it was released when it was stopped
-    upload.missed(number);
+    if (upload.direct && !upload.taken(number)) return; // an earlier attempt got there, as the store says
+    upload.missed(number, unanswered(failure) && upload.left(number) > 0);
     const { persistence, clock } = this.o;
     const trial = upload.trial(number);
     if (failure.status !== 403) trial.crc = ""; // the file may have changed: it is read again
@@ -321,4 +358,9 @@ export class Sender {
     if (pause === 0) again();
     else void clock.sleep(pause, signal).then(again);
   }
+}
+
+/** Whether a request may have done its work all the same: nobody said that it failed, or somebody in between did. */
+function unanswered({ reason, status }: Failure): boolean {
+  return reason === "network" || reason === "stalled" || status === 502 || status === 504;
 }

@@ -22,7 +22,7 @@ const API = "/api/v1";
 const CRC_HEADER = "x-amz-checksum-crc64nvme";
 /** Milliseconds an answer without bytes may take. Complete of a large file copies it in some stores. */
 const ASK_WITHIN = 180_000;
-/** The same for what a part waits for, and for what is only shown: questions go one at a time. */
+/** The same for what parts wait for, and for what is only shown: questions go one at a time. */
 const SIGN_WITHIN = 30_000;
 const TELL_WITHIN = 10_000;
 /** Milliseconds for the store's answer to the test: a firewall that drops packets never says no. */
@@ -182,7 +182,8 @@ export const browserTransport: Transport = {
   match: async (caseId, sizes) => (await ask<Match>("POST", `/cases/${caseId}/match`, { sizes }, SOON)).received,
   file: async (file) => ask<RemoteFile>("GET", `/files/${file}`, undefined, SOON),
   sign,
-  held: async (file) => (await ask<{ parts: HeldPart[] }>("GET", `/files/${file}/parts`, undefined, SOON)).parts,
+  held: async (file) =>
+    (await ask<{ parts: HeldPart[] }>("GET", `/files/${file}/parts`, undefined, SOON, SIGN_WITHIN)).parts,
   complete: async (file, crc) =>
     (await request<RemoteFile>("POST", `/files/${file}/complete`, { crc64nvme: crc })).answer, // it holds a turn of the engine
   abort: async (file) => ask<void>("POST", `/files/${file}/abort`),

@@ -40,6 +40,7 @@ export class Upload implements Item {
   crc = "";
   resumedBytes = 0;
   resent = 0; // bytes that left and did not get through
+  vain = 0; // questions in a row, which parts the store holds, that were not answered
   since = 0; // of trying, in milliseconds: when something last succeeded
   recoveries = 0; // times that Complete found parts missing
   doubted = false; // what the server holds of it is to be looked at first
@@ -48,12 +49,13 @@ export class Upload implements Item {
   #stop = new AbortController();
   #crcs = new Map<number, string>(); // part → base64, of parts that are done
   #finished = 0; // bytes of done parts
-  #flying = new Map<number, number>(); // part → bytes sent
+  #flying = new Map<number, number>(); // part → bytes sent, of requests that have begun
   #aloft = 0; // sum of flying
   #taken = new Set<number>();
   #next = 1;
   #again: number[] = [];
   #trials = new Map<number, Trial>();
+  #unheard = new Map<number, number>(); // part → bytes that left: whether the store holds it nobody has told
 
   constructor(
     readonly key: number,
@@ -149,19 +151,52 @@ export class Upload implements Item {
     return Math.max(0, more);
   }
 
+  /** Bytes of a part that have left and of which nothing was heard. */
+  left(number: number): number {
+    return this.#flying.get(number) ?? 0;
+  }
+
   landed(number: number, crc: string): void {
     this.#ground(number);
     this.#taken.delete(number);
     this.#again = this.#again.filter((other) => other !== number);
     this.#trials.delete(number);
+    this.#unheard.delete(number);
     if (!this.#crcs.has(number)) this.#finished += this.length(number);
     this.#crcs.set(number, crc);
     if (this.whole) this.crc = this.#combined();
   }
 
-  /** A part did not get through; it stays taken until it is released. */
-  missed(number: number): void {
-    this.resent += this.#ground(number);
+  /** A part did not get through, as far as is known; it stays taken until it is released. unheard: there was no answer. */
+  missed(number: number, unheard: boolean): void {
+    const bytes = this.#ground(number);
+    this.resent += bytes;
+    if (unheard) this.#unheard.set(number, bytes);
+  }
+
+  /** Parts that may have arrived though no answer told so. */
+  get unheard(): number[] {
+    return [...this.#unheard.keys()];
+  }
+
+  /** Takes the word of the store for parts that were unheard: what it holds of them has landed. */
+  heard(parts: number[], held: HeldPart[]): void {
+    this.vain = 0;
+    const found = new Map(held.map((part) => [part.number, part]));
+    for (const number of parts) {
+      const sent = this.trial(number).last;
+      const { size, crc64nvme } = found.get(number) ?? {};
+      const bytes = this.#unheard.get(number) ?? 0;
+      this.#unheard.delete(number);
+      if (crc64nvme !== sent || size !== this.length(number)) continue;
+      this.resent -= bytes;
+      this.landed(number, sent);
+    }
+  }
+
+  /** Whether a part is somebody's to send. */
+  taken(number: number): boolean {
+    return this.#taken.has(number);
   }
 
   /** Lets a part be taken again. */
@@ -174,7 +209,7 @@ export class Upload implements Item {
     this.#stop.abort(stopped());
     this.#stop = new AbortController();
     for (const number of [...this.#taken].sort((a, b) => a - b)) {
-      this.missed(number);
+      this.missed(number, this.#flying.has(number));
       this.releasePart(number);
     }
   }
@@ -184,6 +219,7 @@ export class Upload implements Item {
     this.#finished = 0;
     this.#crcs.clear();
     this.#taken.clear();
+    this.#unheard.clear();
     this.#again = [];
     this.#next = this.parts + 1;
     for (let number = 1; number <= this.parts; number++) {
@@ -213,6 +249,7 @@ export class Upload implements Item {
     this.#crcs.clear();
     this.#taken.clear();
     this.#trials.clear();
+    this.#unheard.clear();
     this.#again = [];
     this.#next = 1;
   }

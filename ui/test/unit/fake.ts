@@ -367,6 +367,7 @@ export class FakeTransport implements Transport {
     this.order.push(this.rows.get(file)!.spec.name);
     await this.#bytes("part", file, request.part, [body], onProgress, signal);
     this.#took(file, request.part, request.headers.crc!, body);
+    await this.#answer(file, request.part, signal);
   }
 
   async relayPart(
@@ -381,6 +382,12 @@ export class FakeTransport implements Transport {
     this.order.push(this.rows.get(file)!.spec.name);
     await this.#bytes("relay", file, part, [body], onProgress, signal);
     this.#took(file, part, crc, body);
+    await this.#answer(file, part, signal);
+  }
+
+  /** The fault "answer" comes after the store has taken a part; attempts are not counted. */
+  async #answer(file: string, part: number, signal: AbortSignal): Promise<void> {
+    await this.fault({ method: "answer", file, part, attempt: 0, body: undefined, hang: hanging(signal) });
   }
 
   #took(file: string, number: number, crc: string, body: Blob): void {
@@ -464,14 +471,16 @@ export class FakeTransport implements Transport {
     this.calls.push(call);
     const attempt = (this.#attempts.get(call) ?? 0) + 1;
     this.#attempts.set(call, attempt);
-    const hang = () =>
-      new Promise<never>((_, reject) => {
-        if (signal?.aborted) reject(stopped());
-        signal?.addEventListener("abort", () => reject(stopped()));
-      });
-    await this.fault({ method, file, part, attempt, body, hang });
+    await this.fault({ method, file, part, attempt, body, hang: hanging(signal) });
   }
 }
+
+/** What never ends by itself. */
+const hanging = (signal?: AbortSignal) => () =>
+  new Promise<never>((_, reject) => {
+    if (signal?.aborted) reject(stopped());
+    signal?.addEventListener("abort", () => reject(stopped()));
+  });
 
 /** Locks as the tabs of one browser have them. */
 export function fakeTabs(): Locks {

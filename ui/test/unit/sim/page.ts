@@ -8,6 +8,7 @@ import {
   type BatchAnswer,
   type BatchFile,
   type Clock,
+  type HeldPart,
   type Item,
   type OnProgress,
   type SignedRequest,
@@ -37,8 +38,10 @@ export interface Ground {
   line: Line;
   tabs: boolean; // they have locks
   violated(what: string): void;
-  /** Attempts of a part whose end the page could not know, by row and part: the server may hold what is sent again. */
-  unknown: Set<string>;
+  /** Attempts of a part whose end the page could not know, by row and part, and since when: the server may hold it. */
+  unknown: Map<string, number>;
+  /** When the server was last asked which parts of a row it holds, whether or not it answered. */
+  asked: Map<string, number>;
 }
 
 export interface Line {
@@ -62,6 +65,7 @@ export class SimPage {
   #pending = 0; // timers, requests and readings that will end by themselves
   #parts = new Map<string, SimSlice>(); // in the engine's hands
   #questions = new Turns(1);
+  #asking = new Set<AbortSignal>(); // of uploads
   #pause: Engine["pause"];
 
   constructor(private readonly g: Ground) {
@@ -120,7 +124,10 @@ export class SimPage {
   #clock(): Clock {
     const { world } = this.g;
     return {
-      now: () => world.now,
+      now: () => {
+        this.#atMost(); // every change of the window asks for the time first
+        return world.now;
+      },
       random: world.random,
       sleep: (ms, signal) =>
         new Promise((resolve) => {
@@ -159,7 +166,7 @@ export class SimPage {
 
   /** The widest that the window has been: what was begun in it may still be there. */
   #atMost(): number {
-    return (this.#widest = Math.min(MOST, Math.max(this.#widest, this.engine.window)));
+    return (this.#widest = Math.min(MOST, Math.max(this.#widest, this.engine?.window ?? 0)));
   }
 
   #grief(): Grief {
@@ -231,13 +238,18 @@ export class SimPage {
     if (++this.#lanes[lane] > LANES[lane]) this.g.violated(`${this.#lanes[lane]} transfers to the ${lane}`);
     line.flying++;
     const abandoned = () => {
-      if (!world.chance(0.5)) return; // it got there all the same
-      try {
-        serve(false);
-        this.g.unknown.add(what);
-      } catch {
-        // nobody hears the answer
-      }
+      if (!world.chance(0.5)) return;
+      const arrive = () => {
+        try {
+          serve(false); // it got there all the same
+          this.g.unknown.set(what, Math.max(began, this.g.unknown.get(what) ?? world.now));
+        } catch {
+          // nobody hears the answer
+        }
+      };
+      const began = world.now;
+      if (world.chance(0.7)) arrive();
+      else world.after(world.between(0, 4) * line.trip, arrive); // what computers on the way still held
     };
     try {
       const size = bodies.reduce((sum, body) => sum + body.size, 0);
@@ -266,7 +278,7 @@ export class SimPage {
       if (grief === "refused") throw refusal(world);
       if (!elsewhere && !server.signedIn) throw new Failure(401);
       const answer = serve(grief === "spoilt");
-      this.g.unknown.add(what); // until the answer is there
+      this.g.unknown.set(what, Infinity); // until the answer is there
       if (grief === "dead") await this.#wait(Infinity, signal);
       else await this.#wait(this.#trip(), signal);
       if (signal.aborted) throw stopped();
@@ -274,6 +286,7 @@ export class SimPage {
       this.g.unknown.delete(what);
       return answer;
     } finally {
+      if (this.g.unknown.has(what)) this.g.unknown.set(what, Math.min(world.now, this.g.unknown.get(what)!));
       if (!this.gone) {
         this.flying--;
         line.flying--;
@@ -287,9 +300,12 @@ export class SimPage {
   /** Whether a part is sent again that the server holds, though the page could know. */
   #sends(row: string, part: number, crc: string): string {
     const what = `${row} ${part}`;
-    const held = this.g.server.rows.get(row)?.parts.get(part);
-    if (held?.crc64nvme === crc && !this.g.unknown.has(what) && this.g.tabs)
-      this.g.violated(`part ${part} of ${row} is sent again though the server holds it`);
+    const held = this.g.server.rows.get(row)?.parts.get(part)?.crc64nvme === crc;
+    const since = this.g.unknown.get(what);
+    if (held && since === undefined && this.g.tabs)
+      this.g.violated(`part ${part} of ${row} is sent again though the server told that it holds it`);
+    if (held && since !== undefined && since > (this.g.asked.get(row) ?? -1) && this.g.tabs)
+      this.g.violated(`part ${part} of ${row} is sent again, and nobody has asked whether it arrived`);
     return what;
   }
 
@@ -310,16 +326,7 @@ export class SimPage {
           throw error;
         }
       },
-      held: (id) =>
-        this.#ask(
-          180_000,
-          () => {
-            const held = server.held(id);
-            for (const { number } of held) this.g.unknown.delete(`${id} ${number}`); // now the page knows
-            return held;
-          },
-          1,
-        ),
+      held: (id) => this.#held(id),
       complete: (id, crc) => this.#ask(180_000, () => server.complete(id, crc), 0, false),
       abort: (id) => this.#ask(180_000, () => server.abandon([id])),
       abandon: (_case, ids) => this.#ask(180_000, () => server.abandon(ids)),
@@ -364,6 +371,24 @@ export class SimPage {
         return this.#put(what, [slice(body)], false, told, signal, part(id, number, body, crc, true));
       },
     };
+  }
+
+  /** Which parts the server holds: one question for all of an upload's parts. What the page has heard it knows. */
+  async #held(id: string): Promise<HeldPart[]> {
+    const { g } = this;
+    const { signal } = this.engine.items.find((item) => item.id === id) as Upload;
+    if (this.#asking.has(signal)) g.violated(`two questions at once which parts of ${id} are held`);
+    this.#asking.add(signal);
+    const began = g.world.now;
+    g.asked.set(id, began);
+    try {
+      const held = await this.#ask(30_000, () => [...g.server.held(id)], 1);
+      for (const { number } of held)
+        if ((g.unknown.get(`${id} ${number}`) ?? Infinity) <= began) g.unknown.delete(`${id} ${number}`);
+      return held;
+    } finally {
+      this.#asking.delete(signal);
+    }
   }
 
   /** Up to some file of a batch; the first may be spoilt. */

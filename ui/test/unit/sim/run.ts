@@ -46,7 +46,8 @@ export async function live(seed: number, only?: ReadonlySet<number>): Promise<To
       offline: false,
       flying: 0,
     },
-    unknown: new Set(),
+    unknown: new Map(),
+    asked: new Map(),
     violated: (what) => void (violations.length < 5 && violations.push(`${Math.round(world.now)} ms: ${what}`)),
   };
   const files = filesOf(world);
