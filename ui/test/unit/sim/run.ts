@@ -2,6 +2,7 @@
 // nothing goes wrong any more, and everything must come to its end.
 import type { Item } from "../../../src/contract.js";
 import { SimLocks } from "./browser.js";
+import { watchFairness } from "./fairness.js";
 import { MIB, SimFile } from "./files.js";
 import { ORIGIN, SimPage, type Ground } from "./page.js";
 import { SimServer, whole } from "./server.js";
@@ -50,6 +51,7 @@ export async function live(seed: number, only?: ReadonlySet<number>): Promise<To
     asked: new Map(),
     violated: (what) => void (violations.length < 5 && violations.push(`${Math.round(world.now)} ms: ${what}`)),
   };
+  watchFairness(ground.violated);
   const files = filesOf(world);
   const touched = new Set<string>(); // changed, gone, or given up by the person
   const pages: SimPage[] = [];
