@@ -25,10 +25,14 @@ for (const separate of [false, true]) {
     // The photo is dropped by hand; the others are chosen.
     const photo = readFileSync(made("photo.jpg"));
     await drop(page, "임대석 사진.jpg", photo.toString("base64"));
-    // The photo may have arrived, and the tray tell of it, before the others have been looked into.
+    // Each goes as soon as it has been looked into, so some may have arrived before the last is added. From then on, and once the
+    // tray has drawn so, the share only grows.
     const sending = page.waitForFunction((names) => {
-      const sending = new Set(document.querySelector("case-uploader").engine.items.map((item) => item.source.name));
-      return names.every((name) => sending.has(name)) && document.querySelector("#tray progress").value < 100;
+      const { engine } = document.querySelector("case-uploader");
+      const { sent, bytes } = engine.totals;
+      const { value } = document.querySelector("#tray progress");
+      const added = new Set(engine.items.map((item) => item.source.name));
+      return names.every((name) => added.has(name)) && value < 100 && value <= (100 * sent) / bytes;
     }, ["large.zip", "lower.stl", "small.zip"]);
     await Promise.all([sending, page.setInputFiles("[data-input=files]", [made("large.zip"), made("lower.stl"), made("small.zip")])]);
     const seen = await watch(page);
@@ -75,6 +79,21 @@ test("an upload goes on while the person moves through the site", { skip, timeou
   await page.goto(address);
   await row(page, "large.zip").waitFor();
   assert.deepEqual(faults, []);
+});
+
+test("what has arrived stays in the tray while the rest of the drop is looked into", { skip, timeout: 60_000 }, async (t) => {
+  const made = files(t);
+  const { page } = await open(t, await site(t));
+  await firstRun(page);
+  await newCase(page, patient);
+  await page.evaluate(() => Object.defineProperty(document.querySelector("case-uploader").preflight, "busy", { get: () => true }));
+  for (const name of ["photo.jpg", "lower.stl"]) {
+    await page.setInputFiles("[data-input=files]", made(name));
+    await row(page, name).waitFor();
+    await page.locator('case-uploader[data-state="done"]').waitFor();
+  }
+  const names = await page.evaluate(() => document.querySelector("case-uploader").engine.items.map(({ source }) => source.name));
+  assert.deepEqual(names, ["photo.jpg", "lower.stl"]);
 });
 
 test("of two quick clicks the last one counts", { skip, timeout: 60_000 }, async (t) => {

@@ -270,7 +270,7 @@ export class CaseUploader extends HTMLElement {
 
   #render(): void {
     const t = this.engine.totals;
-    if (this.#running && t.live === 0) this.#end();
+    if (this.#running && t.live === 0 && !this.preflight.busy) this.#end(); // the rest of a drop is still to come
     if (!this.#running && t.live > 0) this.#begin();
     const standing = this.#standing(t);
     const now = mood(standing);
