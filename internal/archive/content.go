@@ -87,7 +87,7 @@ func (a *Archive) Content(ctx context.Context, e Entry) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := bufio.NewReaderSize(&rangeReader{ctx, a, offset, offset + e.Compressed}, 256<<10)
+	source := bufio.NewReaderSize(&rangeReader{ctx, a, offset, offset + e.Compressed}, int(min(256<<10, max(e.Compressed, 512))))
 	inflated, err := inflate(e.Method, source)
 	if err != nil {
 		return nil, err

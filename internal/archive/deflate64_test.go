@@ -98,11 +98,17 @@ func deflate64(b []byte, distances ...int) []byte {
 // deflate64Zip packs one compressed body as method 9.
 func deflate64Zip(t testing.TB, body, compressed []byte) []byte {
 	t.Helper()
+	return rawDeflate64Zip(t, len(body), compressed, checksum(body))
+}
+
+// rawDeflate64Zip packs a compressed body that claims a size in bytes and a CRC-32.
+func rawDeflate64Zip(t testing.TB, size int, compressed []byte, crc uint32) []byte {
+	t.Helper()
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
 	e, err := w.CreateRaw(&zip.FileHeader{
-		Name: "big.bin", Method: archive.Deflate64, CRC32: checksum(body),
-		CompressedSize64: uint64(len(compressed)), UncompressedSize64: uint64(len(body)),
+		Name: "big.bin", Method: archive.Deflate64, CRC32: crc,
+		CompressedSize64: uint64(len(compressed)), UncompressedSize64: uint64(size),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -200,39 +206,53 @@ func sevenZipBody() []byte {
 }
 
 func FuzzDeflate64(f *testing.F) {
+	far := append(noise(5, 100), bytes.Repeat([]byte{7}, 39_900)...)
 	f.Add(deflate64(noise(6, 100), 1))
-	f.Add(deflate64(bytes.Repeat(noise(4, 40000), 2), 40000))
+	f.Add(deflate64(bytes.Repeat(far, 2)[:66<<10], 1, 40_000)) // the window goes round; matches reach beyond 32 KiB
+	f.Add(deflate64(append(far, noise(7, 100)...), 1))
 	var out bytes.Buffer
 	w, _ := flate.NewWriter(&out, flate.BestCompression)
-	w.Write(noise(5, 5000))
+	w.Write(bytes.Repeat(noise(5, 300), 2))
 	w.Close()
 	f.Add(out.Bytes())
 	f.Fuzz(func(t *testing.T, compressed []byte) {
-		if len(compressed) > 1<<16 || len(compressed) < 40 {
+		if len(compressed) > 4<<10 || len(compressed) < 40 {
 			return
 		}
-		const size = 1 << 20
-		a := open(t, deflate64Zip(t, make([]byte, size), compressed))
-		var whole bytes.Buffer
-		r, err := a.Content(context.Background(), a.Entries[0])
-		if err != nil {
-			t.Fatal(err)
+		const size = 66 << 10 // more than the 64 KiB that matches reach back, so that the window goes round
+		a := open(t, rawDeflate64Zip(t, size, compressed, 0))
+		content := func() io.Reader {
+			r, err := a.Content(context.Background(), a.Entries[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
 		}
-		n, err := io.Copy(&whole, r)
-		if n > size || err != nil && code(err) == "" {
-			t.Errorf("%d bytes, %v", n, err)
+		whole, err := io.ReadAll(content())
+		if len(whole) > size || err != nil && code(err) == "" {
+			t.Errorf("%d bytes, %v", len(whole), err)
 		}
-		// Read byte by byte it must give the same, wherever it stops.
-		if r, err = a.Content(context.Background(), a.Entries[0]); err != nil {
-			t.Fatal(err)
-		}
-		one := make([]byte, 1)
-		for i := range min(whole.Len(), 100_000) {
-			if k, err := r.Read(one); k != 1 || one[0] != whole.Bytes()[i] {
-				t.Fatalf("byte %d: %d %v", i, k, err)
+		// Read in pieces of odd lengths it must give the same and stop for the same reason, wherever a match is cut.
+		r, at, piece := content(), 0, make([]byte, 4099)
+		for i := 0; ; i++ {
+			n, again := r.Read(piece[:oddLengths[i%len(oddLengths)]])
+			if at+n > len(whole) || !bytes.Equal(piece[:n], whole[at:at+n]) {
+				t.Fatalf("%d bytes at %d of %d differ", n, at, len(whole))
+			}
+			if at += n; again != nil {
+				if at != len(whole) || (again == io.EOF) != (err == nil) || code(again) != code(err) {
+					t.Fatalf("at %d of %d: %v, read whole: %v", at, len(whole), again, err)
+				}
+				return
+			}
+			if i > size {
+				t.Fatal("it gives nothing and does not end")
 			}
 		}
 	})
 }
+
+// oddLengths are the pieces in which the fuzzed content is read the second time, in bytes: their sums meet every remainder.
+var oddLengths = []int{1, 2, 3, 1, 259, 7, 31, 1021, 1, 4099, 13}
 
 func checksum(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
