@@ -53,7 +53,7 @@ var homes = map[string][]string{
 }
 
 // testOnly are packages that exist for tests; nothing that ships may import them.
-var testOnly = []string{"internal/pgtest", "internal/mustrun", "internal/corpus", "internal/objectstore/s3test", "internal/objectstore/miniotest", "e2e", "bench"}
+var testOnly = []string{"internal/pgtest", "internal/mustrun", "internal/memtest", "internal/corpus", "internal/objectstore/s3test", "internal/objectstore/miniotest", "e2e", "bench"}
 
 type listed struct {
 	ImportPath string

@@ -16,6 +16,7 @@ import (
 
 	"dcdentals.com/caseload/internal/backup"
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/memtest"
 	"dcdentals.com/caseload/internal/store"
 )
 
@@ -31,7 +32,7 @@ func (synthetic) Attributes(caseload.ObjectKey) (map[string][]byte, error) {
 }
 
 // BenchmarkBackup backs CASELOAD_BENCH_KEYS (2,000) files of one byte up twice: all of them are copied, then linked. It tells
-// objects per second of both, and the most memory the process held while it did.
+// objects per second of both, and the most anonymous memory (package memtest) that the process held meanwhile.
 func BenchmarkBackup(b *testing.B) {
 	keys := benchKeys(b)
 	db, err := store.Open(b.Context(), store.Config{URL: "sqlite:" + b.TempDir() + "/caseload.db"})
@@ -54,41 +55,22 @@ func BenchmarkBackup(b *testing.B) {
 	sum := sha256.Sum256([]byte("x"))
 	fill(b, db, c, keys, hex.EncodeToString(sum[:]), caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, []byte("x"))))
 	debug.FreeOSMemory()
-	var most, told int64
+	stop := memtest.Watch(b)
 	for b.Loop() {
 		dir, begun := filepath.Join(b.TempDir(), "backups"), time.Now()
 		for round := range 2 {
 			s := &backup.Service{
 				Copy: db.CopyTo, Objects: synthetic{}, Now: time.Now, Said: func(t backup.Trouble) { b.Error(t) },
 				Open: func(ctx context.Context, path string) (backup.Rows, error) { return store.OpenCopy(ctx, path) },
-				Passed: func(backup.Progress) {
-					if told++; told%500 == 0 {
-						most = max(most, resident(b))
-					}
-				},
 			}
 			r, err := s.Take(b.Context(), dir)
 			if err != nil || r.Objects != int64(keys) || (r.Copied == 0) != (round == 1) {
 				b.Fatalf("%+v (%v)", r, err)
 			}
-			most = max(most, resident(b))
 		}
 		b.ReportMetric(float64(2*keys)/time.Since(begun).Seconds(), "objects/s")
 	}
-	b.ReportMetric(float64(most)/(1<<20), "MiB-resident")
-}
-
-// resident returns the memory the process holds, in bytes (proc(5), statm).
-func resident(b *testing.B) int64 {
-	statm, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		b.Skip("there is no /proc here")
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(statm))[1], 10, 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
+	b.ReportMetric(float64(stop())/(1<<20), "MiB-anonymous")
 }
 
 // benchKeys is CASELOAD_BENCH_KEYS, or few.

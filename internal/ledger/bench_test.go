@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/memtest"
 )
 
 // synthetic lists so many keys without keeping any of them, each an object of 500,000 bytes; every 100,000th is nobody's. With
@@ -76,7 +77,7 @@ func (synthetic) Head(context.Context, caseload.ObjectKey, string) (caseload.Obj
 }
 
 // BenchmarkLedger compares CASELOAD_BENCH_KEYS (20,000) keys with as many rows in SQLite, stops half-way and goes on as
-// another process would. It tells keys per second and the most memory the process held while it did.
+// another process would. It tells keys per second and the most anonymous memory (package memtest) that the process held meanwhile.
 func BenchmarkLedger(b *testing.B) {
 	b.Run("objects", func(b *testing.B) { benchLedger(b, false) })
 	b.Run("versions", func(b *testing.B) { benchLedger(b, true) })
@@ -94,32 +95,31 @@ func benchLedger(b *testing.B, versions bool) {
 	listed := synthetic{keys, versions}
 	w.fill(keys)
 	debug.FreeOSMemory()
-	var most int64
+	stop := memtest.Watch(b)
 	for b.Loop() {
 		s := w.service()
 		s.sizes, s.Objects = nil, listed
-		half, stop := context.WithCancel(b.Context())
+		half, enough := context.WithCancel(b.Context())
 		begun := time.Now()
 		_, err := s.Run(half, func(l caseload.Ledger) {
-			most = max(most, resident(b))
 			if l.Keys >= int64(keys*listed.deep()/2) {
-				stop()
+				enough()
 			}
 		})
-		stop()
+		enough()
 		if err == nil {
 			b.Fatal("it was not stopped half-way")
 		}
 		again := w.service()
 		again.sizes, again.Objects = nil, listed
-		l, err := again.Run(b.Context(), func(caseload.Ledger) { most = max(most, resident(b)) })
+		l, err := again.Run(b.Context(), func(caseload.Ledger) {})
 		must(b, err)
 		if l.Keys != int64(keys*listed.deep()) {
 			b.Fatalf("%d keys were compared, want %d", l.Keys, keys*listed.deep())
 		}
 		b.ReportMetric(float64(l.Keys)/time.Since(begun).Seconds(), "keys/s")
 	}
-	b.ReportMetric(float64(most)/(1<<20), "MiB-resident")
+	b.ReportMetric(float64(stop())/(1<<20), "MiB-anonymous")
 	u, err := w.store.UsageOfAll(b.Context())
 	must(b, err)
 	var objects, bytes int64
@@ -151,17 +151,4 @@ func (w *world) fill(keys int) {
 			printf('%064d', 0), 'zip', $4, 1, 1, 1, 1, 1 FROM n WHERE i % 100000 <> 0`,
 		keys, string(w.users[0].Organization), string(w.cases[0].ID), string(w.users[0].ID), version)
 	must(w.t, err)
-}
-
-// resident returns the memory the process holds, in bytes (proc(5), statm).
-func resident(b *testing.B) int64 {
-	statm, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		b.Skip("there is no /proc here")
-	}
-	pages, err := strconv.ParseInt(strings.Fields(string(statm))[1], 10, 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return pages * int64(os.Getpagesize())
 }
