@@ -19,6 +19,7 @@ import (
 	"dcdentals.com/caseload/internal/archive/archivetest"
 	"dcdentals.com/caseload/internal/dicom"
 	"dcdentals.com/caseload/internal/dicom/dicomtest"
+	"dcdentals.com/caseload/internal/pixels/pixelstest"
 )
 
 // attack is a file made to do harm, and its verdict: what it is kept as, and what has to be said of it, among warnings and
@@ -62,6 +63,9 @@ func attacks(t *testing.T) map[string]attack {
 	}
 	for name, odd := range archivetest.Contradictory(image, archivetest.File{Name: "IM2", Body: dicomtest.CT(dicomtest.CTOptions{Number: 2})}) {
 		all["contradictory: "+name] = attack{odd.Body, "zip", cmp.Or(odd.Said, contradictory[name])}
+	}
+	for _, h := range pixelstest.Hostiles() {
+		all[h.Name] = attack{h.Body, cmp.Or(h.Kept, h.Format), h.Said}
 	}
 	for _, o := range dicomtest.Hostiles() {
 		source, size := o.Open()

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"dcdentals.com/caseload/internal/pixels/pixelstest"
 )
 
 // hostile makes every kind of file that is meant to hurt whoever draws it, by name, with the verdict it must meet.
@@ -120,6 +122,17 @@ func hostile() map[string]struct {
 	all["PDF of object streams that inflate to 160 MB"] = file{Job{PDF: &PDF{Size: int64(len(bombs))}}, []byte(bombs), Unsupported}
 	trees := bytes.Repeat([]byte("/Type /Pages "), 50_000)
 	all["PDF of fifty thousand trees without a dictionary"] = file{Job{PDF: &PDF{Size: int64(len(trees))}}, trees, Unsupported}
+	for _, h := range pixelstest.Hostiles() {
+		job := photo(h.Body)
+		switch h.Format {
+		case "pdf":
+			job = Job{PDF: &PDF{Size: int64(len(h.Body))}}
+		case "stl", "ply", "obj":
+			add(h.Name, h.Format, h.Body, Code(h.Verdict))
+			continue
+		}
+		all[h.Name] = file{job, h.Body, Code(h.Verdict)}
+	}
 	return all
 }
 

@@ -39,18 +39,28 @@ func newLossy(f *Frame, data []byte) (*lossy, error) {
 	return &lossy{f: f, img: img}, nil
 }
 
-// affordable refuses a picture whose decoding would take more memory than a preview is worth.
+// The most pixels that a byte of a picture can hold. A PNG's byte is at most 1032 when inflated (RFC 1951 3.2.5: 258 bytes for two
+// bits), each of 8 pixels of one bit. A JPEG has at least one bit for the first coefficient of each block of 64 (T.81 F.1.2, G.1.2).
+const (
+	mostInflated = 1032
+	mostPerByte  = 8 * 64
+)
+
+// affordable refuses a picture whose decoding would take more memory than a preview is worth, and one that claims what it cannot hold.
 func affordable(data []byte, config image.Config, isJPEG bool) error {
 	w, h := int64(config.Width), int64(config.Height)
 	if w < 1 || h < 1 || w > MaxPixels || h > MaxPixels || w*h > MaxPixels {
 		return refuse(TooLarge, "The picture has %d × %d pixels, more than 64 million.", config.Width, config.Height)
 	}
-	cost := pngCost(data, config.ColorModel)
+	cost, most := pngCost(data, config.ColorModel), int64(mostInflated*8)
 	if isJPEG {
-		cost = jpegCost(data)
+		cost, most = jpegCost(data), mostPerByte
 	}
 	if float64(w*h)*cost > maxDecoded {
 		return refuse(TooLarge, "Decoding the picture of %d × %d pixels takes too much memory.", config.Width, config.Height)
+	}
+	if w*h/most > int64(len(data)) {
+		return refuse(SizeMismatch, "The picture claims more pixels than its size can hold.")
 	}
 	return nil
 }

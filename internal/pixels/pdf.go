@@ -13,14 +13,16 @@ const (
 	maxInflated = 16 << 20 // bytes of all object streams together
 	maxLooked   = 64 << 20 // bytes looked at for the ends of dictionaries
 	maxPages    = 1 << 20
+	leastPage   = 8 // bytes; the reference to a page and its dictionary take more (ISO 32000-1, 7.7.3.3)
 )
 
 var (
-	objectStream = regexp.MustCompile(`/Type\s*/ObjStm\b`)
-	pagesNode    = regexp.MustCompile(`/Type\s*/Pages\b`)
-	countEntry   = regexp.MustCompile(`/Count\s+(\d{1,7})\b`)
-	parentEntry  = regexp.MustCompile(`/Parent\s+\d`)
-	encrypted    = regexp.MustCompile(`/Encrypt\s*(\d|<<)`)
+	objectStream   = regexp.MustCompile(`/Type\s*/ObjStm\b`)
+	pagesNode      = regexp.MustCompile(`/Type\s*/Pages\b`)
+	countEntry     = regexp.MustCompile(`/Count\s+(\d{1,7})\b`)
+	countElsewhere = regexp.MustCompile(`/Count\s+\d+\s+\d+\s+R\b`) // in an object of its own (ISO 32000-1, 7.3.10)
+	parentEntry    = regexp.MustCompile(`/Parent\s+\d`)
+	encrypted      = regexp.MustCompile(`/Encrypt\s*(\d|<<)`)
 )
 
 // countPages finds the number of pages of a PDF: /Count of the page tree's root, which is the /Pages dictionary without a
@@ -49,7 +51,8 @@ func countPages(p PDF, r io.Reader) (Result, error) {
 			pages = n
 		}
 	}
-	if pages < 1 || pages > maxPages || looked <= 0 {
+	there := (p.Size + maxInflated - left) / leastPage
+	if pages < 1 || pages > maxPages || int64(pages) > there || looked <= 0 {
 		return Result{}, unknown
 	}
 	return Result{Facts: Facts{Pages: pages}}, nil
@@ -61,7 +64,7 @@ func rootCount(b []byte, looked *int) int {
 	for _, at := range pagesNode.FindAllIndex(b, 100_000) {
 		dictionary := around(b, at[0], looked)
 		count := countEntry.FindSubmatch(dictionary)
-		if count == nil || parentEntry.Match(dictionary) {
+		if count == nil || countElsewhere.Match(dictionary) || parentEntry.Match(dictionary) {
 			continue
 		}
 		found, _ = strconv.Atoi(string(count[1]))
