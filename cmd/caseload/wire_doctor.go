@@ -72,6 +72,9 @@ func (o *opened) examination(judged []doctor.Finding) examination {
 	if !fresh {
 		add(doctor.RunningChecks(doctor.RunningOptions{Records: o.records, Queue: o.work, Serving: o.serving}))
 	}
+	if !fresh && c.PublicURL != nil {
+		add(o.frontChecks())
+	}
 	switch {
 	case c.UseS3 && c.S3Bucket != "":
 		add(o.storeChecks())

@@ -16,6 +16,7 @@ var groups = []Group{
 	{"config", "Configuration"},
 	{"database", "Database"},
 	{"running", "Running"},
+	{"front", "Way to Caseload"},
 	{"network", "Way to the store"},
 	{"clock", "Clock"},
 	{"credentials", "Credentials"},

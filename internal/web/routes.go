@@ -166,6 +166,10 @@ func (s *Server) routeTable() []route {
 		{"POST /api/v1/tokens", forWriter, asJSON, s.apiCreateToken},
 		{"DELETE /api/v1/tokens/{token}", forWriter, asJSON, s.apiRevokeToken},
 
+		// What the doctor asks through the public address, with the word of a trial.
+		{"PUT /api/front", forAnyone, asUpload, s.apiFrontBody},
+		{"GET /api/front", forAnyone, asStream, s.apiFrontStream},
+
 		// What the stock Uppy plugin asks for.
 		{"GET /companion/cases/{case}/s3/params", forWriter, asCompanion, s.companionSignForm},
 		{"POST /companion/cases/{case}/s3/complete", forWriter, asCompanion, s.companionCompleteForm},
