@@ -55,8 +55,14 @@ func TestNothingGoesWhileSomethingLooksWrong(t *testing.T) {
 	}{
 		"the clock is behind the newest event": {caseload.DoubtClockBack, func(f *caseload.DatabaseFacts) { f.Newest = f.Now.Add(2 * time.Minute) }, nil},
 		"the store's clock is another":         {caseload.DoubtClockStore, nothing, func(b *bucket) cleanup.Objects { return lateBucket{b, -6 * time.Minute} }},
-		"the store tells no time":              {caseload.DoubtClockStore, nothing, func(b *bucket) cleanup.Objects { return oddBucket{bucket: b} }},
-		"the database tells no time":           {caseload.DoubtClockDatabase, func(f *caseload.DatabaseFacts) { f.Now = time.Time{} }, nil},
+		"the store's clock is ahead":           {caseload.DoubtClockStore, nothing, func(b *bucket) cleanup.Objects { return lateBucket{b, 6 * time.Minute} }},
+		"the database's clock is behind":       {caseload.DoubtClockDatabase, func(f *caseload.DatabaseFacts) { f.Now = f.Now.Add(-6 * time.Minute) }, nil},
+		"files in the bucket of an empty database": {caseload.DoubtYoungerDatabase, func(f *caseload.DatabaseFacts) { f.Begun = time.Time{} }, func(b *bucket) cleanup.Objects {
+			b.marker, b.oldest = nil, b.now()
+			return b
+		}},
+		"the store tells no time":    {caseload.DoubtClockStore, nothing, func(b *bucket) cleanup.Objects { return oddBucket{bucket: b} }},
+		"the database tells no time": {caseload.DoubtClockDatabase, func(f *caseload.DatabaseFacts) { f.Now = time.Time{} }, nil},
 		"nobody can read the marker": {caseload.DoubtUntold, nothing, func(b *bucket) cleanup.Objects {
 			return oddBucket{b, caseload.Errorf(caseload.Invalid, "no marker of ours")}
 		}},
