@@ -97,6 +97,7 @@ func TestPreviewsAreOfOneOrganization(t *testing.T) {
 		wantKind(t, err, caseload.NotFound)
 		wantKind(t, b.s.OfferPicture(ctx, stranger, o.ID, "image", []byte("x")), caseload.NotFound)
 		wantKind(t, b.s.ClaimOffer(ctx, stranger, o.ID, b.now().Add(time.Minute)), caseload.NotFound)
+		wantKind(t, b.s.ReleaseOffer(ctx, stranger, o.ID), caseload.NotFound)
 		_, err = b.s.OfferSource(ctx, stranger, o.ID)
 		wantKind(t, err, caseload.NotFound)
 		must(t, b.s.OfferPicture(ctx, b.admin, o.ID, "image", []byte("x")))

@@ -116,7 +116,7 @@ var free = []string{
 	"TrashedCaseAt", "ReturnToTrash", "UndonePlan",
 	"Cases", "ProposeCaseNumber", "CreateCase", "ReportProgress", "Users", "ChangeUser", "CreateToken", "Tokens", "RevokeToken",
 	"SignInSucceeded", "Unreached", "CreateFirstAdmin", "CreateUser",
-	"CasePreviews", "Picture", "OfferPicture", "OfferSource", "ClaimOffer", "Instance", "OlderVersions", "RereadingsLeft",
+	"CasePreviews", "Picture", "OfferPicture", "OfferSource", "ClaimOffer", "ReleaseOffer", "Instance", "OlderVersions", "RereadingsLeft",
 }
 
 // A method that takes a user and is in neither list above has no test of its rights.
