@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/doctor"
 	"dcdentals.com/caseload/internal/objectstore"
 )
@@ -18,8 +19,16 @@ func (c *config) bucketChecks(objects *objectstore.Store) []doctor.Check {
 	if !aws {
 		account = nil
 	}
+	var downloads *doctor.Downloads
+	if c.UseS3 && c.S3CustomDomain != "" {
+		downloads = &doctor.Downloads{Sign: func(ctx context.Context, key caseload.ObjectKey, version string) (string, error) {
+			signed, err := objects.SignGet(ctx, "", key, version, "trial", "application/octet-stream", c.URLExpiry)
+			return signed.URL, err
+		}}
+	}
 	return doctor.StoreChecks(doctor.StoreOptions{
-		Store: objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: aws, Account: account, Bucket: c.examinedBucket(objects), Principal: c.examinedPrincipal,
+		Downloads: downloads,
+		Store:     objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: aws, Account: account, Bucket: c.examinedBucket(objects), Principal: c.examinedPrincipal,
 	})
 }
 

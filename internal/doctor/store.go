@@ -44,6 +44,7 @@ type StoreOptions struct {
 	Embedded  bool                             // it is the store inside this program: nobody but us has an account or settings there
 	Account   func(ctx context.Context) string // the AWS account of our credentials, 12 digits, or ""; nil: not known
 	Principal Principal                        // whose credentials they are meant to be: the server's, which is the zero value, or SetupPrincipal
+	Downloads *Downloads                       // nil: downloads come from the bucket itself
 	LeftAfter time.Duration                    // what an earlier run left is removed when it is older; 0: 15 minutes
 }
 
@@ -105,6 +106,9 @@ func StoreChecks(o StoreOptions) []Check {
 		Check{Name: "store.form", Needs: append(after("store.public"), whole...), Run: t.form},
 		Check{Name: "store.multipart", Needs: append(after("store.public"), parts...), Run: t.parts},
 	)
+	if o.Downloads != nil {
+		checks = append(checks, Check{Name: "store.download", Needs: whole, Run: t.downloads})
+	}
 	if own || len(o.Bucket.Origins) > 0 {
 		checks = append(checks, Check{Name: "cors", Needs: after("store.public"), Run: t.crossOrigin})
 	}
