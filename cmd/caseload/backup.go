@@ -52,7 +52,8 @@ empty or not exist. Every byte is compared with the backup's manifest when it is
 written; then database and store are held against each other as "caseload fsck" does. Only then does it say done.
 
 Everybody is signed out. Tokens and users are as they were when the backup was made: what was revoked or disabled
-since then must be so again. Uploads that were under way are given up by the sweep; their senders start again.
+since then must be so again. Uploads that were under way are given up by the sweep; their senders start again. A
+backup that an older version made is restored, too: its database is brought up to date afterwards.
 
 Exit codes: 0 done, everything is as it was · 1 refused or failed, the data folder is not usable (remove it) · 2
 wrong command line · 65 restored, but files were missing or damaged in the backup already (each is named) · 78 wrong
@@ -214,9 +215,9 @@ func runRestore(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// afterRestore signs everybody out and holds the restored database and store against each other.
+// afterRestore brings the schema up to date, signs everybody out and holds the restored database and store against each other.
 func afterRestore(ctx context.Context, c *config, out *fsckLog) (r fsck.Report, err error) {
-	db, err := openAsItIs(ctx, c)
+	db, err := openMigrated(ctx, c)
 	if err != nil {
 		return r, err
 	}

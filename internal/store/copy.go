@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -37,31 +39,87 @@ func (s *Store) CopyTo(ctx context.Context, path string) (err error) {
 	return file.Sync()
 }
 
-// OpenCopy opens a file that CopyTo wrote, for reading only; the file and its folder stay as they are. Conflict when its
-// schema is not this program's, Invalid when it is damaged.
-func OpenCopy(ctx context.Context, path string) (*Store, error) {
-	s := &Store{engine: SQLite, now: time.Now, log: slog.New(slog.DiscardHandler), migrations: embeddedMigrations()}
+// OpenCopy opens a file that CopyTo wrote, for reading only; the file and its folder stay as they are. What an older program
+// wrote is copied once more into the system's temporary folder and brought up to date there, until it is closed. Conflict
+// when a newer program wrote it, Invalid when it is damaged.
+func OpenCopy(ctx context.Context, path string) (_ *Store, err error) {
+	defer explain("open a copy of the database", &err)
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	dsn := sqliteDSN(absolute, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(ON)", "cache_size(-16384)"}})
+	s := openImmutable(absolute)
+	if err := s.checkPages(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	missing, err := s.lacks(ctx)
+	if err == nil && len(missing) == 0 {
+		return s, nil
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	return openUpToDate(ctx, absolute)
+}
+
+// openImmutable opens a database file that nobody writes (https://www.sqlite.org/uri.html#uriimmutable).
+func openImmutable(path string) *Store {
+	s := &Store{engine: SQLite, now: time.Now, log: slog.New(slog.DiscardHandler), migrations: embeddedMigrations()}
+	dsn := sqliteDSN(path, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(ON)", "cache_size(-16384)"}})
 	s.db = sql.OpenDB(sqliteConnector{dsn})
 	s.db.SetMaxOpenConns(readers())
 	s.reader = s.db
+	return s
+}
+
+// checkPages returns Invalid when the file is damaged.
+func (s *Store) checkPages(ctx context.Context) error {
 	var verdict string
-	err = s.db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict)
-	if err == nil && verdict == "ok" {
-		if err = s.CheckSchema(ctx); err == nil {
-			return s, nil
+	err := s.db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict)
+	if err == nil && verdict != "ok" {
+		err = caseload.Errorf(caseload.Invalid, "The copy of the database is damaged: %s", verdict)
+	}
+	return err
+}
+
+// openUpToDate opens a copy of an older program's database in a temporary folder, with today's schema. The folder goes
+// when it is closed.
+func openUpToDate(ctx context.Context, path string) (s *Store, err error) {
+	dir, err := os.MkdirTemp("", "caseload-copy-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
 		}
+	}()
+	to := filepath.Join(dir, "caseload.db")
+	if err := copyBytes(path, to); err != nil {
+		return nil, err
 	}
-	_ = s.Close()
-	if err == nil {
-		return nil, caseload.Errorf(caseload.Invalid, "The copy of the database is damaged: %s", verdict)
+	if s, err = Open(ctx, Config{URL: "sqlite:" + to}); err != nil {
+		return nil, err
 	}
-	explain("open a copy of the database", &err)
-	return nil, err
+	s.scratch = dir
+	if err := s.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func copyBytes(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // EndAllSessions signs everybody out, and returns how many sessions there were: those of a restored database may have

@@ -102,23 +102,33 @@ func (t *tx) lockSchema(ctx context.Context) error {
 // CheckSchema answers nil when the schema is exactly this program's; Conflict when it is newer or lacks a step.
 func (s *Store) CheckSchema(ctx context.Context) (err error) {
 	defer explain("check the schema", &err)
-	steps, err := s.steps()
-	if err != nil {
+	missing, err := s.lacks(ctx)
+	if err != nil || len(missing) == 0 {
 		return err
 	}
 	has, err := s.schemaVersion(ctx)
 	if err != nil {
 		return err
 	}
-	if err := refuseNewer(has, steps); err != nil {
-		return err
-	}
-	missing, _, err := s.Schema(ctx)
-	if err != nil || len(missing) == 0 {
-		return err
-	}
 	return conflict("The database's schema is version %d and lacks %s; this caseload needs it.", has, strings.Join(missing, ", ")).
 		WithHint("Make a backup, then run `caseload migrate`.")
+}
+
+// lacks returns the steps of this program that the schema does not have. Conflict when it is newer.
+func (s *Store) lacks(ctx context.Context) (missing []string, err error) {
+	steps, err := s.steps()
+	if err != nil {
+		return nil, err
+	}
+	has, err := s.schemaVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseNewer(has, steps); err != nil {
+		return nil, err
+	}
+	missing, _, err = s.Schema(ctx)
+	return missing, err
 }
 
 func (s *Store) schemaVersion(ctx context.Context) (int64, error) {

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"io/fs"
 	"log/slog"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -48,6 +50,7 @@ type Store struct {
 	requeue    Requeue
 	migrations fs.FS
 	notes      atomic.Int32 // being written
+	scratch    string       // a folder that goes with it; "": none
 }
 
 // Open opens the database and checks that it answers; it does not migrate. Invalid when the URL is not understood,
@@ -131,6 +134,9 @@ func (s *Store) Close() error {
 		if readerErr := s.reader.Close(); err == nil {
 			err = readerErr
 		}
+	}
+	if s.scratch != "" {
+		err = errors.Join(err, os.RemoveAll(s.scratch))
 	}
 	return err
 }
