@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -121,6 +122,7 @@ func frontend(t *testing.T, name string, command func(t *testing.T, dir, listen,
 	}
 	passesAsItComes(t, direct, p, trusting, opened.ID)
 	isTold(t, direct, p, trusting, opened.ID)
+	isSound(t, s, dir+"/cert.pem")
 	if strings.Contains(read(t, filepath.Join(dir, "access.log")), "?") {
 		t.Error("the access log has a query in it")
 	}
@@ -194,6 +196,31 @@ func isTold(t *testing.T, direct, p person, through *http.Client, caseID string)
 		if seen += string(b[:n]); err != nil {
 			t.Fatalf("live stream: %v after %q", err, seen)
 		}
+	}
+}
+
+// isSound: the doctor finds nothing wrong with the example.
+func isSound(t *testing.T, s *site, authority string) {
+	t.Helper()
+	cmd := s.command("doctor", "--json")
+	cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+authority)
+	said, err := cmd.Output()
+	var report struct {
+		Findings []struct{ Check, Level, Got string }
+	}
+	if fault := json.Unmarshal(said, &report); fault != nil {
+		t.Fatalf("doctor: %v, %v: %s", err, fault, said)
+	}
+	tried := 0
+	for _, f := range report.Findings {
+		if strings.HasPrefix(f.Check, "front.") {
+			if tried++; f.Level != "fine" {
+				t.Errorf("doctor: %s %s: %s", f.Level, f.Check, f.Got)
+			}
+		}
+	}
+	if tried != 6 {
+		t.Errorf("the doctor tried %d things of the way to Caseload: %s", tried, said)
 	}
 }
 
