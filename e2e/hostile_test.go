@@ -83,7 +83,7 @@ func attacks(t *testing.T) map[string]attack {
 }
 
 // onTheFile are the verdicts that people see on a file; the others stay with the image.
-var onTheFile = []dicom.Code{dicom.WarnTruncated, dicom.WarnPixels, dicom.WarnPolyglot, dicom.WarnCharset, dicom.WarnBudget, dicom.WarnDepth, dicom.WarnLength}
+var onTheFile = []dicom.Code{dicom.WarnTruncated, dicom.WarnPixels, dicom.WarnPolyglot, dicom.WarnCharset, dicom.WarnBudget, dicom.WarnDepth, dicom.WarnLength, dicom.WarnGeometry, dicom.WarnSentAsText}
 
 // sentenceOf is what the server has to say of an object whose verdict is the code, word for word. Where that code stays with
 // the image, it is what is wrong besides; "" when nothing is.

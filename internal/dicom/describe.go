@@ -3,6 +3,7 @@ package dicom
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -197,7 +198,7 @@ func (in *Instance) unusable(h *Header) (warnings []Warning) {
 	} {
 		if e := h.Find(field.tag); field.lost && e != nil && len(trimBytes(e.Value)) > 0 {
 			text := h.Strings(field.tag)
-			warnings = append(warnings, Warning{WarnValue, field.tag, -1, fmt.Sprintf("what stands there cannot be used: %.60q", strings.Join(text[:min(len(text), 6)], `\`))})
+			warnings = append(warnings, Warning{WarnGeometry, field.tag, -1, fmt.Sprintf("the position, orientation or pixel spacing cannot be used as it is written: %.60q", strings.Join(text[:min(len(text), 6)], `\`))})
 		}
 	}
 	return warnings
@@ -314,11 +315,14 @@ func (in *Instance) check(h *Header) []Warning {
 	if !h.IsDICOMDIR && (in.SOPInstanceUID == "" || in.StudyInstanceUID == "" || in.SeriesInstanceUID == "") {
 		out = append(out, Warning{WarnIdentity, 0, -1, "the object does not name its study, its series or itself"})
 	}
-	if frames := h.String(TagNumberOfFrames); frames != "" && in.Frames == 0 || in.Frames == 1 && frames != "" && frames != "1" {
+	if frames := h.String(TagNumberOfFrames); frames != "" && in.Frames == 0 || in.Frames == 1 && frames != "" && !isOne(frames) {
 		out = append(out, Warning{WarnValue, TagNumberOfFrames, -1, fmt.Sprintf("the number of frames is written %.20q", frames)})
 	}
 	if in.Pixel == nil {
 		return out
+	}
+	if in.Rows == 0 || in.Columns == 0 {
+		out = append(out, Warning{WarnPixels, in.Pixel.Tag, in.Pixel.Offset, "there are pixel data, but no rows or no columns of them"})
 	}
 	if want, ok := in.FrameBytes(); ok && !in.Pixel.Encapsulated {
 		frames := int64(max(in.Frames, 1))
@@ -330,6 +334,12 @@ func (in *Instance) check(h *Header) []Warning {
 		out = append(out, Warning{WarnSpacing, TagSliceThickness, -1, "the distance of the frames is known only from the slice thickness"})
 	}
 	return out
+}
+
+// isOne tells whether a number is written that is 1: some write integers as "1.0" or "01".
+func isOne(text string) bool {
+	n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	return err == nil && n == 1
 }
 
 // FrameBytes returns the bytes of one frame of native pixel data; false when the claims are incomplete or absurd

@@ -136,6 +136,8 @@ const (
 	WarnUnreadable    Code = "unreadable"
 	WarnIdentity      Code = "no-identity"
 	WarnValue         Code = "bad-value"
+	WarnGeometry      Code = "bad-geometry"
+	WarnSentAsText    Code = "sent-as-text"
 )
 
 // Warning is one thing that is not as the standard wants it.

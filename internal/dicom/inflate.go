@@ -2,6 +2,7 @@ package dicom
 
 import (
 	"bufio"
+	"bytes"
 	"compress/flate"
 	"context"
 	"errors"
@@ -25,13 +26,14 @@ type inflater struct {
 
 var errInflated = errors.New("dicom: inflated more than the limit")
 
-// newInflater inflates r[offset:size). A zlib wrapper, which some writers add against the standard, is skipped.
+// newInflater inflates r[offset:size). A wrapper of zlib or gzip, which some writers add against the standard, is skipped.
 func newInflater(ctx context.Context, r io.ReaderAt, offset, size int64, keep int, limit int64) *inflater {
 	var start [5]byte
 	n, _ := r.ReadAt(start[:], offset)
 	if zlibWrapped(start[:n]) {
 		offset += 2
 	}
+	offset += gzipHeader(r, offset)
 	source := &countingReader{r: io.NewSectionReader(r, offset, size-offset)}
 	return &inflater{
 		ctx: ctx, source: source, r: flate.NewReader(bufio.NewReaderSize(source, 32<<10)), start: offset, keep: keep, limit: limit,
@@ -45,6 +47,20 @@ func zlibWrapped(b []byte) bool {
 		return false
 	}
 	return b[0]&0x06 != 0 || b[1]^b[3] != 0xFF || b[2]^b[4] != 0xFF
+}
+
+// gzipHeader returns the length of a plain gzip header (RFC 1952 2.3.1), with a name or without; 0 when there is none.
+func gzipHeader(r io.ReaderAt, offset int64) int64 {
+	const fixed, named = 10, 8
+	b := make([]byte, 512)
+	n, _ := r.ReadAt(b, offset)
+	if b = b[:n]; n < fixed || !bytes.HasPrefix(b, []byte{0x1F, 0x8B, 8}) || b[3]&^named != 0 {
+		return 0
+	}
+	if b[3] == 0 {
+		return fixed
+	}
+	return fixed + int64(bytes.IndexByte(b[fixed:], 0)) + 1 // without an end of the name: the fixed part
 }
 
 // ReadAt implements io.ReaderAt. A damaged stream reads like one that ends there.

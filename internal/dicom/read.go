@@ -38,6 +38,9 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*Header,
 	if err == nil {
 		err = w.dataSet()
 	}
+	if err == nil {
+		err = w.sentAsText()
+	}
 	return w.finish(err)
 }
 

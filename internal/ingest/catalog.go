@@ -75,6 +75,7 @@ func (c *catalog) unread(u caseload.Unread) { c.contents.Report.Add(u) }
 var told = []dicom.Code{
 	dicom.WarnTruncated, dicom.WarnPixels, dicom.WarnUnreadable, dicom.WarnPolyglot, dicom.WarnUnknownSyntax,
 	dicom.WarnCharset, dicom.WarnBudget, dicom.WarnDepth, dicom.WarnSequence, dicom.WarnLength, dicom.WarnPlanes,
+	dicom.WarnGeometry, dicom.WarnSentAsText,
 }
 
 // note counts each kind of complaint once an image.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,20 @@ type fieldFault struct {
 	said    string    // of the file; "": nothing
 	noted   string    // of the first image; "": nothing
 	spacing []float64 // mm, of the first image; nil: not compared
+}
+
+// oldTar is a tar archive of one file as UNIX V7 wrote it: without "ustar".
+func oldTar(name string, body []byte) []byte {
+	head := make([]byte, 512)
+	copy(head, name)
+	copy(head[124:], fmt.Sprintf("%011o ", len(body)))
+	copy(head[148:], "        ")
+	sum := 0
+	for _, c := range head {
+		sum += int(c)
+	}
+	copy(head[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return append(append(head, body...), make([]byte, 1024)...)
 }
 
 // restated is a slice that states its pixel spacing so (0.25\0.3 otherwise).
@@ -101,7 +116,11 @@ func fieldFaults() []fieldFault {
 		return dicomtest.CT(dicomtest.CTOptions{BeforePixels: write})
 	}
 	dicom := func(name string, file []byte, noted string) fieldFault {
-		return fieldFault{name: name, file: file, kind: caseload.KindDICOM, images: 1, noted: noted}
+		f := fieldFault{name: name, file: file, kind: caseload.KindDICOM, images: 1, noted: noted}
+		if noted == "cannot be used" { // the file says that of its image too
+			f.said = noted
+		}
+		return f
 	}
 	spaced := func(name string, file []byte, noted string, mm ...float64) fieldFault {
 		f := dicom(name, file, noted)
@@ -174,6 +193,7 @@ func fieldFaults() []fieldFault {
 		dicom("a position with commas", placed(`-45,5\-45,5\0,5`), ""),
 		dicom("a position that is no number", placed(`nan\nan\nan`), "cannot be used"),
 		dicom("a position of two numbers", placed(`1\2`), "cannot be used"),
+		{name: "a tar archive of before POSIX", file: oldTar("IM1", slice), kind: caseload.KindOther, said: "This is a tar archive"},
 
 		// Names in ZIPs: none is a path, none is lost.
 		{name: "names that differ in case", file: zipped("im1.dcm", "IM1.DCM", "Im1.dcm"), kind: caseload.KindZIP, images: 3},

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"dcdentals.com/caseload/internal/archive"
@@ -141,8 +142,25 @@ func adviceFor(head []byte) string {
 			return "This is a " + name + " archive; its contents are not looked into. Unpack it and send the folder, or send a ZIP."
 		}
 	}
-	if len(head) >= 262 && string(head[257:262]) == "ustar" {
+	if len(head) >= 262 && string(head[257:262]) == "ustar" || isOldTar(head) {
 		return "This is a tar archive; its contents are not looked into. Unpack it and send the folder, or send a ZIP."
 	}
 	return ""
+}
+
+// isOldTar recognises a tar archive of before POSIX, which has no mark of its own: the checksum of its first header is right, and
+// stands there in octal digits (POSIX.1-2017, pax, "ustar Interchange Format": the sum of its 512 bytes with the sum itself as spaces).
+func isOldTar(head []byte) bool {
+	const from, to = 148, 156
+	if len(head) < 512 || head[0] == 0 {
+		return false
+	}
+	stated, err := strconv.ParseUint(strings.Trim(string(head[from:to]), " \x00"), 8, 32)
+	sum := uint64((to - from) * ' ')
+	for i, c := range head[:512] {
+		if i < from || i >= to {
+			sum += uint64(c)
+		}
+	}
+	return err == nil && stated == sum
 }
