@@ -111,7 +111,7 @@ func (s *Store) CheckSchema(ctx context.Context) (err error) {
 		return err
 	}
 	return conflict("The database's schema is version %d and lacks %s; this caseload needs it.", has, strings.Join(missing, ", ")).
-		WithHint("Make a backup, then run `caseload migrate`.")
+		WithHint("Make a backup with the version that was here before, then run `caseload migrate`.")
 }
 
 // lacks returns the steps of this program that the schema does not have. Conflict when it is newer.
