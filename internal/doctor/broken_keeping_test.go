@@ -1,9 +1,8 @@
 package doctor_test
 
 import (
-	"time"
-
 	"strings"
+	"time"
 )
 
 // brokenKeeping are about what becomes of what lies in the bucket.

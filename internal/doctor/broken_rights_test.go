@@ -1,10 +1,11 @@
 package doctor_test
 
 import (
-	"dcdentals.com/caseload/internal/caseload"
-	"dcdentals.com/caseload/internal/doctor"
 	"net/http"
 	"strings"
+
+	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/doctor"
 )
 
 // brokenRights are about rights; each action by itself is in TestEachMissingRightIsNamed.

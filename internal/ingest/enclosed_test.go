@@ -40,8 +40,11 @@ func TestMeshesPhotosAndDocumentsInAZIPAreFoundWhereTheyLie(t *testing.T) {
 		kind caseload.FileKind
 		body []byte
 	}{
-		{"scan/upper.stl", caseload.KindSTL, oneTriangle()}, {"smile.jpg", caseload.KindJPEG, photo}, {"order.pdf", caseload.KindPDF, document},
-		{"stored.zip/late.stl", caseload.KindSTL, oneTriangle()}, {"packed.zip/late.stl", caseload.KindSTL, oneTriangle()},
+		{"scan/upper.stl", caseload.KindSTL, oneTriangle()},
+		{"smile.jpg", caseload.KindJPEG, photo},
+		{"order.pdf", caseload.KindPDF, document},
+		{"stored.zip/late.stl", caseload.KindSTL, oneTriangle()},
+		{"packed.zip/late.stl", caseload.KindSTL, oneTriangle()},
 	}
 	if len(c.Enclosed) != len(want) || c.Meshes != 3 || c.Photos != 1 || c.Documents != 1 || c.Others != 1 {
 		t.Fatalf("%+v", c)

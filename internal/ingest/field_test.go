@@ -175,8 +175,10 @@ func fieldFaults() []fieldFault {
 				e.Raw(0x7FE00010, "OW", make([]byte, 64))
 			})
 		}), ""),
-		dicom("fragments without an end", dicomtest.CT(dicomtest.CTOptions{Syntax: dicomtest.JPEG, Fragments: [][]byte{{0xFF, 0xD8, 1, 2}},
-			Tamper: func(b []byte) []byte { return b[:len(b)-8] }}), ""),
+		dicom("fragments without an end", dicomtest.CT(dicomtest.CTOptions{
+			Syntax: dicomtest.JPEG, Fragments: [][]byte{{0xFF, 0xD8, 1, 2}},
+			Tamper: func(b []byte) []byte { return b[:len(b)-8] },
+		}), ""),
 
 		// Numbers as they are written in the field.
 		spaced("spacing with commas", restated("DS", `0,25\0,3`), "", 0.25, 0.3),

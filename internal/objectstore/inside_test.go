@@ -137,7 +137,7 @@ func opensPinned(t *testing.T, s *Store, o caseload.Object, data []byte) {
 	p := make([]byte, 1000)
 	for _, at := range []int64{0, 333, o.Size - 400} {
 		n, err := opened.ReadAt(p, at)
-		if want := data[at:min(at+1000, o.Size)]; !bytes.Equal(p[:n], want) || (err == io.EOF) != (n < len(p)) {
+		if want := data[at:min(at+1000, o.Size)]; !bytes.Equal(p[:n], want) || errors.Is(err, io.EOF) != (n < len(p)) {
 			t.Errorf("%d bytes at %d: %v", n, at, err)
 		}
 	}

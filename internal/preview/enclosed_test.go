@@ -84,14 +84,22 @@ func TestWhatIsWrongInAZIPIsNamed(t *testing.T) {
 		most   int64 // bytes read
 	}{
 		"a photo that claims 4 thousand million pixels": {enclosing(t, false, caseload.KindPNG, bomb(), nil), "The picture", 1 << 20},
-		"a mesh that claims a gigabyte": {enclosing(t, false, caseload.KindSTL, long, func(e *caseload.Enclosed) { e.Size = 1 << 30 }),
-			"It is too large inside its ZIP for a preview.", 0},
-		"a photo that claims a gigabyte": {enclosing(t, true, caseload.KindJPEG, smile(t), func(e *caseload.Enclosed) { e.Size = 1 << 30 }),
-			"It is too large inside its ZIP for a preview.", 0},
-		"a mesh that is shorter than the ZIP says": {enclosing(t, false, caseload.KindSTL, long, func(e *caseload.Enclosed) { e.Size += 100 }),
-			"It is damaged inside its ZIP.", 1 << 20},
-		"a place beyond the file": {enclosing(t, true, caseload.KindSTL, long, func(e *caseload.Enclosed) { e.DataOffset = 1 << 40 }),
-			"Its place in the ZIP is not known.", 0},
+		"a mesh that claims a gigabyte": {
+			enclosing(t, false, caseload.KindSTL, long, func(e *caseload.Enclosed) { e.Size = 1 << 30 }),
+			"It is too large inside its ZIP for a preview.", 0,
+		},
+		"a photo that claims a gigabyte": {
+			enclosing(t, true, caseload.KindJPEG, smile(t), func(e *caseload.Enclosed) { e.Size = 1 << 30 }),
+			"It is too large inside its ZIP for a preview.", 0,
+		},
+		"a mesh that is shorter than the ZIP says": {
+			enclosing(t, false, caseload.KindSTL, long, func(e *caseload.Enclosed) { e.Size += 100 }),
+			"It is damaged inside its ZIP.", 1 << 20,
+		},
+		"a place beyond the file": {
+			enclosing(t, true, caseload.KindSTL, long, func(e *caseload.Enclosed) { e.DataOffset = 1 << 40 }),
+			"Its place in the ZIP is not known.", 0,
+		},
 		"a kind that has no preview": {enclosing(t, true, caseload.KindOther, long, nil), "Files of this kind have no preview.", 0},
 	} {
 		made := c.desk.draw(t)
