@@ -38,7 +38,7 @@ build: ui/dist/app.js ## build bin/caseload
 	$(GO) build $(RACE) -o bin/caseload ./cmd/caseload
 
 .PHONY: test
-test: ## install what is missing, then run every test (under 15 minutes on 2 cores)
+test: ## install what is missing, then run every test (some 15 minutes on 2 cores)
 	.ci/prepare
 	$(MAKE) --no-print-directory $(AT_ONCE) build test-ui test-go test-browser fuzz
 

@@ -118,7 +118,10 @@ func waiting(n api.Notice) string {
 func (s summary) String() string {
 	text := fmt.Sprintf("%s sent", plural(s.Stored, "file"))
 	if s.SentBytes > 0 {
-		text += fmt.Sprintf(", %s in %s (%s/s)", humanBytes(s.SentBytes), humanTime(max(s.Took, time.Second)), humanBytes(int64(float64(s.SentBytes)/max(s.Took.Seconds(), 0.001))))
+		text += fmt.Sprintf(", %s in %s", humanBytes(s.SentBytes), humanTime(max(s.Took, time.Second)))
+		if s.Took >= time.Second { // of less than a second nobody wants a rate
+			text += fmt.Sprintf(" (%s/s)", humanBytes(int64(float64(s.SentBytes)/s.Took.Seconds())))
+		}
 	}
 	if s.HeldBytes > 0 {
 		text += fmt.Sprintf("; %s of them were there from an earlier try", humanBytes(s.HeldBytes))
