@@ -6,10 +6,8 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +32,7 @@ func (synthetic) Attributes(caseload.ObjectKey) (map[string][]byte, error) {
 // BenchmarkBackup backs CASELOAD_BENCH_KEYS (2,000) files of one byte up twice: all of them are copied, then linked. It tells
 // objects per second of both, and the most anonymous memory (package memtest) that the process held meanwhile.
 func BenchmarkBackup(b *testing.B) {
-	keys := benchKeys(b)
+	keys := memtest.Keys(b)
 	db, err := store.Open(b.Context(), store.Config{URL: "sqlite:" + b.TempDir() + "/caseload.db"})
 	if err != nil {
 		b.Fatal(err)
@@ -53,7 +51,7 @@ func BenchmarkBackup(b *testing.B) {
 		b.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte("x"))
-	fill(b, db, c, keys, hex.EncodeToString(sum[:]), caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, []byte("x"))))
+	memtest.Fill(b, db.DB(), c, keys, hex.EncodeToString(sum[:]), caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, []byte("x"))))
 	debug.FreeOSMemory()
 	stop := memtest.Watch(b)
 	for b.Loop() {
@@ -71,30 +69,4 @@ func BenchmarkBackup(b *testing.B) {
 		b.ReportMetric(float64(2*keys)/time.Since(begun).Seconds(), "objects/s")
 	}
 	b.ReportMetric(float64(stop())/(1<<20), "MiB-anonymous")
-}
-
-// benchKeys is CASELOAD_BENCH_KEYS, or few.
-func benchKeys(b *testing.B) int {
-	said := os.Getenv("CASELOAD_BENCH_KEYS")
-	if said == "" {
-		return 2_000
-	}
-	keys, err := strconv.Atoi(said)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return keys
-}
-
-// fill makes the rows of so many received files of one byte each, in one statement.
-func fill(b *testing.B, db *store.Store, c caseload.Case, keys int, sum, crc string) {
-	b.Helper()
-	if _, err := db.DB().ExecContext(b.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
-		INSERT INTO files (id, organization_id, case_id, name, path, size, content_type, modified_at, fingerprint, state, route, object, part_size,
-			sent_bytes, deadline, crc64nvme, etag, sha256, kind, created_by, created_at, changed_at, stored_at, metadata_at, ready_at)
-		SELECT printf('%026d', i), $2, $3, 'x', '', 1, '', 0, '', 'ready', 'small', printf('f%032d', i), 0, 1, 0, $5, 'e',
-			$6, 'zip', $4, 1, 1, 1, 1, 1 FROM n`,
-		keys, string(c.Organization), string(c.ID), string(c.CreatedBy), crc, sum); err != nil {
-		b.Fatal(err)
-	}
 }

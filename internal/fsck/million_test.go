@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -51,7 +50,7 @@ func (synthetic) Stream(context.Context, caseload.Object) (io.ReadCloser, error)
 // It tells keys per second and the most anonymous memory (package memtest) that the process held from the first key to the
 // last oddity.
 func BenchmarkFsck(b *testing.B) {
-	keys := benchKeys(b)
+	keys := memtest.Keys(b)
 	db, err := store.Open(b.Context(), store.Config{URL: "sqlite:" + b.TempDir() + "/caseload.db"})
 	if err != nil {
 		b.Fatal(err)
@@ -69,7 +68,7 @@ func BenchmarkFsck(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	fill(b, db, c, keys, strings.Repeat("0", 64), "AAAAAAAAAAA=")
+	memtest.Fill(b, db.DB(), c, keys, strings.Repeat("0", 64), "AAAAAAAAAAA=")
 	debug.FreeOSMemory()
 	stop := memtest.Watch(b)
 	for b.Loop() {
@@ -84,30 +83,4 @@ func BenchmarkFsck(b *testing.B) {
 		b.ReportMetric(float64(keys)/time.Since(begun).Seconds(), "keys/s")
 	}
 	b.ReportMetric(float64(stop())/(1<<20), "MiB-anonymous")
-}
-
-// benchKeys is CASELOAD_BENCH_KEYS, or few.
-func benchKeys(b *testing.B) int {
-	said := os.Getenv("CASELOAD_BENCH_KEYS")
-	if said == "" {
-		return 2_000
-	}
-	keys, err := strconv.Atoi(said)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return keys
-}
-
-// fill makes the rows of so many received files of one byte each, in one statement.
-func fill(b *testing.B, db *store.Store, c caseload.Case, keys int, sum, crc string) {
-	b.Helper()
-	if _, err := db.DB().ExecContext(b.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
-		INSERT INTO files (id, organization_id, case_id, name, path, size, content_type, modified_at, fingerprint, state, route, object, part_size,
-			sent_bytes, deadline, crc64nvme, etag, sha256, kind, created_by, created_at, changed_at, stored_at, metadata_at, ready_at)
-		SELECT printf('%026d', i), $2, $3, 'x', '', 1, '', 0, '', 'ready', 'small', printf('f%032d', i), 0, 1, 0, $5, 'e',
-			$6, 'zip', $4, 1, 1, 1, 1, 1 FROM n`,
-		keys, string(c.Organization), string(c.ID), string(c.CreatedBy), crc, sum); err != nil {
-		b.Fatal(err)
-	}
 }

@@ -1,4 +1,4 @@
-// Package memtest tells a test how much memory its process holds, in the figure that can run out: anonymous memory. The
+// Package memtest fills a database and tells a test how much memory its process holds, in the figure that can run out: anonymous memory. The
 // pages of files that are mapped, as SQLite's database is, count as resident too, but the kernel takes them back when
 // somebody needs the room. For tests only.
 package memtest
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dcdentals.com/caseload/internal/mustrun"
 )
 
 // Anonymous returns how much memory of the process, in bytes, belongs to no file (RssAnon of /proc/self/status, proc(5)).
@@ -36,7 +38,7 @@ func Watch(t testing.TB) (stop func() (most int64)) {
 	t.Helper()
 	most, err := Anonymous()
 	if err != nil {
-		t.Skip("SKIPPED: the memory of a process is told by /proc, of Linux:", err)
+		mustrun.Skip(t, "memory", "the memory of a process is told by /proc, of Linux: "+err.Error())
 	}
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
