@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -50,8 +51,15 @@ func (s *Store) LookAtBucket(ctx context.Context) (caseload.BucketLook, error) {
 	return look, s.setUpError("HeadBucket", "s3:ListBucket", err)
 }
 
-// storeKind reads from an answer which software gave it.
+// hashOfNode is MinIO's X-Amz-Id-2, which no other store has in this form.
+var hashOfNode = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// storeKind reads from an answer which software gave it. A proxy puts its own name into Server, so that MinIO is known by its
+// other headers too.
 func storeKind(h http.Header) caseload.StoreKind {
+	if hashOfNode.MatchString(h.Get("X-Amz-Id-2")) && h.Get("X-Ratelimit-Limit") != "" || h.Get("X-Minio-Error-Code") != "" {
+		return caseload.StoreMinIO
+	}
 	server := strings.ToLower(h.Get("Server"))
 	for _, known := range []struct {
 		word string

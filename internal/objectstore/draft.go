@@ -22,6 +22,7 @@ const (
 	mostDrafts = 8           // uploads made ahead at once; the others are copied when they complete
 	draftIdle  = time.Minute // without a part a draft's room is given back
 	draftSpare = 8 << 30     // bytes a draft leaves free on the disk
+	mostKept   = 256         // parts of one upload whose files are freed after its completion was answered
 )
 
 // drafts are objects put together while their parts still arrive, so that Complete has little left to copy and Sync
@@ -217,8 +218,12 @@ func (d *drafts) become(object *os.File, uploadID string, wanted []types.Complet
 // assembly returns how Complete brings each part into the object's file: not at all when the draft brought it. What goes
 // wrong it tells fail, which must make Complete fail; versitygw 1.8.0 itself forgets an error of this function, and an
 // error of the copy it then tries instead.
-func (d *drafts) assembly(in *s3.CompleteMultipartUploadInput, fail func(error)) posix.CustomCopyFunc {
+//
+// The files of the parts stay open until release is called, though versitygw removes their names: freeing what a part has in
+// memory and on the disk takes 6 ms for 32 MiB, and nobody needs to wait for it.
+func (d *drafts) assembly(in *s3.CompleteMultipartUploadInput, fail func(error)) (assemble posix.CustomCopyFunc, release func()) {
 	var brought []copiedPart
+	var kept []*os.File
 	next, failed := 0, false
 	bring := func(part, object *os.File) error {
 		n := next
@@ -238,16 +243,26 @@ func (d *drafts) assembly(in *s3.CompleteMultipartUploadInput, fail func(error))
 		}
 		return appendPart(part, object)
 	}
-	return func(part, object *os.File) (again bool, err error) {
+	assemble = func(part, object *os.File) (again bool, err error) {
 		if failed {
 			return true, nil
 		}
 		if err := bring(part, object); err != nil {
 			failed = true
 			fail(err)
+		} else if len(kept) < mostKept {
+			if file, err := duplicate(part); err == nil {
+				kept = append(kept, file)
+			}
 		}
 		return true, nil
 	}
+	release = func() {
+		for _, file := range kept {
+			_ = file.Close()
+		}
+	}
+	return assemble, release
 }
 
 // appendPart copies a part to the end of the object and has the disk begin to write it.

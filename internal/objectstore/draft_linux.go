@@ -60,6 +60,16 @@ func replaceFile(object, file *os.File) error {
 	return unix.Dup3(int(file.Fd()), number, unix.O_CLOEXEC)
 }
 
+// duplicate is another descriptor of the open file (fcntl(2), F_DUPFD_CLOEXEC): as long as it is open, removing the file's name
+// frees nothing.
+func duplicate(file *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), file.Name()), nil
+}
+
 // freeBytes is the room left to us on the file's disk.
 func freeBytes(file *os.File) (uint64, error) {
 	var s unix.Statfs_t

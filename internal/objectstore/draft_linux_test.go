@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -213,7 +215,7 @@ func TestAFailedCopyFailsTheCompletion(t *testing.T) {
 		t.Fatal(err)
 	}
 	var faults []error
-	bring := newDrafts(dir).assembly(&s3.CompleteMultipartUploadInput{
+	bring, release := newDrafts(dir).assembly(&s3.CompleteMultipartUploadInput{
 		UploadId:        aws.String("x"),
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: make([]types.CompletedPart, 2)},
 	}, func(err error) { faults = append(faults, err) })
@@ -222,9 +224,64 @@ func TestAFailedCopyFailsTheCompletion(t *testing.T) {
 			t.Errorf("again %v, error %v: versitygw would append the part itself", again, err)
 		}
 	}
+	release()
 	if len(faults) != 1 || !errors.Is(faults[0], io.ErrUnexpectedEOF) {
 		t.Errorf("faults %v", faults)
 	}
+}
+
+// TestPartsAreFreedAfterTheAnswer: Complete does not wait until the room of the parts is free, and nothing keeps it for good.
+func TestPartsAreFreedAfterTheAnswer(t *testing.T) {
+	u := newDrafted(t, 0)
+	u.settle(t)
+	in := &s3.CompleteMultipartUploadInput{UploadId: &u.upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: make([]types.CompletedPart, 3)}}
+	assemble, release := newDrafts(t.TempDir()).assembly(in, func(err error) { t.Error(err) })
+	path := filepath.Join(t.TempDir(), "1")
+	if err := os.WriteFile(path, []byte("part"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	part, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err := os.Create(path + ".object")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer object.Close()
+	_, _ = assemble(part, object)
+	_, _ = part.Close(), os.Remove(path)
+	if left := nameless(t, path); left != 1 {
+		t.Errorf("before the answer %d descriptors hold the part", left)
+	}
+	release()
+	if left := nameless(t, path); left != 0 {
+		t.Errorf("after the answer %d descriptors hold the part", left)
+	}
+
+	u.complete(t, 3)
+	for until := time.Now().Add(10 * time.Second); nameless(t, u.upload) > 0; {
+		if time.Now().After(until) {
+			t.Fatal("parts are held for good")
+		}
+		runtime.Gosched()
+	}
+}
+
+// nameless counts the descriptors of this process whose file was removed and had a path with that in it.
+func nameless(t *testing.T, path string) (count int) {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range open {
+		name, _ := os.Readlink("/proc/self/fd/" + fd.Name())
+		if strings.Contains(name, path) && strings.HasSuffix(name, " (deleted)") {
+			count++
+		}
+	}
+	return count
 }
 
 // TestOnlySoManyUploadsHaveADraft: those that come when so many have one are copied when they complete.

@@ -107,7 +107,7 @@ func (e *Embedded) start(ctx context.Context, dir string) error {
 		return err
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return e.gateway.dial(ctx) }
-	e.proxy = newProxy(dial, &e.gate)
+	within := &inside{gate: &e.gate, files: e.gateway.files}
 	e.store = newStore(embeddedBucket, e.log,
 		aws.Config{Region: embeddedRegion, Credentials: credentials.NewStaticCredentialsProvider(access, secret, "")},
 		dial, func(o *s3.Options) {
@@ -115,7 +115,8 @@ func (e *Embedded) start(ctx context.Context, dir string) error {
 			o.BaseEndpoint = aws.String("http://store.internal") // a name for the signature only; dial decides
 		})
 	e.store.embedded = e
-	e.store.inside = &inside{gate: &e.gate, files: e.gateway.files}
+	e.store.inside = within
+	e.proxy = newProxy(dial, &e.gate, newSignedParts(within, aws.Credentials{AccessKeyID: access, SecretAccessKey: secret}, e.store.pace.Stall))
 	return e.store.ensureBucket(ctx)
 }
 

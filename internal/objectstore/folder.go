@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,19 +59,13 @@ func NewFolder(ctx context.Context, dir string, log *slog.Logger) (*Folder, erro
 	return OpenFolder(dir)
 }
 
-// walkAtOnce is how many names Walk keeps in memory: it reads the folder again for the next ones.
-const walkAtOnce = 200_000
-
 // Walk visits every object whose key is after the given one, in the byte order of the keys, with the moment it was
 // written. What vanishes while it walks is passed over. The memory it takes does not grow with the number of objects.
 func (f *Folder) Walk(ctx context.Context, after caseload.ObjectKey, visit func(o caseload.Object, at time.Time) error) error {
-	return f.walk(ctx, after, walkAtOnce, visit)
-}
-
-func (f *Folder) walk(ctx context.Context, after caseload.ObjectKey, atOnce int, visit func(o caseload.Object, at time.Time) error) error {
-	for {
-		names, more, err := f.next(ctx, string(after), atOnce)
-		if err != nil {
+	for more := true; more; {
+		var names []string
+		var err error
+		if names, more, err = NamesAfter(ctx, f.bucket, string(after)); err != nil {
 			return err
 		}
 		for _, name := range names {
@@ -80,6 +73,9 @@ func (f *Folder) walk(ctx context.Context, after caseload.ObjectKey, atOnce int,
 				return context.Cause(ctx)
 			}
 			after = caseload.ObjectKey(name)
+			if !ours(name) {
+				continue
+			}
 			o, at, err := f.look(after)
 			if caseload.KindOf(err) == caseload.NotFound {
 				continue
@@ -91,42 +87,8 @@ func (f *Folder) walk(ctx context.Context, after caseload.ObjectKey, atOnce int,
 				return err
 			}
 		}
-		if !more {
-			return nil
-		}
 	}
-}
-
-// next returns the names after the given one that come first in byte order, at most twice atOnce of them, and whether
-// there are more.
-func (f *Folder) next(ctx context.Context, after string, atOnce int) (names []string, more bool, err error) {
-	dir, err := os.Open(f.bucket)
-	if err != nil {
-		return nil, false, folderError(err)
-	}
-	defer dir.Close()
-	for {
-		read, err := dir.Readdirnames(4096)
-		for _, name := range read {
-			if name > after && ours(name) {
-				names = append(names, name)
-			}
-		}
-		if len(names) > 2*atOnce {
-			slices.Sort(names)
-			names, more = names[:atOnce], true
-		}
-		if errors.Is(err, io.EOF) {
-			slices.Sort(names)
-			return names, more, nil
-		}
-		if err != nil {
-			return nil, false, folderError(err)
-		}
-		if ctx.Err() != nil {
-			return nil, false, context.Cause(ctx)
-		}
-	}
+	return nil
 }
 
 // ours tells whether a name in the bucket's folder can be an object's: the gateway's own begin with a dot.

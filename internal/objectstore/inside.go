@@ -43,17 +43,26 @@ func (i *inside) put(ctx context.Context, bucket string, key caseload.ObjectKey,
 	return err
 }
 
-func (i *inside) putPart(ctx context.Context, bucket string, key caseload.ObjectKey, uploadID string, p caseload.Part, body io.Reader) error {
+// putPart returns the part as the store holds it, its ETag in quotes. A checksum of "" is none that is declared.
+func (i *inside) putPart(ctx context.Context, bucket string, key caseload.ObjectKey, uploadID string, p caseload.Part, body io.Reader) (caseload.Part, error) {
 	leave, err := i.enter()
 	if err != nil {
-		return err
+		return p, err
 	}
 	defer leave()
-	_, err = i.files.putPart(ctx, &s3.UploadPartInput{
+	in := &s3.UploadPartInput{
 		Bucket: &bucket, Key: aws.String(string(key)), UploadId: &uploadID, PartNumber: aws.Int32(int32(p.Number)),
-		Body: endedBy(ctx, body), ContentLength: &p.Size, ChecksumCRC64NVME: &p.CRC64NVME,
-	})
-	return err
+		Body: endedBy(ctx, body), ContentLength: &p.Size,
+	}
+	if p.CRC64NVME != "" {
+		in.ChecksumCRC64NVME = &p.CRC64NVME
+	}
+	out, err := i.files.putPart(ctx, in)
+	if err != nil {
+		return p, err
+	}
+	p.ETag, p.CRC64NVME = aws.ToString(out.ETag), aws.ToString(out.ChecksumCRC64NVME)
+	return p, nil
 }
 
 func (i *inside) head(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {

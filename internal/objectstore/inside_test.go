@@ -231,3 +231,44 @@ func TestCallsInTheProcessEndWithTheirContext(t *testing.T) {
 		t.Errorf("a Stream whose context ended answers %v", err)
 	}
 }
+
+// A part that is still being stored when its upload is aborted leaves nothing behind: nobody would ever look for it.
+func TestAPartThatEndsAfterTheAbortLeavesNothing(t *testing.T) {
+	e := startInside(t)
+	key, data := caseload.NewObjectKey(), bytes.Repeat([]byte("caseload "), 10_000)
+	id, err := e.store.CreateMultipart(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := &abortingBody{bytes.NewReader(data), func() {
+		if err := e.store.AbortMultipart(t.Context(), key, id); err != nil {
+			t.Error(err)
+		}
+	}}
+	part := caseload.Part{Number: 1, Size: int64(len(data)), CRC64NVME: caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, data))}
+	if err := e.store.PutPart(t.Context(), key, id, part, body); caseload.KindOf(err) != caseload.NotFound {
+		t.Errorf("the part: %v, want NotFound", err)
+	}
+	left, err := filepath.Glob(filepath.Join(e.objects, embeddedBucket, posix.MetaTmpMultipartDir, "*", "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	if len(e.gateway.files.flights) > 0 {
+		t.Error("a part is still thought to be stored")
+	}
+}
+
+// abortingBody does something when its last byte has been read.
+type abortingBody struct {
+	*bytes.Reader
+	then func()
+}
+
+func (b *abortingBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.Len() == 0 && b.then != nil {
+		b.then()
+		b.then = nil
+	}
+	return n, err
+}

@@ -403,3 +403,27 @@ func TestAddressesOfExternalStores(t *testing.T) {
 		}
 	}
 }
+
+// A store is known by more than Server, where a proxy puts its own name.
+func TestAStoreBehindAProxyIsKnown(t *testing.T) {
+	const node = "470a0afc0f6fdbebb6a8e14ece29122784c0656e19563387135a7c8e02feb163"
+	for _, c := range []struct {
+		header map[string]string
+		want   caseload.StoreKind
+	}{
+		{map[string]string{"Server": "MinIO"}, caseload.StoreMinIO},
+		{map[string]string{"Server": "nginx/1.22.1", "X-Amz-Id-2": node, "X-Ratelimit-Limit": "6755"}, caseload.StoreMinIO},
+		{map[string]string{"Server": "cloudflare", "X-Minio-Error-Code": "AccessDenied"}, caseload.StoreMinIO},
+		{map[string]string{"Server": "cloudflare"}, caseload.StoreR2},
+		{map[string]string{"Server": "AmazonS3", "X-Amz-Id-2": "eftixk72aD6Ap51TnqcoF8eFidJG9Z/2mkiDFu8yU9AS1ed4OpIszj7UDNEHGran"}, caseload.StoreAWS},
+		{map[string]string{"Server": "nginx/1.22.1", "X-Amz-Request-Id": "tx0000"}, caseload.StoreOther},
+	} {
+		h := http.Header{}
+		for name, value := range c.header {
+			h.Set(name, value)
+		}
+		if got := storeKind(h); got != c.want {
+			t.Errorf("%v is taken for %q, want %q", c.header, got, c.want)
+		}
+	}
+}

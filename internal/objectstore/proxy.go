@@ -6,17 +6,19 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // proxy hands requests for objects to the gateway, Host and path as they came because both are signed. It lets through
-// only what a URL of ours needs; the gateway refuses whatever is not signed.
+// only what a URL of ours needs; the gateway refuses whatever is not signed. Parts with a good signature go straight to the files.
 type proxy struct {
 	transport *http.Transport
 	gate      *gate
+	parts     *signedParts
 }
 
-func newProxy(dial dialFunc, gate *gate) *proxy {
-	p := &proxy{transport: newTransport(dial, answerTimeout, bulkBuffer), gate: gate}
+func newProxy(dial dialFunc, gate *gate, parts *signedParts) *proxy {
+	p := &proxy{transport: newTransport(dial, answerTimeout, bulkBuffer), gate: gate, parts: parts}
 	p.transport.Proxy = nil
 	return p
 }
@@ -36,6 +38,10 @@ var dropped = []string{"Connection", "Keep-Alive", "Server", "Transfer-Encoding"
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	guardAnswer(w.Header())
 	if !servable(w, r) {
+		return
+	}
+	if part, ok := p.parts.accepts(r, time.Now()); ok {
+		p.parts.take(w, r, part)
 		return
 	}
 	leave, open := p.gate.enter()

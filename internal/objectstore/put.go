@@ -42,7 +42,8 @@ func (s *Store) PutPart(ctx context.Context, key caseload.ObjectKey, uploadID st
 	ctx, guard := guardSource(ctx, body, p.Size, s.pace.Stall)
 	defer guard.stop()
 	if s.inside != nil {
-		return s.sorted("UploadPart", guard.blame(s.inside.putPart(ctx, s.bucket, key, uploadID, p, guard)))
+		_, err := s.inside.putPart(ctx, s.bucket, key, uploadID, p, guard)
+		return s.sorted("UploadPart", guard.blame(err))
 	}
 	_, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket:            &s.bucket,

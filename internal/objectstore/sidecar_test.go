@@ -19,6 +19,7 @@ import (
 // On a file system without extended attributes they lie in a folder beside; everything else is as usual, the cut-off
 // completion included.
 func TestWithoutExtendedAttributes(t *testing.T) {
+	t.Chdir(".") // the store lives in the working directory; this brings it back
 	dir := t.TempDir()
 	e := &Embedded{dir: dir, objects: filepath.Join(dir, "objects"), sidecar: filepath.Join(dir, "attributes"), log: slog.Default()}
 	for _, folder := range []string{e.objects, e.sidecar} {
