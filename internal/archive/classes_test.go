@@ -182,11 +182,16 @@ func TestNamesAreReadInEveryEncodingThatZIPsCarry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	yen, err := japanese.ShiftJIS.NewEncoder().String("表示/ソ連.dcm") // the second byte of 表 and ソ is that of a backslash
+	if err != nil {
+		t.Fatal(err)
+	}
 	raw := "?????.dcm"
 	sum := crc32.ChecksumIEEE([]byte(raw))
 	for want, b := range map[string][]byte{
 		"똠방각하/똠 사진.jpg":     withExtra(t, cp949, 0, nil),
 		"鈴木一郎/レントゲン.dcm":    withExtra(t, sjis, 0, nil),
+		"表示/ソ連.dcm":         withExtra(t, yen, 0, nil),
 		"임대석.dcm":           withExtra(t, raw, 0, unicodePath(sum, "임대석.dcm")),
 		"?????.dcm":         withExtra(t, raw, 0, unicodePath(sum+1, "임대석.dcm")), // the name was changed without the field
 		"?????.dcm ":        withExtra(t, raw+" ", 0, unicodePath(crc32.ChecksumIEEE([]byte(raw+" ")), "\xff\xfe")),
@@ -243,5 +248,49 @@ func TestAnArchiveInsideIsGivenUpWhenItCostsTooMuch(t *testing.T) {
 	}
 	if code(costly) != archive.TooCostly || !strings.Contains(costly.Error(), "by itself") {
 		t.Errorf("%v", costly)
+	}
+}
+
+// Zip64 where nothing needs it (APPNOTE 4.5.3), in every form that writers give it: all entries are read, none of them is damage.
+func TestZip64OfSmallThingsIsReadInEveryForm(t *testing.T) {
+	for name, wide := range map[string]archivetest.Wide{
+		"the end alone":                            {},
+		"the end alone, and its true numbers":      {Counts: true},
+		"sizes":                                    {Sizes: true},
+		"sizes, in both places":                    {Sizes: true, Local: true},
+		"sizes, in the entry alone":                {Local: true, Counts: true},
+		"offsets":                                  {Offset: true},
+		"sizes and offsets":                        {Sizes: true, Offset: true, Local: true, Counts: true},
+		"offsets, the field holds all three":       {Offset: true, All: true},
+		"sizes, the field holds all three":         {Sizes: true, All: true},
+		"nothing asked for, and all three given":   {All: true, Counts: true},
+		"a descriptor of 64 bits":                  {Descriptor: true, Local: true, Sizes: true},
+		"a signed descriptor of 64 bits":           {Descriptor: true, Signed: true, Local: true},
+		"a descriptor of 64 bits nobody announces": {Descriptor: true, Signed: true, Counts: true},
+		"behind something else":                    {Sizes: true, Offset: true, Prefix: 77},
+		"behind something else, true numbers":      {Counts: true, Prefix: 77},
+		"a data sector of its own":                 {Sizes: true, Sector: 40},
+		"a data sector of its own, true numbers":   {Counts: true, Sector: 40},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := []archivetest.File{{Name: "IM1", Body: noise(1, 5000)}, {Name: "IM2", Body: noise(2, 3)}, {Name: "IM3"}}
+			b := archivetest.Zip64(wide, files...)
+			a := open(t, b)
+			if len(a.Entries) != 3 || !a.Zip64 || a.Salvaged || a.Prefix != int64(wide.Prefix) {
+				t.Fatalf("%d entries, zip64 %v, salvaged %v, prefix %d", len(a.Entries), a.Zip64, a.Salvaged, a.Prefix)
+			}
+			err := verify(context.Background(), bytes.NewReader(b), a, func(e archive.Entry, err error) {
+				if err != nil || e.Size != int64(len(files[e.Index].Body)) || e.Name != files[e.Index].Name {
+					t.Errorf("%s: %d bytes, %v", e.Name, e.Size, err)
+				}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			torn, err := archive.Recover(context.Background(), bytes.NewReader(b), int64(len(b)-30), archive.Limits{}) // without its end
+			if err != nil || !torn.Salvaged || len(torn.Entries) != 3 {
+				t.Errorf("torn: %+v, %v", torn, err)
+			}
+		})
 	}
 }

@@ -46,11 +46,13 @@ func (a *Archive) findDirectory(size int64, lim Limits) (directory, error) {
 	d.entries = uint64(little.Uint16(end[10:]))
 	d.size, d.offset = int64(little.Uint32(end[12:])), int64(little.Uint32(end[16:]))
 	stop := at
-	if d.entries == 0xFFFF || d.size == 0xFFFFFFFF || d.offset == 0xFFFFFFFF {
+	// Some write both records and the true numbers into both: then the Zip64 one shows by the room it takes.
+	if d.entries == 0xFFFF || d.size == 0xFFFFFFFF || d.offset == 0xFFFFFFFF || d.offset+d.size < at {
 		if stop, err = a.findEnd64(&d, at); err != nil {
 			return d, err
 		}
-	} else if disk != 0 || startDisk != 0 {
+	}
+	if !d.zip64 && (disk != 0 || startDisk != 0) {
 		return d, refuse(MultiDisk, "The archive is one part of several. Pack it again as one file.")
 	}
 	if d.entries > uint64(lim.Entries) {
@@ -190,12 +192,16 @@ func parseEntry(b []byte, nameLen, extraLen int, names nameDecoder) (Entry, erro
 	return e, nil
 }
 
-// applyZip64 takes 64-bit sizes and offset from the extra field, where the 32-bit ones are all ones (APPNOTE 4.5.3). It
-// returns false when a value is missing or beyond 63 bits.
+// applyZip64 takes 64-bit sizes and offset from the extra field, where the 32-bit ones are all ones (APPNOTE 4.5.3). Some write
+// all three whichever are asked for; then each stands in its own place. It returns false when a value is missing or beyond 63 bits.
 func (e *Entry) applyZip64(extra []byte) bool {
 	field, _ := extraField(extra, 0x0001)
+	allThree := len(field) >= 24
 	for _, value := range []*int64{&e.Size, &e.Compressed, &e.HeaderOffset} {
 		if *value != 0xFFFFFFFF {
+			if allThree {
+				field = field[8:]
+			}
 			continue
 		}
 		if len(field) < 8 {

@@ -2,6 +2,7 @@ package dicom
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -146,13 +147,19 @@ func (c *charset) doubt(b []byte, t *trait) reading {
 // write appends the text of b to out, which may be nil.
 func (c *charset) write(out *strings.Builder, b []byte, t *trait) reading {
 	switch {
+	case c.otherwise(b, t) == asUTF8:
+		put(out, b)
+		return asUTF8
+	case c.otherwise(b, t) != "":
+		encoded(out, b, guessJapanese.encoding)
+		return guessJapanese.name
 	case c.whole != nil:
 		if encoded(out, b, c.whole) {
 			return ""
 		}
 		return asDeclared
 	case c.utf8 && utf8.Valid(b):
-		put(out, b)
+		put(out, bytes.TrimPrefix(b, []byte("\uFEFF")))
 		return ""
 	case c.latin1 && utf8.Valid(b) && bytes.IndexByte(b, escape) < 0:
 		put(out, b)
@@ -174,6 +181,33 @@ func (c *charset) write(out *strings.Builder, b []byte, t *trait) reading {
 	}
 	encoded(out, b, charmap.ISO8859_1)
 	return asLatin1
+}
+
+// otherwise tells what text is in that the set declared has no characters for: UTF-8, which nothing else is by accident, or under
+// ISO_IR 13, the half of Shift-JIS that it names, all of that. "" when the declaration explains it, or nothing does.
+func (c *charset) otherwise(b []byte, t *trait) reading {
+	if c.utf8 || !c.stated || c.latin1 || len(c.unknown) > 0 || bytes.IndexByte(b, escape) >= 0 {
+		return ""
+	}
+	isUTF8 := utf8.Valid(b)
+	if !isUTF8 && (c.initial.number != "13" || !shiftJISText(b)) {
+		return ""
+	}
+	explained := false
+	if c.whole != nil {
+		// Chinese that everybody writes lies above 0xA0 (GB 2312); below, nearly any two bytes are some character of GBK.
+		seldom := slices.ContainsFunc(b, func(c byte) bool { return c >= 0x80 && c <= 0xA0 })
+		explained = encoded(nil, b, c.whole) && !(isUTF8 && seldom)
+	} else {
+		explained = c.extended(nil, b, t)
+	}
+	switch {
+	case explained:
+		return ""
+	case isUTF8:
+		return asUTF8
+	}
+	return guessJapanese.name
 }
 
 func put(out *strings.Builder, b []byte) {

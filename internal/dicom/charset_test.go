@@ -80,6 +80,14 @@ func TestNamesAreReadInTheirCharacterSet(t *testing.T) {
 		{"Shift-JIS under a foreign name", "\x8eR\x93c^\x91\xbe\x98Y", []string{"Shift_JIS"}, "山田^太郎", true},
 		{"the part of ISO 8859 by name", "\xc1\xe8\xde\xed\xe1", []string{"ISO 8859-7"}, "Αθήνα", false},
 		{"Windows-1251 by name", "\xc8\xe2\xe0\xed\xee\xe2", []string{"windows-1251"}, "Иванов", true},
+		{"GB18030, four bytes a character", "\x81\x39\xEE\x39^\xd0\xa1", []string{"GB18030"}, "㐀^小", false},
+		{"Korean stated, UTF-8 written", "홍^길동", []string{"", "ISO 2022 IR 149"}, "홍^길동", true},
+		{"GB18030 stated, UTF-8 written", "王^小东", []string{"GB18030"}, "王^小东", true},
+		{"Japanese stated, UTF-8 written", "山田^太郎", []string{"", "ISO 2022 IR 87"}, "山田^太郎", true},
+		{"Cyrillic stated, UTF-8 written", "Иванов", []string{"ISO_IR 144"}, "Иванов", true},
+		{"GBK, a character that few write", "\x81\x40^\xd0\xa1", []string{"GBK"}, "丂^小", false},
+		{"ISO_IR 13 stated, Shift-JIS written", "\x8eR\x93c^\x91\xbe\x98Y", []string{"ISO_IR 13"}, "山田^太郎", true},
+		{"UTF-8 with a byte order mark", "\xEF\xBB\xBFM\xc3\xbcller", []string{"ISO_IR 192"}, "Müller", false},
 		{"an escape nobody knows", "A\x1b%ZB", []string{"", "ISO 2022 IR 87"}, "A%ZB", true},
 	}
 	for _, c := range cases {

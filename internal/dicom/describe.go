@@ -188,17 +188,27 @@ func apart(values []float64) []float64 {
 	return values
 }
 
+// What is said of geometry that an object states and that cannot be used as it stands begins so.
+const (
+	UnusablePosition    = "the position in the body cannot be used as it is written"
+	UnusableOrientation = "the orientation in the body cannot be used as it is written"
+	UnusableSpacing     = "the pixel spacing cannot be used as it is written"
+)
+
 // unusable warns of geometry that the object states and that cannot be used as it stands.
 func (in *Instance) unusable(h *Header) (warnings []Warning) {
 	for _, field := range [...]struct {
 		tag  Tag
 		lost bool
+		said string
 	}{
-		{TagImagePositionPatient, in.Position == nil}, {TagImageOrientationPatient, in.Orientation == nil}, {TagPixelSpacing, in.PixelSpacing == nil},
+		{TagImagePositionPatient, in.Position == nil, UnusablePosition},
+		{TagImageOrientationPatient, in.Orientation == nil, UnusableOrientation},
+		{TagPixelSpacing, in.PixelSpacing == nil, UnusableSpacing},
 	} {
 		if e := h.Find(field.tag); field.lost && e != nil && len(trimBytes(e.Value)) > 0 {
 			text := h.Strings(field.tag)
-			warnings = append(warnings, Warning{WarnGeometry, field.tag, -1, fmt.Sprintf("the position, orientation or pixel spacing cannot be used as it is written: %.60q", strings.Join(text[:min(len(text), 6)], `\`))})
+			warnings = append(warnings, Warning{WarnGeometry, field.tag, -1, fmt.Sprintf("%s: %.60q", field.said, strings.Join(text[:min(len(text), 6)], `\`))})
 		}
 	}
 	return warnings
@@ -249,8 +259,16 @@ func (in *Instance) functionalGroups(h *Header) {
 	if v := lookUp(TagPixelMeasuresSequence, TagSpacingBetweenSlices); v != nil {
 		in.SpacingBetweenSlices = math.Abs(v[0])
 	}
-	if normal := normalOf(in.Orientation); normal != nil && frames != nil {
-		if in.FramePositions = alongNormal(frames.Items, normal); !onePlane(frames.Items, normal) {
+	if frames == nil {
+		return
+	}
+	groups := frames.Items
+	if n := len(groups); in.Frames > 1 && n != in.Frames {
+		h.warn(WarnPlanes, TagPerFrameFunctionalGroups, -1, "the object describes %d frames and says that it has %d", n, in.Frames)
+		groups = groups[:min(n, in.Frames)]
+	}
+	if normal := normalOf(in.Orientation); normal != nil && len(groups) >= in.Frames {
+		if in.FramePositions = alongNormal(groups, normal); !onePlane(groups, normal) {
 			in.FramePositions = nil
 			h.warn(WarnPlanes, TagPlaneOrientationSequence, -1, "the frames lie in more than one plane")
 		}
@@ -342,10 +360,19 @@ func isOne(text string) bool {
 	return err == nil && n == 1
 }
 
+// samplesOf returns how many samples a pixel of native pixel data takes: of YBR_FULL_422 and YBR_PARTIAL_422 every second pixel
+// only has its chrominance (PS3.3 C.7.6.3.1.2).
+func samplesOf(stated int, photometric string) int64 {
+	if stated == 3 && (photometric == "YBR_FULL_422" || photometric == "YBR_PARTIAL_422") {
+		return 2
+	}
+	return int64(max(stated, 1))
+}
+
 // FrameBytes returns the bytes of one frame of native pixel data; false when the claims are incomplete or absurd
 // (more than 2^40 bytes). One-bit images count whole bytes (PS3.5 8.1.1).
 func (in *Instance) FrameBytes() (int64, bool) {
-	rows, columns, samples, bits := int64(in.Rows), int64(in.Columns), int64(max(in.SamplesPerPixel, 1)), int64(in.BitsAllocated)
+	rows, columns, samples, bits := int64(in.Rows), int64(in.Columns), samplesOf(in.SamplesPerPixel, in.Photometric), int64(in.BitsAllocated)
 	if rows == 0 || columns == 0 || bits == 0 || rows > 1<<16 || columns > 1<<16 || samples > 1<<8 || bits > 64 {
 		return 0, false
 	}

@@ -106,10 +106,7 @@ func (p *PixelData) held() int64 { return p.Length - p.missing }
 // native places the frames by arithmetic in 64 bits, and believes no more of them than there are bytes for.
 func (f *Frames) native(h *Header) {
 	f.Boundaries = ByArithmetic
-	samples := int64(max(h.count(TagSamplesPerPixel), 1))
-	if samples == 3 && h.String(TagPhotometricInterpretation) == "YBR_FULL_422" {
-		samples = 2 // chrominance of every second pixel only (PS3.3 C.7.6.3.1.2)
-	}
+	samples := samplesOf(h.count(TagSamplesPerPixel), h.String(TagPhotometricInterpretation))
 	rows, columns, bits := int64(h.count(TagRows)), int64(h.count(TagColumns)), int64(h.count(TagBitsAllocated))
 	if rows == 0 || columns == 0 || bits == 0 || rows > 1<<16 || columns > 1<<16 || samples > 1<<8 || bits > 64 {
 		f.warn(WarnPixels, f.pixel.Offset, "rows, columns or bits are missing or absurd; the frames cannot be told apart")

@@ -144,6 +144,9 @@ func shiftJISBytes(b []byte) bool {
 	return true
 }
 
+// shiftJISText reports whether b is Shift-JIS of which every byte has a meaning.
+func shiftJISText(b []byte) bool { return encoded(nil, b, japanese.ShiftJIS) }
+
 // The first characters of common family names: Korean (those of 99 % of the people), Chinese, and the kanji that Japanese
 // ones begin with.
 const (

@@ -111,18 +111,18 @@ func (c *catalog) findings(kind caseload.FileKind) caseload.Findings {
 	if c.nameless > 0 {
 		warn("%s not say which study and series it belongs to. It is kept, but not listed among the scans.", images(c.nameless, "image does", "images do"))
 	}
-	for _, uid := range c.order {
-		if s := c.series[uid]; len(s.slices) > 1 || s.slices[0].Frames > 1 {
-			for _, r := range remarksOf(s.slices, dicom.Geometry(s.slices)) {
-				warn("%s: %s", s.label, r.Text)
-			}
-		}
-	}
 	for _, code := range told {
 		if n := c.notes[code]; n != nil && c.contents.Images == 1 {
 			warn("%s", sentence(n.text))
 		} else if n != nil {
 			warn("%s: %s", images(n.images, "image", "images"), n.text)
+		}
+	}
+	for _, uid := range c.order { // behind what is damaged: a page has room for the first
+		if s := c.series[uid]; len(s.slices) > 1 || s.slices[0].Frames > 1 {
+			for _, r := range remarksOf(s.slices, dicom.Geometry(s.slices)) {
+				warn("%s: %s", s.label, r.Text)
+			}
 		}
 	}
 	return f

@@ -86,6 +86,20 @@ func TestEveryContradictoryZIPIsReadAsFarAsItGoes(t *testing.T) {
 	}
 }
 
+// A link in a ZIP is never followed, wherever it leads; what is beside it is read.
+func TestLinksInAZIPAreNotFollowed(t *testing.T) {
+	r := newBench(t, archivetest.Linked(archivetest.File{Name: "IM1", Body: slice(1).bytes()}, "IM1", "/etc/passwd", "../../../../etc/shadow", ".", "")).read(t)
+	c := r.found.Contents
+	if r.State != caseload.Ready || c.Images != 1 || c.NotRead != 5 || c.Others != 0 || c.Reasons["link"] != 5 {
+		t.Fatalf("%s: %+v", r.State, c)
+	}
+	for _, u := range c.Unread {
+		if u.Reason != "A link to another file is not followed." {
+			t.Errorf("%+v", u)
+		}
+	}
+}
+
 // peakNow is the memory in use by objects at this moment.
 func peakNow() uint64 { return heap()() }
 

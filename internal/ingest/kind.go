@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,8 @@ const headSize = 4 << 10
 // is for people; "" when there is none. Names never count.
 func kindOf(head []byte, size int64) (kind caseload.FileKind, advice string) {
 	switch {
+	case isOffice(head):
+		return caseload.KindOther, ""
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")), bytes.HasPrefix(head, []byte("PK\x07\x08")),
 		bytes.HasPrefix(head, []byte("PK00PK\x03\x04")): // the last two: of one that was to be split, and was not (APPNOTE 8.5.4)
 		return caseload.KindZIP, ""
@@ -42,6 +45,8 @@ func kindOf(head []byte, size int64) (kind caseload.FileKind, advice string) {
 		return caseload.KindDICOM, ""
 	case isOBJ(head):
 		return caseload.KindOBJ, ""
+	case isWornSTL(head):
+		return caseload.KindSTL, ""
 	}
 	return caseload.KindOther, ""
 }
@@ -49,17 +54,84 @@ func kindOf(head []byte, size int64) (kind caseload.FileKind, advice string) {
 // isBinarySTL: an 80-byte header, the number of triangles, and exactly 50 bytes for each. At least one triangle:
 // 84 zero bytes say nothing.
 func isBinarySTL(head []byte, size int64) bool {
-	if len(head) < 84 {
-		return false
+	n, fits := statedBySTL(head, size)
+	return n > 0 && fits
+}
+
+// The bytes of a binary STL: its header with the number of triangles, and each of them.
+const stlHeader, stlTriangle = 84, 50
+
+// statedBySTL returns how many triangles a binary STL states, and whether its size fits; a text fits.
+func statedBySTL(head []byte, size int64) (n int64, fits bool) {
+	if isTextSTL(head) {
+		return 0, true
 	}
-	n := int64(binary.LittleEndian.Uint32(head[80:]))
-	return n > 0 && size == 84+50*n
+	if len(head) < stlHeader {
+		return 0, false
+	}
+	n = int64(binary.LittleEndian.Uint32(head[stlHeader-4:]))
+	return n, size == stlHeader+stlTriangle*n
 }
 
 // isTextSTL: "solid", and a facet within sight. Binary writers also begin their header with "solid".
 func isTextSTL(head []byte) bool {
-	text := bytes.TrimLeft(head, " \t\r\n\uFEFF")
+	text := bytes.ToLower(bytes.TrimLeft(head, " \t\r\n\uFEFF"))
 	return bytes.HasPrefix(text, []byte("solid")) && readable(text) && bytes.Contains(text, []byte("facet"))
+}
+
+// isWornSTL recognises a binary STL whose size does not fit the number of triangles that it states, cut off or with something
+// behind it, by its first triangles: four or more, all of finite points, and normals that are of length one or left out.
+func isWornSTL(head []byte) bool {
+	const fewest = 4
+	if len(head) < stlHeader+fewest*stlTriangle {
+		return false
+	}
+	normals := 0
+	for b := head[stlHeader:]; len(b) >= stlTriangle; b = b[stlTriangle:] {
+		var v [12]float64
+		for i := range v {
+			v[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:])))
+			if !(math.Abs(v[i]) < 1e6) {
+				return false
+			}
+		}
+		switch length := math.Sqrt(v[0]*v[0] + v[1]*v[1] + v[2]*v[2]); {
+		case math.Abs(length-1) < 0.01:
+			normals++
+		case length != 0:
+			return false
+		}
+	}
+	return normals >= fewest
+}
+
+// isOffice recognises a text, table or presentation of an office program, which is a ZIP to be looked at as a whole (ECMA-376 part 2,
+// 10.2.7: the list of its parts, which these programs write first).
+func isOffice(head []byte) bool {
+	const name = "[Content_Types].xml"
+	return bytes.HasPrefix(head, []byte("PK\x03\x04")) && len(head) >= 30+len(name) && string(head[30:30+len(name)]) == name
+}
+
+// adviceForPicture says what to do about a picture of a format that is kept and not shown; "" when it is none.
+func adviceForPicture(head []byte) string {
+	name := ""
+	switch {
+	case len(head) < 16:
+	case string(head[4:8]) == "ftyp": // ISO/IEC 14496-12 4.3
+		name = map[string]string{"heic": "HEIC", "heix": "HEIC", "heim": "HEIC", "mif1": "HEIC", "msf1": "HEIC", "avif": "AVIF"}[string(head[8:12])]
+	case string(head[:4]) == "RIFF" && string(head[8:12]) == "WEBP":
+		name = "WebP"
+	case string(head[:4]) == "II*\x00", string(head[:4]) == "MM\x00*":
+		name = "TIFF"
+	case string(head[:4]) == "GIF8":
+		name = "GIF"
+	case string(head[:2]) == "BM" && string(head[6:10]) == "\x00\x00\x00\x00":
+		name = "BMP"
+	}
+	if name == "" {
+		return ""
+	}
+	return "This is a picture in the format " + name + ". It is kept, but not shown; send it as JPEG or PNG to have it shown."
 }
 
 func isPLY(head []byte) bool {

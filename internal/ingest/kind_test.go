@@ -3,15 +3,30 @@ package ingest_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"image"
 	"image/jpeg"
 	"image/png"
+	"math"
 	"strings"
 	"testing"
 
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/ingest"
 )
+
+// wornSTL is a binary STL of so many triangles that states another number.
+func wornSTL(triangles int, stated uint32) []byte {
+	b := make([]byte, 84)
+	binary.LittleEndian.PutUint32(b[80:], stated)
+	for i := range triangles {
+		for _, v := range []float32{0, 0, 1, float32(i), 0, 0, float32(i + 1), 0, 0, float32(i), 1, 0} {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+		b = append(b, 0, 0)
+	}
+	return b
+}
 
 func TestAFileIsWhatItsContentSays(t *testing.T) {
 	picture := image.NewGray(image.Rect(0, 0, 8, 8))
@@ -42,6 +57,19 @@ func TestAFileIsWhatItsContentSays(t *testing.T) {
 		"an empty ZIP":                        {"PK\x05\x06" + strings.Repeat("\x00", 18), caseload.KindZIP, ""},
 		"a ZIP once in parts":                 {"PK\x07\x08PK\x03\x04", caseload.KindZIP, ""},
 		"a binary STL that begins with solid": {string(binarySTL(3)), caseload.KindSTL, ""},
+		"a binary STL cut in a triangle":      {string(wornSTL(30, 30)[:900]), caseload.KindSTL, "claims 30 triangles, its size is that of 16"},
+		"a binary STL that states fewer":      {string(wornSTL(30, 7)), caseload.KindSTL, "claims 7 triangles, its size is that of 30"},
+		"a binary STL that states none":       {string(wornSTL(30, 0)), caseload.KindSTL, ""},
+		"a binary STL with words behind it":   {string(wornSTL(30, 30)) + "exported by a scanner", caseload.KindSTL, ""},
+		"numbers that are no STL":             {string(wornSTL(30, 30)[:84]) + strings.Repeat("\x00\x00\x80\x3F", 500), caseload.KindOther, ""},
+		"an STL as text, in capitals":         {strings.ToUpper(longSTL), caseload.KindSTL, ""},
+		"a letter by an office program":       {string(zipOf(t, packed{name: "[Content_Types].xml", body: []byte("<Types/>")}, packed{name: "word/document.xml", body: []byte("<w/>")})), caseload.KindOther, ""},
+		"a photo of a telephone":              {"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", caseload.KindOther, "in the format HEIC"},
+		"a TIFF":                              {"MM\x00*\x00\x00\x00\x08" + strings.Repeat("\x00", 90), caseload.KindOther, "in the format TIFF"},
+		"a WebP":                              {"RIFF\x24\x00\x00\x00WEBPVP8 ", caseload.KindOther, "in the format WebP"},
+		"a GIF":                               {"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00", caseload.KindOther, "in the format GIF"},
+		"a BMP":                               {"BM\x36\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00", caseload.KindOther, "in the format BMP"},
+		"a film":                              {"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42", caseload.KindOther, ""},
 		"a binary STL one byte short":         {string(binarySTL(3)[1:]), caseload.KindOther, ""},
 		"an STL without triangles":            {strings.Repeat("\x00", 84), caseload.KindOther, ""},
 		"an STL as text":                      {longSTL, caseload.KindSTL, ""},
@@ -65,8 +93,12 @@ func TestAFileIsWhatItsContentSays(t *testing.T) {
 		"HTML":                                {"<!doctype html><script>alert(1)</script>", caseload.KindOther, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			kind, advice := ingest.KindOf([]byte(c.content))
-			if kind != c.kind || !strings.Contains(advice, c.advice) || c.advice == "" && advice != "" {
+			found, err := ingest.Look(t.Context(), strings.NewReader(c.content), int64(len(c.content)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			kind, advice := found.Kind, strings.Join(found.Warnings, "\n")
+			if kind != c.kind || !strings.Contains(advice, c.advice) {
 				t.Errorf("%q with advice %q, want %q", kind, advice, c.kind)
 			}
 			b := newBench(t, []byte(c.content))

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"dcdentals.com/caseload/internal/caseload"
@@ -37,14 +38,20 @@ func (a *attempt) lookAt(ctx context.Context, src *source) (caseload.Findings, c
 		advice = adviceForImage(src, size)
 	}
 	switch {
-	case kind == caseload.KindZIP, kind == caseload.KindOther && carriesZIP(ctx, src, head):
+	case kind == caseload.KindZIP, kind == caseload.KindOther && !isOffice(head) && carriesZIP(ctx, src, head):
 		return lookIntoZIP(ctx, src, size)
 	case kind == caseload.KindDICOM:
 		found, err := lookAtDICOM(ctx, src, size)
 		return found, content{}, err
 	}
+	if kind == caseload.KindOther && advice == "" {
+		advice = adviceForPicture(head)
+	}
 	found := caseload.Findings{Kind: kind}
 	count(&found.Contents, kind)
+	if triangles, fits := statedBySTL(head, size); kind == caseload.KindSTL && !fits {
+		advice = fmt.Sprintf("The mesh claims %d triangles, its size is that of %d.", triangles, (size-stlHeader)/stlTriangle)
+	}
 	if advice != "" {
 		found.Warnings = []string{advice}
 	}

@@ -28,6 +28,7 @@ type tag uint32
 // object is one DICOM object to write.
 type object struct {
 	study, series, sop, class, patient, patientID string
+	birth                                         string
 	number, frames, rows, columns                 int
 	z, thickness                                  float64
 	noPosition, noPreamble                        bool
@@ -94,6 +95,9 @@ func (o object) header() ([]byte, int) {
 	text(&b, 0x0008103E, "LO", "Jaw")
 	text(&b, 0x00100010, "PN", or(o.patient, patient))
 	text(&b, 0x00100020, "LO", or(o.patientID, "P-1"))
+	if o.birth != "" {
+		text(&b, 0x00100030, "DA", o.birth)
+	}
 	if o.thickness > 0 {
 		text(&b, 0x00180050, "DS", fmt.Sprint(o.thickness))
 	}

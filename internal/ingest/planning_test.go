@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/dicom"
 	"dcdentals.com/caseload/internal/ingest"
 )
 
@@ -27,6 +28,50 @@ func summed(s caseload.Series) caseload.Series {
 	all := []caseload.Study{{Series: []caseload.Series{s}}}
 	ingest.Summarize(all)
 	return all[0].Series[0]
+}
+
+// What is stated of place, direction and pixel size and cannot be used is said of the series, not of its files alone.
+func TestUnusableGeometryIsSaidOfTheSeries(t *testing.T) {
+	unusable := func(said string) []string { return []string{said + `: "NaN"`} }
+	for name, c := range map[string]struct {
+		change func(s *caseload.Series)
+		want   string
+	}{
+		"a sound volume": {func(*caseload.Series) {}, ""},
+		"a position that is none": {func(s *caseload.Series) {
+			m := &s.Members[3]
+			m.Position, m.Warnings = nil, unusable(dicom.UnusablePosition)
+		}, "1 image has no usable position in the body."},
+		"a position is absent":        {func(s *caseload.Series) { s.Members[3].Position = nil }, ""},
+		"no direction":                {func(s *caseload.Series) { s.Members[3].Orientation, s.Members[4].Orientation = nil, nil }, "2 images have no usable direction in the body: their planes are unknown."},
+		"neither place nor direction": {func(s *caseload.Series) { s.Members[3].Orientation, s.Members[3].Position = nil, nil }, ""},
+		"a volume without pixel size": {func(s *caseload.Series) {
+			s.Members = s.Members[:1]
+			s.Members[0].Frames, s.Members[0].SpacingBetween, s.Members[0].PixelSpacing = 390, 0.3, nil
+		}, "390 images have no usable pixel size: nothing can be measured in them."},
+		"a photo without": {func(s *caseload.Series) {
+			s.Modality, s.Members = "XC", s.Members[:1]
+			s.Members[0].PixelSpacing = nil
+		}, ""},
+		"a panorama of no pixel size": {func(s *caseload.Series) {
+			s.Modality, s.Members = "PX", s.Members[:1]
+			s.Members[0].PixelSpacing, s.Members[0].Warnings = nil, unusable(dicom.UnusableSpacing)
+		}, "1 image has no usable pixel size: nothing can be measured in them."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ct(20)
+			c.change(&s)
+			var told []string
+			for _, r := range summed(s).Remarks {
+				if r.Code == ingest.RemarkGeometry {
+					told = append(told, r.Text)
+				}
+			}
+			if got := strings.Join(told, "\n"); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
 }
 
 func TestThePlanningCheckSaysWhichPointFails(t *testing.T) {

@@ -16,6 +16,7 @@ const (
 	RemarkMatrix    = "matrix"
 	RemarkPixelSize = "pixel-size"
 	RemarkSentTwice = "sent-twice"
+	RemarkGeometry  = "geometry"
 )
 
 // Summarize fills, for every series of the studies, what follows from its Members: Images and everything after it. It
@@ -82,7 +83,7 @@ func look(s *caseload.Series, pictures []caseload.Instance) dicom.Stack {
 	}
 	g := dicom.Geometry(stacked)
 	s.Images, s.Spacing, s.SpacingSource, s.Complete = g.Images, g.Spacing, g.SpacingSource, g.Complete || len(pictures) == 0
-	s.Remarks = remarksOf(stacked, g)
+	s.Remarks = append(remarksOf(stacked, g), geometryRemarks(s.Modality, pictures, g)...)
 	apart := map[int]bool{}
 	for _, group := range g.Apart {
 		first := pictures[group.Slices[0]]
@@ -121,6 +122,33 @@ func look(s *caseload.Series, pictures []caseload.Instance) dicom.Stack {
 		s.Planning = planning(s, stack, g)
 	}
 	return g
+}
+
+// geometryRemarks tell of images whose place, direction or pixel size is stated in a way that cannot be used, or is missing where
+// the rest of the geometry needs it: a position without a direction, a volume without the size of its pixels.
+func geometryRemarks(modality string, pictures []caseload.Instance, g dicom.Stack) (remarks []caseload.Remark) {
+	volume := (modality == "CT" || modality == "MR") && g.Images > 1
+	for _, fact := range []struct {
+		unusable string
+		lost     func(caseload.Instance) (lost, needed bool)
+		say      string
+	}{
+		{dicom.UnusablePosition, func(m caseload.Instance) (bool, bool) { return m.Position == nil, false }, "%s no usable position in the body."},
+		{dicom.UnusableOrientation, func(m caseload.Instance) (bool, bool) { return m.Orientation == nil, m.Position != nil }, "%s no usable direction in the body: their planes are unknown."},
+		{dicom.UnusableSpacing, func(m caseload.Instance) (bool, bool) { return m.PixelSpacing == nil, volume }, "%s no usable pixel size: nothing can be measured in them."},
+	} {
+		n := 0
+		for _, m := range pictures {
+			stated := slices.ContainsFunc(m.Warnings, func(text string) bool { return strings.HasPrefix(text, fact.unusable) })
+			if lost, needed := fact.lost(m); lost && (stated || needed) {
+				n += max(1, m.Frames)
+			}
+		}
+		if n > 0 {
+			remarks = append(remarks, caseload.Remark{Code: RemarkGeometry, Text: fmt.Sprintf(fact.say, images(n, "image has", "images have"))})
+		}
+	}
+	return remarks
 }
 
 // tally says how many there are of each, the most frequent first: "60 of 512 × 512, 1 of 256 × 256".

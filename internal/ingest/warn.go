@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"dcdentals.com/caseload/internal/caseload"
+	"dcdentals.com/caseload/internal/dicom"
 )
 
 // The codes of what Warn says.
@@ -26,7 +28,7 @@ func Warn(c caseload.Case, studies []caseload.Study, files []caseload.File) []ca
 	for _, f := range files {
 		named[f.ID] = f
 	}
-	people := peopleOf(studies)
+	people, more := peopleOf(studies)
 	var out []caseload.Remark
 	warn := func(code, format string, args ...any) {
 		out = append(out, caseload.Remark{Code: code, Text: fmt.Sprintf(format, args...)})
@@ -36,7 +38,10 @@ func Warn(c caseload.Case, studies []caseload.Study, files []caseload.File) []ca
 			warn(WarnOtherPatient, "The case is of “%s”, but %s of %s, in %s.", c.Patient, images(p.images, "image is", "images are"), p.tell(), fileNames(p.files, named))
 		}
 	}
-	if len(people) > 1 {
+	switch {
+	case more:
+		warn(WarnSeveralPatients, "The images are of more than %d patients: %s.", len(people), tellAll(people, named))
+	case len(people) > 1:
 		warn(WarnSeveralPatients, "The images are of %d patients: %s.", len(people), tellAll(people, named))
 	}
 	for _, p := range people {
@@ -44,7 +49,7 @@ func Warn(c caseload.Case, studies []caseload.Study, files []caseload.File) []ca
 			warn(WarnPatientIDs, "The images of %s carry %d patient IDs: %s.", p.tell(), len(p.ids), strings.Join(p.ids, ", "))
 		}
 		if len(p.births) > 1 {
-			warn(WarnBirthDates, "The images of %s carry %d dates of birth: %s.", p.tell(), len(p.births), strings.Join(p.births, ", "))
+			warn(WarnBirthDates, "The images of %s carry %d dates of birth: %s.", p.tell(), len(p.births), strings.Join(dashed(p.births), ", "))
 		}
 	}
 	if n, first := sameIdentifier(studies, named); n > 0 {
@@ -65,16 +70,20 @@ type person struct {
 // mostPeople bounds whom a case tells apart: a hostile archive may name 20,000.
 const mostPeople = 20
 
-// peopleOf gathers whom the images name, most images first. Images that name nobody belong to nobody.
-func peopleOf(studies []caseload.Study) []*person {
-	var people []*person
+// peopleOf gathers whom the images name, most images first; more tells that there are others yet. Images that name nobody belong
+// to nobody.
+func peopleOf(studies []caseload.Study) (people []*person, more bool) {
 	known := map[caseload.Patient]*person{}
 	for _, study := range studies {
 		for _, series := range study.Series {
 			for _, m := range series.Members {
 				p := known[m.Patient]
 				if p == nil {
-					if m.Patient.String() == "" || len(known) >= 50*mostPeople {
+					if m.Patient.String() == "" {
+						continue
+					}
+					if len(known) >= 50*mostPeople {
+						more = more || len(people) >= mostPeople
 						continue
 					}
 					at := slices.IndexFunc(people, func(p *person) bool { return p.means(m.Patient) })
@@ -82,6 +91,7 @@ func peopleOf(studies []caseload.Study) []*person {
 					case at >= 0:
 						p = people[at]
 					case len(people) >= mostPeople:
+						more = true
 						continue
 					default:
 						p = &person{}
@@ -98,7 +108,7 @@ func peopleOf(studies []caseload.Study) []*person {
 		}
 	}
 	slices.SortStableFunc(people, func(a, b *person) int { return cmp.Compare(b.images, a.images) })
-	return people
+	return people, more
 }
 
 func (p *person) means(other caseload.Patient) bool {
@@ -130,19 +140,32 @@ func (p *person) isOther(label string) bool {
 	return other
 }
 
-// tell names the person with what tells them from namesakes: "Kim, Minji (P-77, 19800101)".
+// tell names the person with what tells them from namesakes: "Kim, Minji (P-77, born 1980-01-31)".
 func (p *person) tell() string {
 	w := p.writings[0]
 	var marks []string
-	for _, mark := range []string{w.ID, w.BirthDate} {
-		if mark != "" && w.Name != "" {
-			marks = append(marks, mark)
+	if w.ID != "" && w.Name != "" {
+		marks = append(marks, w.ID)
+	}
+	if day := dashed([]string{w.BirthDate})[0]; day != w.BirthDate {
+		marks = append(marks, "born "+day)
+	}
+	name := cmp.Or(w.Name, w.ID)
+	if len(marks) == 0 {
+		return name
+	}
+	return name + " (" + strings.Join(marks, ", ") + ")"
+}
+
+// dashed writes dates of representation DA as 1980-01-31, which a page can tell in its own form; what is no date stays.
+func dashed(dates []string) []string {
+	out := slices.Clone(dates)
+	for i, date := range out {
+		if day, ok := dicom.ParseDate(date); ok {
+			out[i] = day.Format(time.DateOnly)
 		}
 	}
-	if len(marks) == 0 {
-		return w.String()
-	}
-	return w.Name + " (" + strings.Join(marks, ", ") + ")"
+	return out
 }
 
 func tellAll(people []*person, named map[caseload.FileID]caseload.File) string {

@@ -41,6 +41,11 @@ func TestWarningsNameWhatDiffers(t *testing.T) {
 	sameStudy.study, sameStudy.series = studyUID, seriesUID
 	namesake := slice(2)
 	namesake.patientID = "P-9"
+	dated := func(n int, date string) []byte {
+		o := slice(n)
+		o.birth = date
+		return o.bytes()
+	}
 	changed := slice(1)
 	changed.seed = 77
 	mine := zipOf(t, packed{name: "IM1", body: slice(1).bytes()}, packed{name: "IM2", body: slice(2).bytes()})
@@ -57,6 +62,7 @@ func TestWarningsNameWhatDiffers(t *testing.T) {
 		"several patients":                 {"", [][]byte{mine, other(1).bytes()}, "several-patients: The images are of 2 patients: Canary, Zweigertsoda (P-1): 2 images in a.dat; Park, Seojun (P-2): 1 image in b.dat."},
 		"several under one study":          {"", [][]byte{mine, sameStudy.bytes()}, "several-patients: The images are of 2 patients: Canary, Zweigertsoda (P-1): 2 images in a.dat; Park, Seojun (P-2): 1 image in b.dat."},
 		"one name, two IDs":                {"Canary", [][]byte{slice(1).bytes(), namesake.bytes()}, "patient-ids-differ: The images of Canary, Zweigertsoda (P-1) carry 2 patient IDs: P-1, P-9."},
+		"one name, two births":             {"Canary", [][]byte{dated(1, "19800131"), dated(2, "1981.02.03"), dated(3, "1980")}, "birth-dates-differ: The images of Canary, Zweigertsoda (P-1, born 1980-01-31) carry 3 dates of birth: 1980-01-31, 1981-02-03, 1980."},
 		"one identifier, two files":        {"", [][]byte{slice(1).bytes(), changed.bytes()}, "same-identifier: 1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat and in b.dat."},
 		"one identifier, a file and a ZIP": {"", [][]byte{mine, changed.bytes()}, "same-identifier: 1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat (IM1) and in b.dat."},
 		"one identifier, in ZIPs":          {"", [][]byte{mine, zipOf(t, packed{name: "X/IM1", body: changed.bytes()})}, "same-identifier: 1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat (IM1) and in b.dat (X/IM1)."},
@@ -78,7 +84,7 @@ func TestManyPatientsAreBounded(t *testing.T) {
 		})
 	}
 	w := ingest.Warn(caseload.Case{}, []caseload.Study{study}, nil)
-	if len(w) != 1 || w[0].Code != "several-patients" || len(w[0].Text) > 2000 {
+	if len(w) != 1 || w[0].Code != "several-patients" || len(w[0].Text) > 2000 || !strings.HasPrefix(w[0].Text, "The images are of more than 20 patients: ") {
 		t.Errorf("%d warnings", len(w))
 	}
 }

@@ -18,10 +18,8 @@ func (f *Frame) open(r io.Reader) (rowReader, error) {
 		return openNative(f, r)
 	case RLE:
 		return openCoded(f, r, newRLE)
-	case Lossless:
-		return openCoded(f, r, newLossless)
-	case Lossy:
-		return openCoded(f, r, newLossy)
+	case Lossless, Lossy:
+		return openCoded(f, r, openJPEG)
 	}
 	return nil, refuse(Unsupported, "An image of this coding is not drawn.")
 }
@@ -120,7 +118,7 @@ func (f *Frame) converter() func(px []float32, samples []uint32) {
 // value returns what takes the stored bits out of a sample (PS3.5 8.1.1).
 func (f *Frame) value() func(uint32) int32 {
 	low := f.HighBit + 1 - f.BitsStored
-	if f.Coding == Lossless {
+	if f.Coding == Lossless || f.Coding == Lossy {
 		low = 0 // the stream holds the value itself (PS3.5 8.2.1)
 	}
 	drop := 32 - f.BitsStored

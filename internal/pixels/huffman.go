@@ -38,6 +38,18 @@ func (b *bitReader) take(n uint) (int32, error) {
 	return v, nil
 }
 
+// signed returns the number that the next size bits stand for, at most 16 (T.81 F.2.2.1, EXTEND); 0 of none.
+func (b *bitReader) signed(size uint) (int32, error) {
+	if size == 0 {
+		return 0, nil
+	}
+	v, err := b.take(size)
+	if v < 1<<(size-1) {
+		v += -1<<size + 1
+	}
+	return v, err
+}
+
 // restart passes the restart marker that must come next (T.81 E.2.4).
 func (b *bitReader) restart() error {
 	b.word, b.have = 0, 0
@@ -54,7 +66,7 @@ func (b *bitReader) restart() error {
 	return refuse(Truncated, "The image ends too early.")
 }
 
-// huffman is one table of codes for the number of bits of a difference.
+// huffman is one table of codes: for the number of bits of a difference, or for a run of zeros and the bits behind it.
 type huffman struct {
 	short  [1 << shortBits]uint16 // for codes of up to shortBits: length in the upper byte, value in the lower; 0: longer
 	most   [17]int32              // the highest code of each length, -1: none
@@ -64,42 +76,44 @@ type huffman struct {
 
 const shortBits = 9
 
-// huffmanTables reads DHT (T.81 B.2.4.2): the tables for differences, class 0.
-func (d *lossless) huffmanTables(b []byte) error {
+// huffmanTables reads DHT (T.81 B.2.4.2) into the tables of class 0, for differences, and of class 1, for coefficients.
+func huffmanTables(b []byte, differences, coefficients [4]*huffman) (d, c [4]*huffman, err error) {
 	damaged := refuse(Damaged, "The image's code tables are damaged.")
 	for len(b) > 0 {
 		if len(b) < 17 || b[0]>>4 > 1 || b[0]&15 > 3 {
-			return damaged
+			return d, c, damaged
 		}
 		n := 0
 		for _, count := range b[1:17] {
 			n += int(count)
 		}
 		if n == 0 || n > 256 || len(b) < 17+n {
-			return damaged
+			return d, c, damaged
 		}
-		if b[0]>>4 == 0 {
-			table, ok := newHuffman(b[1:17], b[17:17+n])
-			if !ok {
-				return damaged
-			}
-			d.tables[b[0]&15] = table
+		tables, most := &differences, byte(16)
+		if b[0]>>4 == 1 {
+			tables, most = &coefficients, 255
 		}
+		table, ok := newHuffman(b[1:17], b[17:17+n], most)
+		if !ok {
+			return d, c, damaged
+		}
+		tables[b[0]&15] = table
 		b = b[17+n:]
 	}
-	return nil
+	return differences, coefficients, nil
 }
 
 // newHuffman makes the codes from how many there are of each length (T.81 annex C). It refuses more codes than there
-// are bits for and differences of more than 16 bits.
-func newHuffman(counts, values []byte) (*huffman, bool) {
+// are bits for and values above most.
+func newHuffman(counts, values []byte, most byte) (*huffman, bool) {
 	h := &huffman{values: values}
 	code, index := int32(0), int32(0)
 	for length := 1; length <= 16; length++ {
 		h.most[length] = -1
 		h.offset[length] = index - code
 		for range counts[length-1] {
-			if code >= 1<<length || values[index] > 16 {
+			if code >= 1<<length || values[index] > most {
 				return nil, false
 			}
 			if length <= shortBits {

@@ -23,13 +23,14 @@ const (
 	Native   Coding = "native"   // PS3.5 8.1
 	RLE      Coding = "rle"      // PS3.5 annex G
 	Lossless Coding = "lossless" // JPEG processes 14 and SV1 (ITU-T T.81 annex H)
-	Lossy    Coding = "lossy"    // JPEG baseline and extended of 8 bits, progressive too (ITU-T T.81)
+	Lossy    Coding = "lossy"    // JPEG baseline and extended of 8 bits, progressive too, and extended of 12 bits (ITU-T T.81)
 )
 
 // Frame describes one frame by what its header claims (PS3.3 C.7.6.3) and the bytes that follow for it.
 type Frame struct {
 	Coding        Coding `json:"coding"`
-	Size          int64  `json:"size"` // bytes, in the stream unless Deflated is set
+	Size          int64  `json:"size"`          // bytes, in the stream unless Deflated is set
+	Bit           int    `json:"bit,omitempty"` // of the first byte in which an image of one bit a sample begins, 0 the lowest (PS3.5 8.1.1)
 	Rows          int    `json:"rows"`
 	Columns       int    `json:"columns"`
 	Samples       int    `json:"samples"`     // per pixel: 1 or 3
@@ -169,14 +170,16 @@ func (f *Frame) check() error {
 		return refuse(Unsupported, "The image has %d bits a sample, which is not drawn.", f.BitsAllocated)
 	case f.BitsStored < 1 || f.BitsStored > f.BitsAllocated || f.HighBit < f.BitsStored-1 || f.HighBit >= f.BitsAllocated:
 		return refuse(BadJob, "The image's bits are described in a way that cannot be.")
+	case !colour && f.Photometric != "MONOCHROME1" && f.Photometric != "MONOCHROME2" && f.Photometric != "PALETTE COLOR":
+		return refuse(Unsupported, "An image of this photometric interpretation is not drawn.")
 	case colour && (f.Samples != 3 || f.BitsAllocated != 8):
 		return refuse(Unsupported, "A colour image of this kind is not drawn.")
 	case !colour && f.Samples != 1:
 		return refuse(Unsupported, "An image of %d samples a pixel is not drawn.", f.Samples)
-	case !colour && f.Photometric != "MONOCHROME1" && f.Photometric != "MONOCHROME2" && f.Photometric != "PALETTE COLOR":
-		return refuse(Unsupported, "An image of this photometric interpretation is not drawn.")
 	case f.Photometric == "PALETTE COLOR" && (len(f.Palette) < 3 || len(f.Palette) > 3<<16 || len(f.Palette)%3 != 0):
 		return refuse(BadJob, "The image's palette is missing.")
+	case f.Bit < 0 || f.Bit > 7 || f.Bit > 0 && (f.Coding != Native || f.BitsAllocated != 1):
+		return refuse(BadJob, "The image's bits are described in a way that cannot be.")
 	case f.Size < 1:
 		return refuse(Truncated, "The image has no pixel data.")
 	case f.Coding != Native && f.Size > MaxCoded:

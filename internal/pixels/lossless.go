@@ -24,7 +24,7 @@ type component struct {
 
 func newLossless(f *Frame, data []byte) (*lossless, error) {
 	d := &lossless{f: f}
-	scan, err := d.headers(data)
+	scan, err := jpegSegments(data, d.segment)
 	if err != nil {
 		return nil, err
 	}
@@ -35,55 +35,22 @@ func newLossless(f *Frame, data []byte) (*lossless, error) {
 	return d, nil
 }
 
-// Markers (T.81 table B.1).
-const (
-	markSOI  = 0xD8
-	markEOI  = 0xD9
-	markDHT  = 0xC4
-	markSOF3 = 0xC3
-	markSOS  = 0xDA
-	markDRI  = 0xDD
-)
-
-// headers reads the segments up to the first scan and returns the coded bytes after it.
-func (d *lossless) headers(data []byte) ([]byte, error) {
-	if len(data) < 4 || data[0] != 0xFF || data[1] != markSOI {
-		return nil, refuse(Damaged, "The image is not a JPEG stream.")
+// segment reads one segment in front of the scan.
+func (d *lossless) segment(mark byte, b []byte) (err error) {
+	switch {
+	case mark == markSOF3:
+		return d.frameHeader(b)
+	case isSOF(mark):
+		return refuse(Unsupported, "The image is coded as another kind of JPEG than it says.")
+	case mark == markDHT:
+		d.tables, _, err = huffmanTables(b, d.tables, [4]*huffman{})
+		return err
+	case mark == markDRI && len(b) == 2:
+		d.units = int(b[0])<<8 | int(b[1])
+	case mark == markSOS:
+		return d.scanHeader(b)
 	}
-	for at := 2; ; {
-		for at < len(data) && data[at] == 0xFF { // fill bytes (T.81 B.1.1.2)
-			at++
-		}
-		if at+3 > len(data) {
-			return nil, refuse(Truncated, "The image ends too early.")
-		}
-		mark, length := data[at], int(data[at+1])<<8|int(data[at+2])
-		if length < 2 || at+1+length > len(data) {
-			return nil, refuse(Truncated, "The image ends too early.")
-		}
-		body, after := data[at+3:at+1+length], data[at+1+length:]
-		var err error
-		switch {
-		case mark == markSOF3:
-			err = d.frameHeader(body)
-		case mark >= 0xC0 && mark <= 0xCF && mark != markDHT && mark != 0xC8 && mark != 0xCC:
-			err = refuse(Unsupported, "The image is coded as another kind of JPEG than it says.")
-		case mark == markDHT:
-			err = d.huffmanTables(body)
-		case mark == markDRI && len(body) == 2:
-			d.units = int(body[0])<<8 | int(body[1])
-		case mark == markSOS:
-			return after, d.scanHeader(body)
-		case mark == markSOI || mark == markEOI || mark == 0xCC || mark < 0xC0:
-			err = refuse(Damaged, "The image's JPEG segments are damaged.")
-		}
-		if err != nil {
-			return nil, err
-		}
-		if at += 1 + length; at >= len(data) || data[at] != 0xFF {
-			return nil, refuse(Damaged, "The image's JPEG segments are damaged.")
-		}
-	}
+	return nil
 }
 
 // frameHeader reads SOF3 (T.81 B.2.2) and compares it with what the frame claims, before anything is allocated.
@@ -204,9 +171,5 @@ func (k *component) difference(bits *bitReader) (int32, error) {
 	case size == 16:
 		return 32768, nil
 	}
-	v, err := bits.take(uint(size))
-	if v < 1<<(size-1) {
-		v += -1<<size + 1
-	}
-	return v, err
+	return bits.signed(uint(size))
 }

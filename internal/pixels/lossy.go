@@ -13,6 +13,7 @@ import (
 type lossy struct {
 	f   *Frame
 	img image.Image
+	rgb bool // the stream's colours are red, green and blue, whatever the library takes them for
 	y   int
 }
 
@@ -32,11 +33,39 @@ func newLossy(f *Frame, data []byte) (*lossy, error) {
 	if err := affordable(data, config, true); err != nil {
 		return nil, err
 	}
-	img, err := jpeg.Decode(bytes.NewReader(data))
+	img, err := decodeJPEG(data)
 	if err != nil {
 		return nil, badJPEG(err)
 	}
-	return &lossy{f: f, img: img}, nil
+	return &lossy{f: f, img: img, rgb: f.Photometric == "RGB" && !saysYCbCr(data)}, nil
+}
+
+// saysYCbCr tells whether a stream itself states that its colours are luminance and chrominance: as JFIF (ITU-T T.871, 10.1), or
+// by Adobe's segment (T.872, 6.5.3). A header that calls them RGB is then wrong.
+func saysYCbCr(data []byte) (says bool) {
+	_, _ = jpegSegments(data, func(mark byte, body []byte) error {
+		says = says || mark == 0xE0 && bytes.HasPrefix(body, []byte("JFIF\x00")) || mark == 0xEE && len(body) >= 12 && bytes.HasPrefix(body, []byte("Adobe")) && body[11] == 1
+		return nil
+	})
+	return says
+}
+
+// decodeJPEG decodes a stream whose size was settled. Where it lacks the marker that ends an image (T.81 B.2.1, EOI), which some
+// writers leave out or pad in its place, one is put there.
+func decodeJPEG(data []byte) (image.Image, error) {
+	img, err := jpeg.Decode(bytes.NewReader(data))
+	if err == nil {
+		return img, nil
+	}
+	end := []byte{0xFF, markEOI}
+	trimmed := bytes.TrimRight(data, "\x00")
+	if bytes.HasSuffix(trimmed, end) {
+		return nil, err
+	}
+	if img, second := jpeg.Decode(bytes.NewReader(append(trimmed[:len(trimmed):len(trimmed)], end...))); second == nil {
+		return img, nil
+	}
+	return nil, err
 }
 
 // The most pixels that a byte of a picture can hold. A PNG's byte is at most 1032 when inflated (RFC 1951 3.2.5: 258 bytes for two
@@ -134,7 +163,7 @@ func (d *lossy) row(samples []uint32) error {
 		for x := range d.f.Columns {
 			at, sub := img.YOffset(x, y), img.COffset(x, y)
 			r, g, b := img.Y[at], img.Cb[sub], img.Cr[sub]
-			if d.f.Photometric != "RGB" { // DICOM's RGB is stored as it is
+			if !d.rgb { // DICOM's RGB is stored as it is
 				r, g, b = color.YCbCrToRGB(r, g, b)
 			}
 			samples[3*x], samples[3*x+1], samples[3*x+2] = uint32(r), uint32(g), uint32(b)

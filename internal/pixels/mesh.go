@@ -2,6 +2,7 @@ package pixels
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -42,14 +43,17 @@ func drawMesh(m Mesh, r io.Reader) (Result, error) {
 		if _, drained := io.Copy(io.Discard, limited); err == nil {
 			err = drained
 		}
+		if refused, ok := errors.AsType[*Refused](err); ok && refused.Code == Truncated {
+			return refuse(Truncated, "The mesh ends too early.")
+		}
 		return err
 	}
 	size := newMeasure()
 	if err := pass(size.add); err != nil {
 		return Result{}, err
 	}
-	if size.facts.Triangles == 0 {
-		return Result{}, refuse(Empty, "The mesh has no triangles.")
+	if size.facts.Triangles == 0 || size.low == size.high {
+		return Result{}, refuse(Empty, "The mesh has no triangle that can be drawn.")
 	}
 	result := Result{Facts: size.done()}
 	canvas := newCanvas(size.low, size.high)
@@ -163,7 +167,7 @@ func fields(line []byte, into [][]byte) int {
 
 func parseVertex(words [][]byte) (v vertex, err error) {
 	for i := range v {
-		f, err := strconv.ParseFloat(string(words[i]), 32)
+		f, err := strconv.ParseFloat(string(bytes.Replace(words[i], []byte(","), []byte("."), 1)), 32) // "0,5", as some write
 		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return v, refuse(Damaged, "A point of the mesh is no number.")
 		}

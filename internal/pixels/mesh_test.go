@@ -108,6 +108,8 @@ func TestEveryWayToWriteAMeshIsMeasuredAndDrawn(t *testing.T) {
 		"binary STL":              {"stl", func(f [][3]vertex) []byte { return stlOf(f, "exported") }},
 		"binary STL of \"solid\"": {"stl", func(f [][3]vertex) []byte { return stlOf(f, "solid exported") }},
 		"text STL":                {"stl", textSTLOf},
+		"text STL in capitals":    {"stl", func(f [][3]vertex) []byte { return bytes.ToUpper(textSTLOf(f)) }},
+		"STL with more behind it": {"stl", func(f [][3]vertex) []byte { return append(stlOf(f, "solid\x00exported"), "by a program\r\n"...) }},
 		"OBJ":                     {"obj", objOf},
 		"text PLY":                {"ply", func(f [][3]vertex) []byte { return plyOf(f, "ascii") }},
 		"little endian PLY":       {"ply", func(f [][3]vertex) []byte { return plyOf(f, "binary_little_endian") }},
@@ -134,6 +136,33 @@ func TestEveryWayToWriteAMeshIsMeasuredAndDrawn(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What cannot be drawn of a mesh is said of the mesh.
+func TestMeshesThatCannotBeDrawnSayWhy(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for name, c := range map[string]struct {
+		format string
+		data   []byte
+		code   Code
+		said   string
+	}{
+		"no numbers":       {"stl", stlOf([][3]vertex{{{nan, 0, 0}, {0, 1, 0}, {1, 0, inf}}}, ""), Empty, "The mesh has no triangle that can be drawn."},
+		"one point":        {"stl", stlOf([][3]vertex{{{1, 1, 1}, {1, 1, 1}, {1, 1, 1}}}, ""), Empty, "The mesh has no triangle that can be drawn."},
+		"cut off":          {"stl", stlOf(cube, "")[:400], SizeMismatch, "The mesh claims 12 triangles, its size is that of 6."},
+		"a PLY cut off":    {"ply", plyOf(cube, "binary_little_endian")[:700], Truncated, "The mesh ends too early."},
+		"a text cut off":   {"ply", plyOf(cube, "ascii")[:700], Damaged, "A line of the mesh is too short."},
+		"points, no faces": {"obj", []byte("v 0 0 0\nv 1 0 0\nv 1 1 0\n"), Empty, "The mesh has no triangle that can be drawn."},
+	} {
+		job, r := mesh(c.format, c.data)
+		if result, err := Run(job, r); err != nil || result.Refused == nil || result.Refused.Code != c.code || result.Refused.Reason != c.said {
+			t.Errorf("%s: %+v %v", name, result.Refused, err)
+		}
+	}
+	job, r := mesh("obj", []byte("v 0,5 0 0\nv 1,25 0 0\nv 1 1 0\nf 1 2 3\n"))
+	if result, err := Run(job, r); err != nil || result.Facts.Low[0] != 0.5 || result.Facts.High[0] != 1.25 {
+		t.Errorf("numbers with commas: %+v %v", result, err)
 	}
 }
 

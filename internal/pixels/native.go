@@ -22,7 +22,7 @@ func openNative(f *Frame, r io.Reader) (rowReader, error) {
 	}
 	switch {
 	case f.BitsAllocated == 1:
-		return &packed{r: r}, nil
+		return openPacked(f, r)
 	case f.Photometric == "YBR_FULL_422":
 		if f.Columns%2 != 0 {
 			return nil, refuse(BadJob, "An image of YBR_FULL_422 has an even number of columns.")
@@ -64,6 +64,12 @@ type packed struct {
 	r    io.Reader
 	byte [1]byte
 	left int
+}
+
+// openPacked passes the bits of the frame before, which end in the first byte.
+func openPacked(f *Frame, r io.Reader) (*packed, error) {
+	p := &packed{r: r}
+	return p, p.row(make([]uint32, f.Bit))
 }
 
 func (p *packed) row(samples []uint32) error {

@@ -24,9 +24,9 @@ func drawPhoto(p Photo, r io.Reader) (Result, error) {
 		return Result{}, cutShort(err)
 	}
 	isJPEG := bytes.HasPrefix(data, []byte{0xFF, markSOI})
-	settle, decode := png.DecodeConfig, png.Decode
+	settle, decode := png.DecodeConfig, func(data []byte) (image.Image, error) { return png.Decode(bytes.NewReader(data)) }
 	if isJPEG {
-		settle, decode = jpeg.DecodeConfig, jpeg.Decode
+		settle, decode = jpeg.DecodeConfig, decodeJPEG
 	} else if !bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1A\n")) {
 		return Result{}, refuse(Unsupported, "The picture is neither a JPEG nor a PNG.")
 	}
@@ -37,7 +37,7 @@ func drawPhoto(p Photo, r io.Reader) (Result, error) {
 	if err := affordable(data, config, isJPEG); err != nil {
 		return Result{}, err
 	}
-	img, err := decode(bytes.NewReader(data))
+	img, err := decode(data)
 	if err != nil {
 		return Result{}, badPhoto(err)
 	}

@@ -20,7 +20,8 @@ func readSTL(r *bufio.Reader, size int64, visit func(a, b, c vertex) error) erro
 	if len(head) == 84 {
 		count = int64(binary.LittleEndian.Uint32(head[80:]))
 	}
-	text := bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n\xEF\xBB\xBF"), []byte("solid"))
+	start := bytes.TrimLeft(head, " \t\r\n\xEF\xBB\xBF")
+	text := len(start) >= 5 && bytes.EqualFold(start[:5], []byte("solid")) && bytes.IndexByte(head, 0) < 0
 	switch fits := len(head) == 84 && size >= 84+50*count && count > 0; {
 	case text && !(fits && size == 84+50*count):
 		return readTextSTL(r, visit)

@@ -49,7 +49,7 @@ func sensible(px []float32) window {
 	slices.Sort(sorted)
 	// What is cut off round the field of view is written as one lowest number: it is black anyway.
 	first, _ := slices.BinarySearch(sorted, math.Nextafter32(sorted[0], float32(math.Inf(1))))
-	if first*50 > len(sorted) && first < len(sorted) {
+	if first*50 > len(sorted) && first < len(sorted) && sorted[first] < sorted[len(sorted)-1] { // else it is one of two colours
 		sorted = sorted[first:]
 	}
 	at := func(share float64) float64 { return float64(sorted[int(share*float64(len(sorted)-1))]) }

@@ -1,9 +1,9 @@
 package preview
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
+	"strings"
 
 	"dcdentals.com/caseload/internal/caseload"
 	"dcdentals.com/caseload/internal/dicom"
@@ -55,13 +55,9 @@ type image struct {
 	dicom.Instance
 	frame  pixels.Frame // without Size, and without Coding while that is not known
 	pixels *dicom.PixelData
-	items  []item // of encapsulated pixel data, read so far
-	next   int64  // where the item after them begins
-	table  []uint32
+	index  *dicom.Frames
+	of     caseload.InstanceID
 }
-
-// item is one fragment (PS3.5 A.4).
-type item struct{ at, length int64 }
 
 // openImage reads the header of an instance whose pixels are decoded here.
 func (w *work) openImage(m caseload.Instance) (*image, error) {
@@ -70,10 +66,21 @@ func (w *work) openImage(m caseload.Instance) (*image, error) {
 		return nil, err
 	}
 	coding, known := codings[i.TransferSyntax]
-	if !known {
+	switch {
+	case !i.pixels.Encapsulated && (known || leftToBrowsers[i.TransferSyntax]):
+		coding = pixels.Native // whatever the syntax says: compressed pixels stand in fragments (PS3.5 A.4)
+	case !known:
 		return nil, &unreadable{"Images of this transfer syntax have no preview."}
+	case coding == pixels.Native && i.TransferSyntax != dicom.EncapsulatedUncompress:
+		coding = pixels.Lossy // a JPEG stream tells itself which kind it is
 	}
 	i.frame.Coding = coding
+	if i.frame.Samples == 3 && !strings.HasPrefix(i.frame.Photometric, "YBR_") { // "MONOCHROME2" of three samples, or nothing: colours
+		i.frame.Photometric = "RGB"
+		if coding == pixels.Lossy && i.Photometric != "RGB" {
+			i.frame.Photometric = "YBR_FULL"
+		}
+	}
 	return i, nil
 }
 
@@ -97,14 +104,33 @@ func (w *work) locate(m caseload.Instance) (*image, error) {
 	in := dicom.Describe(h)
 	switch {
 	case in.Pixel == nil:
-		return nil, &unreadable{"There are no pixels to show."}
+		return nil, &unreadable{imageless(in.SOPClassUID)}
 	case in.Pixel.Tag != dicom.TagPixelData:
 		return nil, &unreadable{"Images of floating-point numbers have no preview."}
 	case in.Pixel.Inflated && in.Pixel.Encapsulated:
 		return nil, &unreadable{"Compressed images in a file that is compressed as a whole have no preview."}
-	default:
-		return &image{content: c, Instance: in, frame: frameOf(h, in), pixels: in.Pixel}, nil
 	}
+	index, err := h.IndexFrames(w.ctx, c, c.size)
+	if err != nil {
+		return nil, err
+	}
+	return &image{content: c, Instance: in, frame: frameOf(h, in), pixels: in.Pixel, index: index, of: m.ID}, nil
+}
+
+// imageless says what an object without an image is, by its SOP class (PS3.4 B.5).
+func imageless(class string) string {
+	switch class {
+	case "1.2.840.10008.5.1.4.1.1.104.1", "1.2.840.10008.5.1.4.1.1.104.2":
+		return "A document lies in this DICOM object. It is kept, but not shown."
+	case "1.2.840.10008.5.1.4.1.1.104.3", "1.2.840.10008.5.1.4.1.1.104.4", "1.2.840.10008.5.1.4.1.1.104.5":
+		return "A mesh lies in this DICOM object. It is kept, but not shown."
+	}
+	for _, storage := range []string{"88.", "11.", "481.", "9.", "78.", "66", "67", "77.1.5.4"} { // reports, presentation states, plans, waveforms, …
+		if strings.HasPrefix(class, "1.2.840.10008.5.1.4.1.1."+storage) {
+			return "This DICOM object is a report, a plan or a measurement and holds no image. Its header shows what it says."
+		}
+	}
+	return "There are no pixels to show."
 }
 
 // frameOf describes a frame by its header; its coding is another's to say.
@@ -122,7 +148,7 @@ func frameOf(h *dicom.Header, in dicom.Instance) pixels.Frame {
 		Signed: number(tagSigned, 0) == 1, Planar: number(tagPlanar, 0) == 1,
 		Slope: decimal(tagSlope), Intercept: decimal(tagIntercept), Center: decimal(tagWindowCenter), Width: decimal(tagWindowWidth),
 	}
-	if f.BitsStored == 0 {
+	if f.BitsStored == 0 || f.BitsStored > f.BitsAllocated {
 		f.BitsStored = f.BitsAllocated
 	}
 	if f.HighBit = number(tagHighBit, f.BitsStored-1); f.HighBit < f.BitsStored-1 || f.HighBit >= f.BitsAllocated {
@@ -140,8 +166,17 @@ func frameOf(h *dicom.Header, in dicom.Instance) pixels.Frame {
 	return f
 }
 
-// paletteOf reads the three look-up tables (PS3.3 C.7.6.3.1.5, .6) down to 8 bits a colour; nil when they are not whole.
+// paletteOf reads the three look-up tables (PS3.3 C.7.6.3.1.5, .6) down to 8 bits a colour; nil when they are not whole. Some write
+// colours of 8 bits into entries of 16: then no upper byte says anything.
 func paletteOf(h *dicom.Header) (palette []byte, first int) {
+	var said [2]byte // by the bytes at even and at odd places
+	for colour := range dicom.Tag(3) {
+		if table := h.Find(tagPaletteColour + colour); table != nil {
+			for i, b := range table.Value {
+				said[i%2] |= b
+			}
+		}
+	}
 	for colour := range dicom.Tag(3) {
 		shape, table := h.Floats(tagPaletteShape+colour), h.Find(tagPaletteColour+colour)
 		if len(shape) < 3 || table == nil {
@@ -158,13 +193,17 @@ func paletteOf(h *dicom.Header) (palette []byte, first int) {
 		if palette == nil {
 			palette, first = make([]byte, 3*entries), int(shape[1])
 		}
+		upper := 1
+		if table.BigEndian {
+			upper = 0
+		}
+		if said[upper] == 0 {
+			upper = 1 - upper
+		}
 		for i := range min(entries, len(palette)/3) {
-			switch {
-			case wide && table.BigEndian:
-				palette[3*i+int(colour)] = table.Value[2*i]
-			case wide:
-				palette[3*i+int(colour)] = table.Value[2*i+1]
-			default:
+			if wide {
+				palette[3*i+int(colour)] = table.Value[2*i+upper]
+			} else {
 				palette[3*i+int(colour)] = table.Value[i]
 			}
 		}
@@ -176,141 +215,44 @@ func paletteOf(h *dicom.Header) (palette []byte, first int) {
 type located struct {
 	pixels.Frame
 	image  *image
-	pieces []item
+	pieces []dicom.Extent
 }
 
-// place finds frame n: one stretch of native pixels, the fragments of a compressed frame, or of a file that is compressed
-// as a whole what has to be inflated for it.
-func (i *image) place(n int) (f located, err error) {
-	if n < 0 || n >= max(i.Frames, 1) {
+// place finds frame n by the index of the image: one stretch of native pixels, the fragments of a compressed frame, or of a file
+// that is compressed as a whole what has to be inflated for it.
+func (i *image) place(n int) (located, error) {
+	f := located{Frame: i.frame, image: i}
+	f.pieces, f.Bit = i.index.Extents(n)
+	switch {
+	case i.index.Count == 0:
+		return f, &unreadable{"The image has no pixels where they should be."}
+	case f.pieces == nil:
 		return f, &unreadable{"The image has fewer frames than it says."}
 	}
-	f = located{Frame: i.frame, image: i}
-	switch {
-	case i.pixels.Encapsulated:
-		f.pieces, err = i.fragments(n)
-	case i.pixels.Inflated:
-		return i.deflated(f, n)
-	default:
-		var one item
-		one, err = i.native(n, min(i.pixels.Offset+i.pixels.Length, i.size))
-		f.pieces = []item{one}
-	}
 	for _, piece := range f.pieces {
-		f.Size += piece.length
+		f.Size += piece.Length
 	}
-	return f, err
-}
-
-// native returns where frame n of uncompressed pixels lies, which end at the given place.
-func (i *image) native(n int, end int64) (item, error) {
-	length, ok := i.FrameBytes()
-	if i.frame.Photometric == "YBR_FULL_422" {
-		length = length / 3 * 2
+	if i.pixels.Inflated {
+		f.inflating(f.pieces[0])
 	}
-	at := i.pixels.Offset + int64(n)*length
-	if !ok || at >= end {
-		return item{}, &unreadable{"The image has no pixels where they should be."}
-	}
-	return item{at, min(length, end-at)}, nil
-}
-
-// deflated places frame n in a data set that is compressed as a whole (PS3.5 A.5): as much of it as the frame can need, were
-// nothing smaller by compression (RFC 1951 3.2.4: five bytes for each block).
-func (i *image) deflated(f located, n int) (located, error) {
-	one, err := i.native(n, i.pixels.Offset+i.pixels.Length)
-	if err != nil {
-		return f, err
-	}
-	inflated := one.at + one.length
-	whole := item{i.pixels.DeflatedAt, min(i.size-i.pixels.DeflatedAt, inflated+inflated/1000+64<<10)}
-	f.Size, f.pieces = one.length, []item{whole}
-	f.Deflated = &pixels.Deflated{Size: whole.length, Skip: one.at}
 	return f, nil
 }
 
-// mostItems bounds how many fragments are looked at.
-const mostItems = 20_000
-
-// fragments returns those of frame n (PS3.5 A.4): all of a single frame; by the Basic Offset Table where there is one;
-// else one a frame.
-func (i *image) fragments(n int) ([]item, error) {
-	if i.next == 0 {
-		table, err := i.item(i.pixels.Offset)
-		if err != nil {
-			return nil, err
-		}
-		if i.next = table.at + table.length; i.Frames > 1 && table.length >= int64(4*i.Frames) && table.length <= 4*mostItems {
-			b := make([]byte, 4*i.Frames)
-			if _, err := i.ReadAt(b, table.at); err != nil && !errors.Is(err, io.EOF) {
-				return nil, err
-			}
-			for ; len(b) >= 4; b = b[4:] {
-				i.table = append(i.table, binary.LittleEndian.Uint32(b))
-			}
-			i.table = append(i.table, 0)
-		}
-	}
-	first := i.pixels.Offset
-	if i.table != nil {
-		return i.byTable(n)
-	}
-	for len(i.items) <= n || i.Frames <= 1 {
-		it, err := i.item(i.next)
-		if err != nil || it.length < 0 {
-			if i.Frames <= 1 && len(i.items) > 0 {
-				return i.items, nil
-			}
-			return nil, &unreadable{"The image has no pixels where they should be."}
-		}
-		if len(i.items) >= mostItems || it.at <= first {
-			return nil, &unreadable{"The image is in too many pieces."}
-		}
-		i.items, i.next = append(i.items, it), it.at+it.length
-	}
-	return i.items[n : n+1], nil
-}
-
-// byTable returns the fragments from one offset of the table to the next.
-func (i *image) byTable(n int) (found []item, err error) {
-	at, end := i.next+int64(i.table[n]), i.size
-	if n+1 < i.Frames {
-		end = i.next + int64(i.table[n+1])
-	}
-	for at < end && len(found) < mostItems {
-		it, err := i.item(at)
-		if err != nil || it.length < 0 {
-			break
-		}
-		found, at = append(found, it), it.at+it.length
-	}
-	if len(found) == 0 {
-		return nil, &unreadable{"The image has no pixels where they should be."}
-	}
-	return found, nil
-}
-
-// item reads the head of an item; its length is -1 when something else stands there.
-func (i *image) item(at int64) (item, error) {
-	var b [8]byte
-	if _, err := i.ReadAt(b[:], at); err != nil {
-		if errors.Is(err, io.EOF) {
-			return item{at, -1}, nil
-		}
-		return item{}, err
-	}
-	length := int64(binary.LittleEndian.Uint32(b[4:]))
-	if binary.LittleEndian.Uint16(b[:]) != 0xFFFE || binary.LittleEndian.Uint16(b[2:]) != 0xE000 {
-		return item{at, -1}, nil
-	}
-	return item{at + 8, min(length, i.size-at-8)}, nil
+// inflating places a frame in a data set that is compressed as a whole (PS3.5 A.5), in whose inflated bytes it lies: as much of
+// the data set as the frame can need, were nothing smaller by compression (RFC 1951 3.2.4: five bytes for each block).
+func (f *located) inflating(at dicom.Extent) {
+	inflated := at.Offset + at.Length
+	from := f.image.pixels.DeflatedAt
+	whole := dicom.Extent{Offset: from, Length: min(f.image.size-from, inflated+inflated/1000+64<<10)}
+	f.pieces = []dicom.Extent{whole}
+	f.Deflated = &pixels.Deflated{Size: whole.Length, Skip: at.Offset}
 }
 
 // write sends the pieces.
 func (f *located) write(to io.Writer) error {
 	buffer := make([]byte, 256<<10)
 	for _, piece := range f.pieces {
-		section := io.NewSectionReader(f.image.content, piece.at, piece.length)
+		section := io.NewSectionReader(f.image.content, piece.Offset, piece.Length)
 		if _, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{section}, buffer); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,8 +112,11 @@ func (d *desk) series(t *testing.T, zipped bool) *desk {
 		d.order.Members = append(d.order.Members, caseload.Instance{
 			ID: caseload.InstanceID(in.SOPInstanceUID), File: id, SOPInstanceUID: in.SOPInstanceUID, TransferSyntax: in.TransferSyntax, Number: in.InstanceNumber,
 			Rows: in.Rows, Columns: in.Columns, Frames: in.Frames, BitsAllocated: in.BitsAllocated, Position: in.Position, Orientation: in.Orientation,
-			SliceThickness: in.SliceThickness, FramePositions: in.FramePositions, Entry: entry,
+			SliceThickness: in.SliceThickness, FramePositions: in.FramePositions, Entry: entry, SOPClassUID: in.SOPClassUID, PixelOffset: -1,
 		})
+		if m := &d.order.Members[len(d.order.Members)-1]; in.Pixel != nil {
+			m.PixelOffset, m.PixelEncapsulated = in.Pixel.Offset, in.Pixel.Encapsulated
+		}
 	}
 	for id, f := range d.order.Files {
 		whole := bytes.NewReader(d.files[f.Object])
@@ -166,7 +170,8 @@ func deflated(b []byte) []byte {
 	return dicomtest.File(dicomtest.Deflated, dicomtest.CTClass, "1.2.3", b[at:])
 }
 
-// Of a volume in one file that is compressed as a whole the middle image is shown; where the pixels are damaged, why.
+// Of a volume in one file that is compressed as a whole the middle image is shown, of a damaged one the middle of what is there; where there is
+// nothing, why.
 func TestAFileThatIsCompressedAsAWhole(t *testing.T) {
 	multi := dicomtest.CT(dicomtest.CTOptions{Frames: 9, Rows: 32, NoPosition: true, Noise: 5})
 	d := newDesk(deflated(multi)).series(t, false)
@@ -179,13 +184,29 @@ func TestAFileThatIsCompressedAsAWhole(t *testing.T) {
 	if drawn := plain.draw(t); len(drawn.Pictures) != 1 || drawn.Pictures[0].SHA256 != made.Pictures[0].SHA256 {
 		t.Error("the middle image is another one than that of the same file uncompressed")
 	}
-	d = newDesk(deflated(multi)).series(t, false)
-	broken := d.files["f0"]
-	for i := range broken[len(broken)/3 : len(broken)-100] {
-		broken[len(broken)/3+i] = 0xFF
+	const group = 128 + 4 + 8
+	packed := deflated(multi)
+	at := group + 4 + int(binary.LittleEndian.Uint32(packed[group:]))
+	for name, wrapper := range map[string][2]string{ // which some writers add against PS3.5 A.5
+		"gzip":             {"\x1F\x8B\x08\x00\x00\x00\x00\x00\x00\x03", "\x01\x02\x03\x04\x05\x06\x07\x08"},
+		"gzip with a name": {"\x1F\x8B\x08\x08\x00\x00\x00\x00\x00\x03IM0001\x00", "\x01\x02\x03\x04\x05\x06\x07\x08"},
+		"zlib":             {"\x78\x9C", "\x01\x02\x03\x04"},
+		"words behind it":  {"", "the end"},
+	} {
+		wrapped := slices.Concat(packed[:at], []byte(wrapper[0]), packed[at:], []byte(wrapper[1]))
+		if drawn := newDesk(wrapped).series(t, false).draw(t); len(drawn.Pictures) != 1 || drawn.Pictures[0].SHA256 != made.Pictures[0].SHA256 {
+			t.Errorf("%s: %s %s", name, drawn.State, drawn.Reason)
+		}
 	}
-	if made := d.draw(t); made.State != caseload.PreviewNone || made.Reason != "The image ends too early." {
-		t.Errorf("damaged: %+v", made)
+	for part, want := range map[int]string{3: "made ", 14: "none The image holds less than half of the pixels it claims."} { // of the file, that is whole; then nothing is
+		d = newDesk(deflated(multi)).series(t, false)
+		broken := d.files["f0"]
+		for i := range broken[len(broken)/part : len(broken)-100] {
+			broken[len(broken)/part+i] = 0xFF
+		}
+		if made := d.draw(t); string(made.State)+" "+made.Reason != want {
+			t.Errorf("damaged behind one part in %d: %s %s", part, made.State, made.Reason)
+		}
 	}
 }
 

@@ -26,18 +26,29 @@ const (
 func (w *work) drawSeries() (caseload.Preview, error) {
 	s := w.stack()
 	if len(s.places) == 0 {
+		if m := w.order.Members; len(m) > 0 && !slices.ContainsFunc(m, func(m caseload.Instance) bool { return m.PixelOffset >= 0 }) {
+			return none(imageless(m[0].SOPClassUID)), nil
+		}
 		if slices.ContainsFunc(w.order.Members, sizeless) {
 			return none("The images do not say in front of their pixels how many rows and columns they have."), nil
 		}
 		return none("There are no pixels to show."), nil
 	}
 	middle := s.places[len(s.places)/2]
-	if leftToBrowsers[middle.member.TransferSyntax] {
+	if m := middle.member; leftToBrowsers[m.TransferSyntax] && (m.PixelEncapsulated || m.PixelOffset < 0) {
 		return caseload.Preview{State: caseload.PreviewBrowser, Reason: leftToBrowser}, nil
 	}
 	image, err := w.openImage(middle.member)
 	if err != nil {
 		return caseload.Preview{}, err
+	}
+	if there := s.there(image); len(there) > 0 {
+		s.places = there
+		if middle = there[len(there)/2]; middle.member.ID != image.of {
+			if image, err = w.openImage(middle.member); err != nil {
+				return caseload.Preview{}, err
+			}
+		}
 	}
 	if s.volume(w.order.Scan.Modality, image) {
 		made, err := w.drawVolume(s, image)
@@ -56,6 +67,11 @@ func (w *work) drawSeries() (caseload.Preview, error) {
 // which would have to be read to get there (PS3.5 7.1 puts them in front).
 func sizeless(m caseload.Instance) bool {
 	return m.PixelOffset > 0 && (m.Rows < 1 || m.Columns < 1)
+}
+
+// there returns the places without the frames of an image that its file does not hold: of a multi-frame file that was cut off.
+func (s stack) there(i *image) []place {
+	return slices.DeleteFunc(slices.Clone(s.places), func(p place) bool { return p.member.ID == i.of && p.frame >= i.index.Count })
 }
 
 // place is one image of the series: a frame of an instance.
@@ -158,7 +174,7 @@ func (w *work) drawVolume(s stack, middle *image) (caseload.Preview, error) {
 	return w.decode(pixels.Job{Volume: &volume}, func(to io.Writer) error {
 		for _, p := range chosen {
 			image := middle
-			if p.member.ID != chosen[at].member.ID {
+			if p.member.ID != middle.of {
 				var err error
 				if image, err = w.openImage(p.member); err != nil {
 					return err

@@ -4,6 +4,9 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
 	"strings"
 )
 
@@ -12,6 +15,107 @@ type Odd struct {
 	Body   []byte
 	Images int    // of those packed, how many are found
 	Said   string // in what is told about it; "": nothing has to be
+}
+
+// Wide is how a Zip64 archive is written of things that need none (APPNOTE 4.3.14, 4.5.3), as streaming writers do.
+type Wide struct {
+	Sizes, Offset bool // of each entry, in the list of contents: all ones, and the number in the extra field
+	All           bool // the extra field holds all three numbers, asked for or not
+	Local         bool // sizes in the entry's own header likewise
+	Descriptor    bool // sizes of 64 bits stand behind the data
+	Signed        bool // with a signature before them
+	Counts        bool // the end record holds the true numbers, beside those of the Zip64 one; else all ones
+	Sector        int  // bytes of an extensible data sector in the Zip64 end record (APPNOTE 4.3.14.2)
+	Prefix        int  // bytes in front of the archive, which no offset counts
+}
+
+// Zip64 packs files that are not compressed as w says.
+func Zip64(w Wide, files ...File) []byte {
+	var b, list []byte
+	for _, f := range files {
+		sum, size, at := crc32.ChecksumIEEE(f.Body), len(f.Body), len(b)
+		local := header(localSignature, f.Name, sum, size, size, 0)
+		item := header(itemSignature, f.Name, sum, size, size, at)
+		for _, h := range []struct {
+			of                    []byte
+			method, sizes, length int // places in it
+			wide, offset          bool
+		}{{local, 8, 18, 28, w.Local, false}, {item, 10, 20, 30, w.Sizes, w.Offset}} {
+			little := binary.LittleEndian
+			little.PutUint16(h.of[h.method:], zip.Store)
+			var field []byte
+			if h.wide || w.All {
+				field = little.AppendUint64(little.AppendUint64(field, uint64(size)), uint64(size))
+			}
+			if h.offset || w.All {
+				field = little.AppendUint64(field, uint64(at))
+			}
+			if h.wide {
+				copy(h.of[h.sizes:], bytes.Repeat([]byte{0xFF}, 8))
+			}
+			if h.offset {
+				little.PutUint32(h.of[42:], 0xFFFFFFFF)
+			}
+			if w.Descriptor {
+				h.of[h.method-2] |= 8
+			}
+			extra := append(little.AppendUint16([]byte{1, 0}, uint16(len(field))), field...)
+			little.PutUint16(h.of[h.length:], uint16(len(extra)))
+			if h.offset || h.method == 10 {
+				item = append(item, extra...)
+			} else {
+				local = append(local, extra...)
+			}
+		}
+		if w.Descriptor {
+			clear(local[14:18]) // the checksum
+			if !w.Local {
+				clear(local[18:26])
+			}
+		}
+		b = append(append(b, local...), f.Body...)
+		if w.Descriptor {
+			if w.Signed {
+				b = append(b, "PK\x07\x08"...)
+			}
+			b = binary.LittleEndian.AppendUint32(b, sum)
+			b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, uint64(size)), uint64(size))
+		}
+		list = append(list, item...)
+	}
+	start := len(b)
+	b = append(b, list...)
+	at := len(b)
+	record := append([]byte("PK\x06\x06"), make([]byte, 52+w.Sector)...)
+	for place, n := range map[int]int{4: 44 + w.Sector, 24: len(files), 32: len(files), 40: len(list), 48: start} {
+		binary.LittleEndian.PutUint64(record[place:], uint64(n))
+	}
+	b = append(append(b, record...), "PK\x06\x07\x00\x00\x00\x00"...)
+	b = append(binary.LittleEndian.AppendUint64(b, uint64(at)), 1, 0, 0, 0)
+	end := append([]byte("PK\x05\x06\x00\x00\x00\x00"), bytes.Repeat([]byte{0xFF}, 12)...)
+	if w.Counts {
+		binary.LittleEndian.PutUint16(end[8:], uint16(len(files)))
+		binary.LittleEndian.PutUint16(end[10:], uint16(len(files)))
+		binary.LittleEndian.PutUint32(end[12:], uint32(len(list)))
+		binary.LittleEndian.PutUint32(end[16:], uint32(start))
+	}
+	b = append(b, append(end, 0, 0)...)
+	return append(bytes.Repeat([]byte{'x'}, w.Prefix), b...)
+}
+
+// Linked packs one file and, for each target, a symbolic link to it under the names link0, link1, ….
+func Linked(file File, targets ...string) []byte {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	e := must(w.Create(file.Name))
+	must(e.Write(file.Body))
+	for i, target := range targets {
+		h := &zip.FileHeader{Name: fmt.Sprintf("link%d", i), Method: zip.Store}
+		h.SetMode(fs.ModeSymlink | 0o777)
+		must(must(w.CreateHeader(h)).Write([]byte(target)))
+	}
+	must(0, w.Close())
+	return b.Bytes()
 }
 
 // Contradictory returns ZIPs that say different things in different places, by name. Each holds the images first and second.
