@@ -73,6 +73,11 @@ func (a answer) absent() bool {
 		a.code == "XNotImplemented" || a.code == "APINotSupported"
 }
 
+// isBusy tells an answer that says nothing of the question: none came, or the store has no time.
+func (a answer) isBusy() bool {
+	return !a.strange && (a.err != nil || a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable || a.code == "SlowDown")
+}
+
 // said is the answer in a few words: "403 AccessDenied", "200", "no answer: …".
 func (a answer) said() string {
 	switch {
@@ -131,12 +136,35 @@ func (t *trials) send(ctx context.Context, a ask) answer {
 		return answer{err: err}
 	}
 	got := t.do(r)
+	for _, wait := range patience {
+		if !t.reached || !got.isBusy() || !a.repeatable(got) {
+			break
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done(): // the request below says so
+		}
+		again, err := t.request(ctx, a) // a signature is of its moment
+		if err != nil {
+			break
+		}
+		got = t.do(again)
+	}
 	key := a.key
 	if a.moved != "" {
 		key = a.moved
 	}
 	t.remember(got, a.method, key, a.query)
 	return got
+}
+
+// patience is how long is waited before a store that has no time is asked once more.
+var patience = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond}
+
+// repeatable tells whether asking once more finds what asking once would have: what writes once, and perhaps did, would
+// refuse itself.
+func (a ask) repeatable(got answer) bool {
+	return a.as == asServer && (got.status != 0 || a.method == http.MethodGet || a.method == http.MethodHead || a.method == http.MethodDelete && a.key != "")
 }
 
 func (t *trials) do(r *http.Request) answer {
@@ -259,9 +287,14 @@ func (a answer) denied() denial {
 	return denial{first(deniedAction), first(deniedBy), first(deniedMissing)}
 }
 
+// isAltered tells a refusal for a request that does not arrive as it was signed.
+func (a answer) isAltered() bool {
+	return a.err == nil && (a.code == "SignatureDoesNotMatch" || strings.Contains(a.message, "headers present in the request which were not signed"))
+}
+
 // isDenied tells a permission that lacks from every other refusal.
 func (a answer) isDenied() bool {
-	if a.strange || a.err != nil {
+	if a.strange || a.err != nil || a.isAltered() {
 		return false
 	}
 	return a.code == "AccessDenied" || a.code == "AccessForbidden" || (a.status == http.StatusForbidden && a.code == "")

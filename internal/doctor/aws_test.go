@@ -74,6 +74,16 @@ const (
 	abortRule     = `<Rule><ID>abort</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>30</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>`
 )
 
+// aclOf is a bucket's ACL: its owner's, and grants to groups of AWS's own ("AllUsers READ").
+func aclOf(grants ...string) string {
+	list := `<Grant><Grantee><ID>owner</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant>`
+	for _, each := range grants {
+		group, permission, _ := strings.Cut(each, " ")
+		list += `<Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/` + group + `</URI></Grantee><Permission>` + permission + `</Permission></Grant>`
+	}
+	return `<AccessControlPolicy xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Owner><ID>owner</ID></Owner><AccessControlList>` + list + `</AccessControlList></AccessControlPolicy>`
+}
+
 func lifecycleOf(rules ...string) string {
 	return `<LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` + strings.Join(rules, "") + `</LifecycleConfiguration>`
 }
@@ -91,6 +101,7 @@ func actionOf(method, key string, query url.Values) string {
 		"versioning":        {"s3:GetBucketVersioning", "s3:PutBucketVersioning"},
 		"cors":              {"s3:GetBucketCORS", "s3:PutBucketCORS"},
 		"versions":          {"s3:ListBucketVersions", ""},
+		"acl":               {"s3:GetBucketAcl", "s3:PutBucketAcl"},
 	}
 	if key == "" {
 		for name, actions := range subresources {
@@ -135,6 +146,7 @@ func newAmazon(t testing.TB, server *s3test.Server, bucket string, origins ...st
 	a := &amazon{bucket: bucket, allowed: map[string]bool{}, settings: map[string]string{
 		"publicAccessBlock": blockAll, "ownershipControls": ownerEnforced, "encryption": encrypted, "lifecycle": lifecycleOf(abortRule),
 		"policy": string(doctor.Bucket{Name: bucket, Region: c.Region}.TLSOnly().JSON()), "versioning": "<VersioningConfiguration/>",
+		"acl": aclOf(),
 	}}
 	for _, p := range (doctor.Bucket{Name: bucket, Region: c.Region, Versioned: true}).Permissions(doctor.ServerPrincipal) {
 		a.allowed[p.Action] = true
@@ -274,9 +286,6 @@ var escape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 func (s *said) write(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body) // or the connection is cut before the answer is read
-	for name, value := range s.header {
-		w.Header().Set(name, value)
-	}
 	body := s.body()
 	w.Header().Set("Content-Type", "application/xml")
 	if s.page != "" {
@@ -288,6 +297,9 @@ func (s *said) write(w http.ResponseWriter, r *http.Request) {
 		}
 		w.Header().Set("Server", "AmazonS3")
 		w.Header().Set("X-Amz-Request-Id", "4442587FB7D0A2F9")
+	}
+	for name, value := range s.header {
+		w.Header().Set(name, value)
 	}
 	w.WriteHeader(s.status)
 	if r.Method != http.MethodHead {

@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // brokenGuards are about what the store enforces.
@@ -103,4 +104,52 @@ var brokenGuards = []broken{
 			return nil
 		}
 	}, []string{"failure store.guard.once"}, "does not know", "another store"},
+	{
+		"If-None-Match is ignored everywhere", takes(func(r request, code string) bool { return code == "PreconditionFailed" && r.Method != http.MethodGet }),
+		[]string{"failure store.guard.once"},
+		"overwrite a file", "another store",
+	},
+	{
+		"checksums are not looked at anywhere", takes(func(r request, code string) bool { return code == "BadDigest" }),
+		[]string{"failure store.guard.checksum"},
+		"taken for whole", "another store",
+	},
+	{"the store knows neither checksums nor If-None-Match", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.Method == http.MethodPut && (r.Header.Get("If-None-Match") != "" || r.Header.Get("X-Amz-Checksum-Crc64nvme") != "") {
+				return &said{status: 400, code: "InvalidArgument", message: "Unsupported header received"}
+			}
+			return nil
+		}
+	}, []string{"failure store.guard.once"}, "knows neither", "another store"},
+	{"a cache takes If-None-Match away", func(d *deployment) {
+		d.answers = func(r request) *said {
+			r.Header.Del("If-None-Match")
+			return nil
+		}
+	}, []string{"failure store.header"}, "takes If-None-Match away", "proxy_cache off"},
+	{"a proxy takes the checksum away", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.Method == http.MethodPut && r.Header.Get("X-Amz-Checksum-Crc64nvme") != "" {
+				return &said{status: 400, code: "AccessDenied", message: "There were headers present in the request which were not signed"}
+			}
+			return nil
+		}
+	}, []string{"failure store.header"}, "takes X-Amz-Checksum-Crc64nvme away", "pass this header on"},
+	{"a cache takes Range away", func(d *deployment) {
+		d.answers = func(r request) *said {
+			r.Header.Del("Range")
+			return nil
+		}
+	}, []string{"failure store.header"}, "takes Range away", "pass this header on"},
+	{"signatures may not age", func(d *deployment) {
+		d.o.Expiry = 15 * time.Minute
+		d.answers = func(r request) *said {
+			at, err := time.Parse("20060102T150405Z", r.URL.Query().Get("X-Amz-Date"))
+			if err == nil && time.Since(at) > 10*time.Minute && time.Since(at) < time.Hour {
+				return &said{status: 403, code: "AccessDenied", message: "User: " + principal + " is not authorized to perform: s3:PutObject on resource: \"x\" with an explicit deny in a resource-based policy"}
+			}
+			return nil
+		}
+	}, []string{"warning store.late"}, "shorter time than CASELOAD_URL_EXPIRY (15 min)", "s3:signatureAge"},
 }

@@ -39,9 +39,18 @@ var brokenKeeping = []broken{
 	},
 	{
 		"a rule locks files away", reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>cold</ID><Status>Enabled</Status><Filter></Filter><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>`)),
-		[]string{"warning bucket.archive-rule"},
+		[]string{"failure bucket.archive-rule"},
 		"until somebody restores them", "GLACIER_IR",
 	},
+	{
+		"a rule locks large files away at once", reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>cold</ID><Status>Enabled</Status><Filter><And><Prefix></Prefix><ObjectSizeGreaterThan>1000</ObjectSizeGreaterThan></And></Filter><Transition><Days>0</Days><StorageClass>DEEP_ARCHIVE</StorageClass></Transition></Rule>`)),
+		[]string{"failure bucket.archive-rule"},
+		"moves objects to DEEP_ARCHIVE after 0 days", "s3:PutLifecycleConfiguration",
+	},
+	{"a rule locks old versions away too early", func(d *deployment) {
+		reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>cold</ID><Status>Enabled</Status><Filter></Filter><NoncurrentVersionTransition><NoncurrentDays>1</NoncurrentDays><StorageClass>GLACIER</StorageClass></NoncurrentVersionTransition></Rule>`))(d)
+		d.o.Bucket.UndoWindow = 7 * 24 * time.Hour
+	}, []string{"warning bucket.versions-rule"}, "cannot be read", "CASELOAD_UNDO_WINDOW"},
 	{"the bucket encrypts with another key than the settings name", func(d *deployment) {
 		reading("encryption", `<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>arn:aws:kms:us-east-1:111122223333:key/another</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>`)(d)
 		d.o.Bucket.KMSKey = keyARN

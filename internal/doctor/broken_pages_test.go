@@ -89,6 +89,20 @@ var brokenPages = []broken{
 		}
 		return 200
 	}), []string{"warning cors.foreign"}, "To a page of null", "caseload bucket cors apply"},
+	{"a proxy answers for CORS besides", func(d *deployment) {
+		d.mends = func(_ request, status int, h http.Header, body []byte) (int, []byte) {
+			h.Add("Access-Control-Allow-Origin", "*")
+			return status, body
+		}
+	}, []string{"failure cors.twice"}, "two answers for none", "add_header"},
+	{"a proxy lets no OPTIONS through", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.Method == http.MethodOptions {
+				return &said{status: 405, page: "<html><h1>405 Not Allowed</h1></html>"}
+			}
+			return nil
+		}
+	}, []string{"failure cors.options"}, "no rule of the bucket is heard", "pass OPTIONS on"},
 	{"only the answers to parts hide the ETag", func(d *deployment) {
 		d.mends = func(r request, status int, h http.Header, body []byte) (int, []byte) {
 			if isPart(r) {
@@ -105,6 +119,22 @@ var brokenPages = []broken{
 
 // brokenDoors are about strangers.
 var brokenDoors = []broken{
+	{"a cache gives away what was read", func(d *deployment) {
+		d.mends = func(r request, status int, _ http.Header, body []byte) (int, []byte) {
+			if r.anonymous && r.Method == http.MethodGet && strings.HasSuffix(r.key, "-object") {
+				return http.StatusOK, []byte("Caseload tries its store.")
+			}
+			return status, body
+		}
+	}, []string{"failure exposure.cache"}, "a cache before it keeps what is read", "proxy_cache off"},
+	{"a cache gives away what was listed", func(d *deployment) {
+		d.mends = func(r request, status int, _ http.Header, body []byte) (int, []byte) {
+			if r.anonymous && r.Method == http.MethodGet && r.key == "" && !strings.HasSuffix(r.URL.Query().Get("prefix"), "fresh") {
+				return http.StatusOK, []byte("<ListBucketResult><Name>b</Name></ListBucketResult>")
+			}
+			return status, body
+		}
+	}, []string{"failure exposure.cache"}, "The bucket is closed", "empties the cache"},
 	{"the bucket can be read by everybody", func(d *deployment) {
 		d.answers = func(r request) *said { return nil }
 		d.mends = func(r request, status int, _ http.Header, body []byte) (int, []byte) {
@@ -170,4 +200,34 @@ var brokenDoors = []broken{
 		[]string{"failure exposure.policy"},
 		"opens it to the world", "Principal *",
 	},
+	{"the bucket's ACL is open to everybody", aclOpen("AllUsers READ", "AllUsers WRITE"), []string{"warning exposure.block", "failure exposure.acl.open"}, "READ, WRITE to everybody (AllUsers)", "--acl private"},
+	{"the bucket's ACL is open to every account", aclOpen("AuthenticatedUsers READ"), []string{"warning exposure.block", "failure exposure.acl.open"}, "everybody who has an AWS account", "s3:PutBucketAcl"},
+	{"an open ACL is ignored", func(d *deployment) {
+		aclOpen("AllUsers READ")(d)
+		d.settings["publicAccessBlock"] = blockAll
+	}, []string{"warning exposure.acl"}, "past every policy", "BucketOwnerEnforced"},
+	{
+		"the bucket's policy asks for a browser", reading("policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b/*","Condition":{"StringEquals":{"aws:UserAgent":"Caseload"},"Bool":{"aws:SecureTransport":"true"}}}]}`),
+		[]string{"failure exposure.policy"},
+		"opens it to the world", "Principal *",
+	},
+	{
+		"the bucket's policy shuts one network out", reading("policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"NotIpAddress":{"aws:SourceIp":"198.51.100.0/24"}}}]}`),
+		[]string{"failure exposure.policy"},
+		"opens it to the world", "Principal *",
+	},
+	{
+		"the bucket's policy lets a VPC endpoint alone in", reading("policy", `{"Version":"2012-10-17","Statement":[{"Sid":"OnlyInside","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b/*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1a2b3c4d"}}}]}`),
+		[]string{"warning exposure.networks"},
+		"browsers outside these networks", "REST-QUERY-STRING",
+	},
+}
+
+// aclOpen switches ACLs on and gives groups of AWS's own something by them.
+func aclOpen(grants ...string) func(d *deployment) {
+	return func(d *deployment) {
+		reading("acl", aclOf(grants...))(d)
+		d.settings["ownershipControls"] = strings.Replace(ownerEnforced, "BucketOwnerEnforced", "ObjectWriter", 1)
+		d.settings["publicAccessBlock"] = ""
+	}
 }

@@ -108,4 +108,20 @@ var brokenRights = []broken{
 			return &said{status: 200, document: "<x/>"}
 		}
 	}, []string{"failure store.encryption-header"}, "(aws:kms)", "s3:PutBucketPolicy"},
+	{"the key is another account's", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.action == "s3:PutObject" && !r.anonymous && r.Method != http.MethodOptions {
+				return &said{status: 403, code: "AccessDenied", message: "User: " + principal + " is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:us-east-1:444455556666:key/1 because no resource-based policy allows the kms:GenerateDataKey action"}
+			}
+			return nil
+		}
+	}, []string{"failure store.permission.kms:GenerateDataKey"}, "another account's (444455556666)", "lets the account 111122223333 in"},
+	{"the key lies nowhere", func(d *deployment) {
+		d.answers = func(r request) *said {
+			if r.action == "s3:PutObject" && !r.anonymous && r.Method != http.MethodOptions {
+				return &said{status: 400, code: "KMS.NotFoundException", message: "Key '" + keyARN + "' does not exist"}
+			}
+			return nil
+		}
+	}, []string{"failure store.key"}, "does not exist", "caseload bucket create"},
 }

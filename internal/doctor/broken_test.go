@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ type broken struct {
 	name  string
 	does  func(d *deployment)
 	finds []string // all that is wrong, by name
-	says  string   // part of what the first of them means
+	says  string   // part of what the worst of them means
 	fix   string   // part of how it is mended
 }
 
@@ -133,7 +134,8 @@ func (d *deployment) diagnose(t *testing.T, b broken, removes bool) {
 	if len(b.finds) == 0 {
 		return
 	}
-	_, name, _ := strings.Cut(b.finds[0], " ")
+	worst := max(0, slices.IndexFunc(b.finds, func(found string) bool { return strings.HasPrefix(found, "failure ") }))
+	_, name, _ := strings.Cut(b.finds[worst], " ")
 	at := slices.IndexFunc(r.Findings, func(f doctor.Finding) bool {
 		return f.Check == name && f.Level >= doctor.Warning && f.Level != doctor.Untried
 	})
@@ -161,6 +163,19 @@ func TestSoundDeploymentsHaveNothingToMend(t *testing.T) {
 				return nil
 			}
 		}},
+		{name: "the bucket is our database's, and addresses live long", does: func(d *deployment) {
+			d.o.Expiry = time.Hour
+			d.o.Belongs = func(context.Context) (marked, ours string, err error) { return "one", "one", nil }
+		}},
+		{name: "the store has no time now and then", does: func(d *deployment) {
+			var asked atomic.Int64
+			d.answers = func(r request) *said {
+				if !r.anonymous && r.Header.Get("Authorization") != "" && r.action != "s3:CreateBucket" && asked.Add(1)%10 == 0 {
+					return &said{status: 503, code: "SlowDown", message: "Please reduce your request rate."}
+				}
+				return nil
+			}
+		}},
 		{name: "rules that no file meets", does: reading("lifecycle", lifecycleOf(abortRule,
 			`<Rule><ID>logs</ID><Status>Enabled</Status><Filter><Prefix>logs/</Prefix></Filter><Expiration><Days>3</Days></Expiration></Rule>`,
 			`<Rule><ID>tagged</ID><Status>Enabled</Status><Filter><Tag><Key>temporary</Key><Value>yes</Value></Tag></Filter><Expiration><Days>3</Days></Expiration></Rule>`,
@@ -170,6 +185,12 @@ func TestSoundDeploymentsHaveNothingToMend(t *testing.T) {
 		{name: "a policy that gives a CDN the right to read", does: reading("policy", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"cloudfront.amazonaws.com"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`)},
 		{name: "a rule that ends old versions late", does: func(d *deployment) {
 			reading("lifecycle", lifecycleOf(abortRule, `<Rule><ID>tidy</ID><Status>Enabled</Status><Filter></Filter><NoncurrentVersionExpiration><NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration></Rule>`))(d)
+			d.o.Bucket.UndoWindow = 7 * 24 * time.Hour
+		}},
+		{name: "rules for old versions that spare the newest, or come late", does: func(d *deployment) {
+			reading("lifecycle", lifecycleOf(abortRule,
+				`<Rule><ID>few</ID><Status>Enabled</Status><Filter></Filter><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration></Rule>`,
+				`<Rule><ID>cold</ID><Status>Enabled</Status><Filter></Filter><NoncurrentVersionTransition><NoncurrentDays>30</NoncurrentDays><StorageClass>GLACIER</StorageClass></NoncurrentVersionTransition></Rule>`))(d)
 			d.o.Bucket.UndoWindow = 7 * 24 * time.Hour
 		}},
 		{name: "a policy for everybody of one network", does: reading("policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"StringEquals":{"aws:SourceVpce":"vpce-1a2b3c4d"}}}]}`)},
@@ -196,6 +217,28 @@ func TestEachMissingRightIsNamed(t *testing.T) {
 			without(p.Action)(d)
 			d.diagnose(t, broken{finds: []string{"failure store.permission." + p.Action}, says: "lack " + p.Action, fix: `"` + p.Action + `"`}, d.removes())
 		})
+	}
+}
+
+// A call that gets no answer, as in a slow moment, says nothing of the right to it: no right is said to be missing, and
+// nobody is told that all is well.
+func TestACallWithoutAnAnswerIsNoMissingRight(t *testing.T) {
+	d := newDeployment(t, s3test.StartWithUsers(t, 0), "unanswered")
+	d.answers = func(r request) *said {
+		if r.Method == http.MethodPut && !r.anonymous {
+			panic(http.ErrAbortHandler)
+		}
+		return nil
+	}
+	r := run(t, d.o)
+	if found := wrongs(r); len(found) > 0 {
+		t.Errorf("found %q\n%s", found, shown(r))
+	}
+	if f, _ := find(r, "store.permission.s3:PutObject"); f.Level != doctor.Untried || !strings.Contains(f.Means, "nothing is known of the right") {
+		t.Errorf("%+v", f)
+	}
+	if r.Worst() != doctor.Failure {
+		t.Errorf("the worst is %s", r.Worst())
 	}
 }
 

@@ -78,6 +78,11 @@ var brokenWays = []broken{
 		"no bucket of this name", "caseload bucket create",
 	},
 	{
+		"the bucket's name is written in capitals", always(said{400, "InvalidBucketName", "The specified bucket is not valid.", "<BucketName>Clinic</BucketName>", nil, "", ""}),
+		[]string{"failure bucket.exists"},
+		"No store has a bucket of such a name", "small letters",
+	},
+	{
 		"the store has no time", always(said{503, "SlowDown", "Please reduce your request rate.", "", nil, "", ""}),
 		[]string{"failure bucket.contact.busy"},
 		"no time", "Wait",
@@ -182,6 +187,25 @@ var brokenWays = []broken{
 		}
 	}, []string{"failure bucket.contact.signature"}, "not this secret", "AWS_SECRET_ACCESS_KEY"},
 	{
+		"a proxy stands before a store that says nothing of what it signed", always(said{403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.", "", map[string]string{"Server": "nginx/1.22.1"}, "", ""}),
+		[]string{"failure bucket.contact.signature"},
+		"The answer comes by nginx", "proxy_set_header Host $http_host;",
+	},
+	{
+		"the proxy does not reach the store", always(said{status: 502, page: "<html><h1>502 Bad Gateway</h1></html>"}),
+		[]string{"failure bucket.contact.gateway"},
+		"does not reach the store", "Start the store",
+	},
+	{"a proxy lets neither DELETE nor OPTIONS through", func(d *deployment) {
+		delete(d.allowed, "s3:DeleteObject") // what the trials make stays
+		d.answers = func(r request) *said {
+			if r.Method == http.MethodDelete || r.Method == http.MethodOptions {
+				return &said{status: 403, page: "<html><h1>403 Forbidden</h1></html>"}
+			}
+			return nil
+		}
+	}, []string{"failure store.permission.s3:DeleteObject"}, "answers this call in its place", "pass every method on"},
+	{
 		"the account is suspended", always(said{403, "AccountProblem", "There is a problem with your AWS account that prevents the operation from completing successfully.", "", nil, "", ""}),
 		[]string{"failure bucket.contact.account"},
 		"a bill is open", "owns the AWS account",
@@ -195,6 +219,9 @@ var brokenWays = []broken{
 
 // brokenOwners are about whose bucket it is.
 var brokenOwners = []broken{
+	{"the bucket is another database's", func(d *deployment) {
+		d.o.Belongs = func(context.Context) (marked, ours string, err error) { return "one", "another", nil }
+	}, []string{"failure bucket.database"}, "Another Caseload keeps its files", "caseload cleanup --accept-database"},
 	{
 		"the bucket is somebody else's", always(said{403, "AccessDenied", "Access Denied", "", nil, "", ""}),
 		[]string{"failure bucket.owner"},

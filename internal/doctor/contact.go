@@ -31,6 +31,10 @@ func (t *trials) contact(ctx context.Context) []Finding {
 	case got.err != nil:
 		f.Means = "Nothing answers at the store's address."
 		f.Fix = &Fix{Say: "Look at AWS_S3_ENDPOINT_URL and AWS_S3_REGION_NAME, at the name service and the firewall between this server and the store."}
+	case got.strange && gateway(got.status):
+		f.Check = name + "gateway"
+		f.Means = "A proxy or load balancer before the store answers, and does not reach the store."
+		f.Fix = &Fix{Say: gatewayFix}
 	case got.strange || got.ok():
 		f.Check = name + "intercepted"
 		f.Means = "Something between this server and the store answers in its place: a proxy, a virus scanner, or a sign-in page of the network."
@@ -56,6 +60,10 @@ func (t *trials) contact(ctx context.Context) []Finding {
 		f.Got = got.said() + ". The store was asked for " + t.changedOnTheWay(ctx, got) + "."
 		f.Means = "Something on the way changes the Host header or the path, which are signed: the secret may well be right."
 		f.Fix = &Fix{Say: "Whoever runs the proxy before the store has it pass Host and path unchanged (nginx: proxy_set_header Host $http_host; and no path after proxy_pass); or AWS_S3_ENDPOINT_URL is the store's own address."}
+	case got.code == "SignatureDoesNotMatch" && got.through() != "":
+		f.Check = name + "signature"
+		f.Means = "The answer comes by " + got.through() + ": nearly always such a proxy changes the Host header or the path, which are signed. Else the store knows the access key, but not this secret."
+		f.Fix = &Fix{Say: "Whoever runs the proxy has it pass Host and path unchanged; if it does, set AWS_SECRET_ACCESS_KEY anew. AWS_S3_ENDPOINT_URL at the store's own address tells which it is.", Command: "proxy_set_header Host $http_host;   # nginx, and no path after proxy_pass"}
 	case got.code == "SignatureDoesNotMatch":
 		f.Check = name + "signature"
 		f.Means = "The store knows the access key but not this secret; or a proxy on the way changes the Host header or the path, which are signed."
@@ -68,6 +76,10 @@ func (t *trials) contact(ctx context.Context) []Finding {
 		f.Check = name + "busy"
 		f.Means = "The store has no time for us: too many requests, or it is under maintenance."
 		f.Fix = &Fix{Say: "Wait and run this again; if it stays, ask the store's operator. Caseload goes on by itself when the store does."}
+	case got.code == "InvalidBucketName":
+		f.Check = "bucket.exists"
+		f.Means = "No store has a bucket of such a name: it has capitals, a sign that names do not have, or is too short."
+		f.Fix = &Fix{Say: "Mend AWS_STORAGE_BUCKET_NAME: copy the name from the store's own list; names are in small letters."}
 	case got.code == "NoSuchBucket":
 		f.Check = "bucket.exists"
 		f.Means = "There is no bucket of this name at this store."
@@ -97,6 +109,27 @@ func (t *trials) contact(ctx context.Context) []Finding {
 // closedAccount are the codes for an account that as a whole is not served.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 var closedAccount = []string{"AccountProblem", "NotSignedUp", "OptInRequired", "InvalidPayer", "AllAccessDisabled"}
+
+// proxies are programs that stand before stores, by the word in the header Server or Via.
+var proxies = []string{"nginx", "caddy", "haproxy", "apache", "varnish", "squid", "envoy", "traefik", "cloudflare"}
+
+// through returns the proxy that the answer names; "" when it names none.
+func (a answer) through() string {
+	said := strings.ToLower(a.header.Get("Server") + " " + a.header.Get("Via"))
+	for _, name := range proxies {
+		if strings.Contains(said, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// gateway tells the answer of a proxy that does not reach what it stands before.
+func gateway(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
+}
+
+const gatewayFix = "Start the store, or whoever runs the proxy mends the address by which it reaches the store."
 
 // changedOnTheWay returns the host and path that the store was asked for when they are others than ours; "" when they are
 // ours or the store does not say. A refused signature comes with the canonical request that the store signed: method, path,
@@ -312,6 +345,27 @@ func (t *trials) owner(ctx context.Context) []Finding {
 		f.Level, f.Got = Failure, got.saidWhole()
 		f.Means = "The bucket can be used, but it belongs to another AWS account than the credentials: whoever owns it can read every file."
 		f.Fix = &Fix{Say: "If that account is yours too, nothing is to be mended but a decision to be written down; else choose a bucket of your own in AWS_STORAGE_BUCKET_NAME."}
+	}
+	return []Finding{f}
+}
+
+// belongs compares the bucket's marker with our database. Two deployments that share a bucket take each other's files for
+// what nobody knows.
+func (t *trials) belongs(ctx context.Context) []Finding {
+	f := Finding{Check: "bucket.database", Level: Fine, Tried: "The bucket's marker was compared with the database.", Got: "They belong together."}
+	marked, ours, err := t.o.Belongs(ctx)
+	switch {
+	case err != nil:
+		return nil // what keeps it from being read has its own finding
+	case marked == "":
+		f.Got = "Nobody has marked the bucket yet."
+	case marked != ours:
+		f.Level, f.Got = Failure, "The bucket was marked by another database."
+		f.Means = "Another Caseload keeps its files in this bucket, or this is not the database of these files: each would take the other's for what nobody knows, and nothing is cleaned up."
+		f.Fix = &Fix{
+			Say:     "Mend AWS_STORAGE_BUCKET_NAME or CASELOAD_DATABASE_URL: each deployment has a bucket and a database of its own. If this is the right database, put in place of a lost one, say so.",
+			Command: "caseload cleanup --accept-database",
+		}
 	}
 	return []Finding{f}
 }

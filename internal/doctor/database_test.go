@@ -19,18 +19,26 @@ import (
 type fakeDatabase struct {
 	version          string
 	missing, unknown []string
-	obstacles        []string
+	obstacles        []caseload.Obstacle
 	now, most        int
 	skew             time.Duration
 	overdue          int64
 	since            time.Time
+	empty            bool
+	pooled           bool
+	readable         bool
 	err              error
 }
 
-func (f fakeDatabase) Ping(context.Context) (time.Time, error)       { return time.Now().Add(f.skew), f.err }
-func (f fakeDatabase) Version(context.Context) (string, error)       { return f.version, f.err }
-func (f fakeDatabase) Obstacles(context.Context) ([]string, error)   { return f.obstacles, f.err }
+func (f fakeDatabase) Ping(context.Context) (time.Time, error) { return time.Now().Add(f.skew), f.err }
+func (f fakeDatabase) Version(context.Context) (string, error) { return f.version, f.err }
+func (f fakeDatabase) Obstacles(context.Context) ([]caseload.Obstacle, error) {
+	return f.obstacles, f.err
+}
 func (f fakeDatabase) Connections(context.Context) (int, int, error) { return f.now, f.most, f.err }
+func (f fakeDatabase) Empty(context.Context) (bool, error)           { return f.empty, f.err }
+func (f fakeDatabase) Pooled(context.Context) (bool, error)          { return f.pooled, f.err }
+func (f fakeDatabase) Encrypted(context.Context) (bool, error)       { return !f.readable, f.err }
 func (f fakeDatabase) Schema(context.Context) (missing, unknown []string, err error) {
 	return f.missing, f.unknown, f.err
 }
@@ -64,22 +72,38 @@ func TestWhatIsWrongWithTheDatabaseIsNamed(t *testing.T) {
 		want []string
 		says string
 	}{
-		"all is well":       {sound, nil, nil, ""},
-		"a wrong password":  {open: unavailable("failed SASL auth: FATAL: password authentication failed (SQLSTATE 28P01)"), want: []string{"database.reachable.access failure"}, says: "pg_hba"},
-		"no such database":  {open: unavailable(`FATAL: database "x" does not exist (SQLSTATE 3D000)`), want: []string{"database.reachable.name failure"}, says: "createdb"},
-		"no host":           {open: unavailable("hostname resolving error: lookup db: no such host"), want: []string{"database.reachable.host failure"}, says: "CASELOAD_DATABASE_URL"},
-		"nothing listens":   {open: unavailable("dial tcp 127.0.0.1:1: connect: connection refused"), want: []string{"database.reachable.refused failure"}, says: "listen_addresses"},
-		"too many":          {open: unavailable("sorry, too many clients already (SQLSTATE 53300)"), want: []string{"database.reachable.full failure"}, says: "max_connections"},
+		"all is well":                   {sound, nil, nil, ""},
+		"a wrong password":              {open: unavailable("failed SASL auth: FATAL: password authentication failed (SQLSTATE 28P01)"), want: []string{"database.reachable.access failure"}, says: "pg_hba"},
+		"no such database":              {open: unavailable(`FATAL: database "x" does not exist (SQLSTATE 3D000)`), want: []string{"database.reachable.name failure"}, says: "createdb"},
+		"no host":                       {open: unavailable("hostname resolving error: lookup db: no such host"), want: []string{"database.reachable.host failure"}, says: "CASELOAD_DATABASE_URL"},
+		"nothing listens":               {open: unavailable("dial tcp 127.0.0.1:1: connect: connection refused"), want: []string{"database.reachable.refused failure"}, says: "listen_addresses"},
+		"too many":                      {open: unavailable("sorry, too many clients already (SQLSTATE 53300)"), want: []string{"database.reachable.full failure"}, says: "max_connections"},
+		"PgBouncer refuses a parameter": {open: unavailable("FATAL: unsupported startup parameter: search_path (SQLSTATE 08P01)"), want: []string{"database.reachable.pooler failure"}, says: "pool_mode = session"},
+		"PgBouncer loses a statement":   {open: errors.New(`ERROR: prepared statement "stmtcache_1" does not exist (SQLSTATE 26000)`), want: []string{"database.reachable.pooler failure"}, says: "connection of its own"},
+		"TLS only":                      {open: unavailable(`FATAL: no pg_hba.conf entry for host "192.0.2.7", user "c", database "c", no encryption (SQLSTATE 28000)`), want: []string{"database.reachable.tls failure"}, says: "sslmode=verify-full"},
+		"no TLS there":                  {open: unavailable("failed to connect: tls error: server refused TLS connection"), want: []string{"database.reachable.tls failure"}, says: "ssl = on"},
+		"an authority nobody knows":     {open: unavailable("tls error: tls: failed to verify certificate: x509: certificate signed by unknown authority"), want: []string{"database.reachable.tls failure"}, says: "sslrootcert"},
+		"it starts":                     {open: unavailable("FATAL: the database system is starting up (SQLSTATE 57P03)"), want: []string{"database.reachable.starting failure"}, says: "Wait"},
+		"a firewall":                    {open: unavailable("dial tcp 192.0.2.7:5432: i/o timeout"), want: []string{"database.reachable.silent failure"}, says: "security group"},
+		"no socket":                     {open: unavailable("dial unix /var/run/postgresql/.s.PGSQL.5432: connect: no such file or directory"), want: []string{"database.reachable.refused failure"}, says: "Start PostgreSQL on this machine"},
+		"a pooler":                      {db: changedDatabase(sound, func(d *fakeDatabase) { d.pooled = true }), want: []string{"database.pooling failure"}, says: "pool_mode = session"},
+		"records in the clear":          {db: changedDatabase(sound, func(d *fakeDatabase) { d.readable = true }), want: []string{"database.tls warning"}, says: "sslmode=verify-full"},
+		"nothing in it yet":             {db: changedDatabase(sound, func(d *fakeDatabase) { d.missing, d.empty = []string{"0001_first"}, true }), want: nil},
+		"nothing in it and no right": {db: changedDatabase(sound, func(d *fakeDatabase) {
+			d.missing, d.empty, d.obstacles = []string{"0001_first"}, true, []caseload.Obstacle{{Says: "The role may not create tables in its schema, and the schema is not up to date.", Mend: "GRANT USAGE, CREATE ON SCHEMA public TO c;"}}
+		}), want: []string{"database.rights failure"}, says: "GRANT USAGE, CREATE"},
 		"anything else":     {open: errors.New("odd"), want: []string{"database.reachable failure"}, says: "odd"},
 		"too old":           {db: changedDatabase(sound, func(d *fakeDatabase) { d.version = "14.9" }), want: []string{"database.version failure"}, says: "15"},
-		"a step is missing": {db: changedDatabase(sound, func(d *fakeDatabase) { d.missing = []string{"0006_resumed"} }), want: []string{"database.schema failure"}, says: "0006_resumed"},
+		"a step is missing": {db: changedDatabase(sound, func(d *fakeDatabase) { d.missing = []string{"0006_resumed"} }), want: []string{"database.schema failure"}, says: "pg_dump --format=custom"},
 		"a newer one":       {db: changedDatabase(sound, func(d *fakeDatabase) { d.unknown = []string{"9001_more"} }), want: []string{"database.schema failure"}, says: "newer"},
-		"a standby":         {db: changedDatabase(sound, func(d *fakeDatabase) { d.obstacles = []string{"The server is a standby that only answers reads."} }), want: []string{"database.rights failure"}, says: "standby"},
-		"nearly full":       {db: changedDatabase(sound, func(d *fakeDatabase) { d.now = 95 }), want: []string{"database.connections warning"}, says: "max_connections"},
-		"another clock":     {db: changedDatabase(sound, func(d *fakeDatabase) { d.skew = time.Hour }), want: []string{"clock.database warning"}, says: "60 min"},
+		"a standby": {db: changedDatabase(sound, func(d *fakeDatabase) {
+			d.obstacles = []caseload.Obstacle{{Says: "The server is a standby that only answers reads."}}
+		}), want: []string{"database.rights failure"}, says: "standby"},
+		"nearly full":   {db: changedDatabase(sound, func(d *fakeDatabase) { d.now = 95 }), want: []string{"database.connections warning"}, says: "max_connections"},
+		"another clock": {db: changedDatabase(sound, func(d *fakeDatabase) { d.skew = time.Hour }), want: []string{"clock.database warning"}, says: "60 min"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			report := Run(t.Context(), DatabaseChecks(DatabaseOptions{Open: opens(test.db, test.open), Postgres: true}), nil)
+			report := Run(t.Context(), DatabaseChecks(DatabaseOptions{Open: opens(test.db, test.open), Postgres: true, Host: "db.clinic.example"}), nil)
 			if got := worstOf(report); !reflect.DeepEqual(got, test.want) {
 				t.Fatalf("found %q, want %q: %+v", got, test.want, report.Findings)
 			}
@@ -159,6 +183,7 @@ func TestWhatIsWrongWithTheDiskIsNamed(t *testing.T) {
 		"full":                          {func(d *Disk) { d.Free = 1 << 20 }, true, []string{"database.disk failure"}},
 		"too little for one file":       {func(d *Disk) { d.Free, d.Size = 3*gib, 4*gib }, true, []string{"database.disk warning"}},
 		"few inodes":                    {func(d *Disk) { d.FreeFiles = 1000 }, true, []string{"database.inodes warning"}},
+		"SQLite on SMB":                 {func(d *Disk) { d.Kind, d.Network = "CIFS", true }, true, []string{"database.filesystem failure"}},
 		"SQLite on NFS":                 {func(d *Disk) { d.Kind, d.Network = "NFS", true }, true, []string{"database.filesystem failure"}},
 		"only the embedded store on it": {func(d *Disk) { d.Kind, d.Network = "NFS", true }, false, []string{"database.filesystem warning"}},
 		"in memory":                     {func(d *Disk) { d.Kind, d.Temporary = "tmpfs", true }, true, []string{"database.filesystem warning"}},

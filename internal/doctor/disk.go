@@ -44,7 +44,7 @@ func FolderChecks(o FolderOptions) []Check {
 	if o.Write == nil {
 		o.Write = writeTrial
 	}
-	return []Check{{Name: "database.folder", Run: o.folder}, {Name: "database.disk", Needs: []string{"database.folder"}, Run: o.disk}}
+	return []Check{{Name: "database.folder", Needs: []string{"config.data"}, Run: o.folder}, {Name: "database.disk", Needs: []string{"database.folder"}, Run: o.disk}}
 }
 
 // folder looks at the folder itself: it must be ours and nobody else's.

@@ -2,6 +2,10 @@ package doctor
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -28,7 +32,8 @@ var fileSystems = map[int64]Disk{
 	0x01161970: {Kind: "GFS2", Network: true},
 	0x7461636f: {Kind: "OCFS2", Network: true},
 	0xaad7aaea: {Kind: "PanFS", Network: true},
-	0x65735546: {Kind: "FUSE"}, // sshfs and s3fs, but also local ones: not known to be another machine's
+	0x786f4256: {Kind: "vboxsf", Network: true},
+	0x65735546: {Kind: "FUSE"}, // whose, the table of mounts says
 	0x01021994: {Kind: "tmpfs", Temporary: true},
 	0x858458f6: {Kind: "ramfs", Temporary: true},
 	0x794c7630: {Kind: "overlayfs", PerhapsOverlaying: true},
@@ -41,7 +46,46 @@ func lookDisk(path string) (Disk, error) {
 		return Disk{}, fmt.Errorf("statfs: %w", err)
 	}
 	disk := fileSystems[int64(is.Type)&0xffffffff]
+	if disk.Kind == "FUSE" {
+		if mounts, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
+			disk = disk.mounted(string(mounts), path)
+		}
+	}
 	block := uint64(is.Bsize)
 	disk.Free, disk.Size, disk.FreeFiles, disk.Files = is.Bavail*block, is.Blocks*block, is.Ffree, is.Files
 	return disk, nil
+}
+
+// elsewhere are the file systems of FUSE whose bytes lie on another machine or the host of this one.
+var elsewhere = []string{
+	"sshfs", "s3fs", "rclone", "glusterfs", "goofys", "mount-s3", "mountpoint-s3", "gcsfuse", "blobfuse2", "davfs", "juicefs",
+	"ceph-fuse", "cephfs", "curlftpfs", "geesefs", "seaweedfs", "virtiofs", "grpcfuse", "osxfs", "vmhgfs-fuse", "drvfs", "moosefs", "mfs",
+}
+
+// mounted says which file system of FUSE it is, by the nearest mount above the path.
+// https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
+func (d Disk) mounted(table, path string) Disk {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return d
+	}
+	longest := -1
+	for _, line := range strings.Split(table, "\n") {
+		head, tail, found := strings.Cut(line, " - ")
+		at, is := strings.Fields(head), strings.Fields(tail)
+		if !found || len(at) < 5 || len(is) == 0 {
+			continue
+		}
+		where := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`).Replace(at[4])
+		if under := path == where || strings.HasPrefix(path, strings.TrimSuffix(where, "/")+"/"); !under || len(where) < longest {
+			continue
+		}
+		longest = len(where)
+		name, of := strings.CutPrefix(is[0], "fuse.")
+		d.Kind, d.Network = "FUSE", slices.Contains(elsewhere, name)
+		if of || d.Network {
+			d.Kind = name
+		}
+	}
+	return d
 }

@@ -182,6 +182,20 @@ func carryOut(ctx context.Context, c Check, before []Finding) (found []Finding) 
 	return c.Run(ctx)
 }
 
+// Unless returns the checks so that they find nothing while it is so.
+func Unless(so func(ctx context.Context) bool, checks []Check) []Check {
+	out := slices.Clone(checks)
+	for i, c := range checks {
+		out[i].Run = func(ctx context.Context) []Finding {
+			if so(ctx) {
+				return nil
+			}
+			return c.Run(ctx)
+		}
+	}
+	return out
+}
+
 // missing returns the name of the first need that failed or was not tried, else "". A need is the name of a check or of
 // one of its findings.
 func missing(needs []string, before []Finding) string {

@@ -272,16 +272,46 @@ func TestTheBucketsOwnPolicyIsJudged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	open := func(condition string) string {
+		return `,{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::clinic-files/*","Condition":{` + condition + `}}`
+	}
 	for name, c := range map[string]struct {
 		statements string // "": there is no policy
 		finds      []string
 	}{
-		"none":                     {"", []string{"policy.tls"}},
-		"ours":                     {string(tls), nil},
-		"open to everybody":        {string(tls) + `,{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::clinic-files/*"}`, []string{"policy.open"}},
-		"open, said the other way": {string(tls) + `,{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":["s3:Get*"],"Resource":"*"}`, []string{"policy.open"}},
-		"open to a role":           {string(tls) + `,{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:role/x"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::clinic-files/*"}`, nil},
-		"deleting forbidden":       {string(tls) + `,{"Effect":"Deny","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::clinic-files/*"}`, []string{"policy.denied.s3:DeleteObject"}},
+		"none":                       {"", []string{"policy.tls"}},
+		"ours":                       {string(tls), nil},
+		"open to everybody":          {string(tls) + `,{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::clinic-files/*"}`, []string{"policy.open"}},
+		"open, said the other way":   {string(tls) + `,{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":["s3:Get*"],"Resource":"*"}`, []string{"policy.open"}},
+		"open to a role":             {string(tls) + `,{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:role/x"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::clinic-files/*"}`, nil},
+		"open to all but one":        {string(tls) + `,{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/x"},"Action":"s3:GetObject","Resource":"*"}`, []string{"policy.open"}},
+		"open, but what it names":    {string(tls) + `,{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteBucket","Resource":"*"}`, []string{"policy.open"}},
+		"a Referer":                  {string(tls) + open(`"StringLike":{"aws:Referer":"https://caseload.example/*"}`), []string{"policy.open"}},
+		"a User-Agent":               {string(tls) + open(`"StringEquals":{"aws:UserAgent":"secret"}`), []string{"policy.open"}},
+		"TLS alone":                  {string(tls) + open(`"Bool":{"aws:SecureTransport":"true"}`), []string{"policy.open"}},
+		"all the networks":           {string(tls) + open(`"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}`), []string{"policy.open"}},
+		"both halves of them":        {string(tls) + open(`"IpAddress":{"aws:SourceIp":["0.0.0.0/1","128.0.0.0/1"]}`), []string{"policy.open"}},
+		"IPv6, all of it":            {string(tls) + open(`"IpAddress":{"aws:SourceIp":["10.0.0.0/8","::/0"]}`), []string{"policy.open"}},
+		"not one network":            {string(tls) + open(`"NotIpAddress":{"aws:SourceIp":"198.51.100.0/24"}`), []string{"policy.open"}},
+		"every organization":         {string(tls) + open(`"StringLike":{"aws:PrincipalOrgID":"o-*"}`), []string{"policy.open"}},
+		"an endpoint, if any":        {string(tls) + open(`"StringEqualsIfExists":{"aws:SourceVpce":"vpce-1a2b3c4d"}`), []string{"policy.open"}},
+		"no endpoint at all":         {string(tls) + open(`"Null":{"aws:SourceVpce":"true"}`), []string{"policy.open"}},
+		"until a day":                {string(tls) + open(`"DateLessThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}`), []string{"policy.open"}},
+		"a prefix that one asks for": {string(tls) + open(`"StringEquals":{"s3:prefix":""}`), []string{"policy.open"}},
+		"any account's role":         {string(tls) + open(`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/reader"}`), []string{"policy.open"}},
+		"roles of one account":       {string(tls) + open(`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/*"}`), nil},
+		"one session's role":         {string(tls) + open(`"StringLike":{"aws:userid":"AROAEXAMPLEID12345678:*"}`), nil},
+		"one network":                {string(tls) + open(`"IpAddress":{"aws:SourceIp":"198.51.100.0/24"}`), nil},
+		"one organization":           {string(tls) + open(`"StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}`), nil},
+		"one endpoint, by TLS":       {string(tls) + open(`"StringEquals":{"aws:SourceVpce":"vpce-1a2b3c4d"},"Bool":{"aws:SecureTransport":"true"}`), nil},
+		"everything for a partner":   {string(tls) + `,{"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"s3:*","Resource":"*"}`, []string{"policy.wide"}},
+		"all but a little":           {string(tls) + `,{"Effect":"Allow","Principal":{"AWS":"444455556666"},"NotAction":"s3:DeleteBucket","Resource":"*"}`, []string{"policy.wide"}},
+		"only an endpoint":           {string(tls) + `,{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1a2b3c4d"}}}`, []string{"policy.networks"}},
+		"all but one shut out":       {string(tls) + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/x"},"Action":"s3:*","Resource":"*"}`, []string{"policy.conditional"}},
+		"TLS for reading alone":      {strings.Replace(string(tls), "s3:*", "s3:GetObject", 1), []string{"policy.tls"}},
+		"TLS for one user":           {strings.Replace(string(tls), `"Principal":"*"`, `"Principal":{"AWS":"arn:aws:iam::111122223333:user/x"}`, 1), []string{"policy.tls"}},
+		"TLS for objects alone":      {strings.Replace(string(tls), `"arn:aws:s3:::clinic-files",`, "", 1), []string{"policy.tls"}},
+		"deleting forbidden":         {string(tls) + `,{"Effect":"Deny","Principal":"*","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::clinic-files/*"}`, []string{"policy.denied.s3:DeleteObject"}},
 	} {
 		var policy []byte
 		if c.statements != "" {

@@ -46,12 +46,26 @@ func (b Bucket) CheckBucketPolicy(document []byte) ([]Finding, error) {
 	tlsOnly := false
 	for _, s := range statements {
 		tlsOnly = tlsOnly || refusesPlain(s.raw, b.arn())
+		if f := s.networksOnly("policy.networks", tried); f != nil {
+			found = append(found, *f)
+		}
 		switch {
-		case s.allows && s.everybody && !keepsOut(s.condition):
+		case s.open():
 			found = append(found, Finding{
-				Check: "policy.open", Level: Failure, Tried: tried, Got: fmt.Sprintf("The statement %s allows everybody in the world %s.", s.name, strings.Join(s.actions, ", ")),
+				Check: "policy.open", Level: Failure, Tried: tried, Got: fmt.Sprintf("The statement %s allows everybody in the world %s.", s.name, s.does()),
 				Means: "Strangers reach patients' files. Caseload never needs this: browsers come with signed requests.",
 				Fix:   &Fix{Say: "Take the statement away."},
+			})
+		case s.allows && s.setsUp():
+			found = append(found, Finding{
+				Check: "policy.wide", Level: Warning, Tried: tried, Got: fmt.Sprintf("The statement %s allows somebody %s.", s.name, s.does()),
+				Means: "Whoever it names can change this policy, and with it who reaches patients' files.",
+				Fix:   &Fix{Say: "Name the actions that they need; setting the bucket up is for its own account's administrators."},
+			})
+		case !s.allows && s.exempting:
+			found = append(found, Finding{
+				Check: "policy.conditional", Level: Note, Tried: tried, Got: fmt.Sprintf("The statement %s refuses everybody but whom it names (NotPrincipal).", s.name),
+				Means: "Whether Caseload is among them, reading cannot judge; `caseload doctor` tries it.",
 			})
 		case !s.allows && s.everybody && !s.conditional:
 			for _, each := range b.Permissions(ServerPrincipal) {
@@ -169,6 +183,7 @@ type statement struct {
 	name        string // its Sid, or its place
 	allows      bool
 	everybody   bool // of a bucket policy: its principal is everybody
+	exempting   bool // of a bucket policy: NotPrincipal, everybody but whom it names
 	actions     []string
 	resources   []string
 	inverted    bool // NotAction or NotResource
@@ -207,8 +222,7 @@ func readPolicy(document []byte) ([]statement, error) {
 		if sid, ok := entry(raw, "Sid").(string); ok && sid != "" {
 			s.name = `"` + sid + `"`
 		}
-		principal := entry(raw, "Principal")
-		s.everybody = principal == "*" || slices.Contains(list(entry(principal, "AWS")), any("*"))
+		s.everybody, s.exempting = namesEverybody(entry(raw, "Principal")), entry(raw, "NotPrincipal") != nil
 		if !s.allows && entry(raw, "Effect") != "Deny" {
 			return nil, refuse.WithCause(fmt.Errorf("statement %s has the effect %v", s.name, entry(raw, "Effect")))
 		}

@@ -98,6 +98,7 @@ var permissions = []Permission{
 	{"s3:GetBucketPublicAccessBlock", OnBucket, []string{"GetPublicAccessBlock"}, "to see whether Block Public Access is on", setsUp, ofAWSAlone},
 	{"s3:PutBucketPublicAccessBlock", OnBucket, []string{"PutPublicAccessBlock"}, "to switch Block Public Access on", setsUp, ofAWSAlone},
 	{"s3:GetBucketOwnershipControls", OnBucket, []string{"GetBucketOwnershipControls"}, "to see whether ACLs are off", setsUp, ofAWSAlone},
+	{"s3:GetBucketAcl", OnBucket, []string{"GetBucketAcl"}, "to see whether an ACL opens the bucket", setsUp, ofAWSAlone},
 	{"s3:PutBucketOwnershipControls", OnBucket, []string{"PutBucketOwnershipControls"}, "to switch ACLs off", setsUp, ofAWSAlone},
 	{"s3:GetEncryptionConfiguration", OnBucket, []string{"GetBucketEncryption"}, "to see the default encryption", setsUp, anyBucket},
 	{"s3:PutEncryptionConfiguration", OnBucket, []string{"PutBucketEncryption"}, "to set the default encryption", setsUp, anyBucket},

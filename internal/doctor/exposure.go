@@ -3,9 +3,9 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"dcdentals.com/caseload/internal/caseload"
@@ -19,15 +19,41 @@ func (t *trials) exposure(ctx context.Context) []Finding {
 // strangersTry tries the bucket as somebody without credentials, at the address browsers use: reading an object that was
 // put for the purpose, listing, and writing. All must fail.
 func (t *trials) strangersTry(ctx context.Context) []Finding {
-	var found []Finding
-	if t.kept != "" {
-		got := t.send(ctx, ask{as: asNobody, method: http.MethodGet, key: t.kept})
-		found = append(found, t.stranger("read", "Reading an object without credentials.", got, "Anybody who knows or guesses a key can read patients' files."))
+	anonymous := func(key caseload.ObjectKey, query string) answer {
+		return t.send(ctx, ask{as: asNobody, method: http.MethodGet, key: key, query: query})
 	}
-	list := t.send(ctx, ask{as: asNobody, method: http.MethodGet, query: "list-type=2&max-keys=1&prefix=" + trialPrefix})
+	listing := "list-type=2&max-keys=1&prefix=" + trialPrefix
+	var found []Finding
+	var read answer
+	if t.kept != "" {
+		if read = anonymous(t.kept, ""); read.ok() && t.isCached(ctx, anonymous) {
+			return []Finding{fromCache(read)}
+		}
+		found = append(found, t.stranger("read", "Reading an object without credentials.", read, "Anybody who knows or guesses a key can read patients' files."))
+	}
+	list := anonymous("", listing)
+	if list.ok() && !read.ok() && !anonymous("", "list-type=2&max-keys=1&prefix="+t.run+"fresh").ok() {
+		return append(found, fromCache(list))
+	}
 	found = append(found, t.stranger("list", "Listing the bucket without credentials.", list, "Anybody can list every key in the bucket."))
 	write := t.send(ctx, ask{as: asNobody, method: http.MethodPut, key: t.key("stranger"), body: trialBody})
 	return append(found, t.stranger("write", "Writing an object without credentials.", write, "Anybody can put objects into the bucket, and overwrite files."))
+}
+
+// isCached tells a cache that gives away what was read before from a bucket that is open: of an object that nobody has read
+// yet there is no copy.
+func (t *trials) isCached(ctx context.Context, anonymous func(key caseload.ObjectKey, query string) answer) bool {
+	key := t.key("unread")
+	put := t.send(ctx, ask{as: asServer, method: http.MethodPut, key: key, body: trialBody, header: putHeader(trialBody)})
+	return put.ok() && !anonymous(key, "").ok()
+}
+
+func fromCache(got answer) Finding {
+	return Finding{
+		Check: "exposure.cache", Level: Failure, Tried: "Asking without credentials for what was asked for with a signature before.", Got: got.taken(),
+		Means: "The bucket is closed, but a cache before it keeps what is read, and gives it to everybody who knows or guesses a key.",
+		Fix:   &Fix{Say: "Whoever runs the proxy or CDN before the store switches caching off for it, now, and empties the cache (nginx: proxy_cache off)."},
+	}
 }
 
 func (t *trials) stranger(name, tried string, got answer, means string) Finding {
@@ -146,6 +172,7 @@ func (t *trials) publicBlock(ctx context.Context) *Finding {
 		f.Got = "Off: " + strings.Join(off, ", ") + "."
 	}
 	if len(off) == 0 {
+		t.blocked = true
 		f.Got = "Block Public Access is on."
 		return f
 	}
@@ -168,7 +195,19 @@ func (t *trials) publicPolicy(ctx context.Context) *Finding {
 		return f
 	}
 	f.Got = "No statement lets everybody in."
-	public := publicStatements(document)
+	var public []string
+	var networks *Finding
+	for _, s := range statementsIn(document) {
+		if s.open() {
+			public = append(public, s.does())
+		}
+		if networks == nil {
+			networks = s.networksOnly("exposure.networks", f.Tried)
+		}
+	}
+	if len(public) == 0 && networks != nil {
+		return networks
+	}
 	if len(public) == 0 {
 		return f
 	}
@@ -183,75 +222,6 @@ func (t *trials) publicPolicy(ctx context.Context) *Finding {
 	return f
 }
 
-// publicStatements returns what a policy allows to everybody without a condition that keeps anybody out. Others may be as
-// wide as none, but what strangers may do is tried besides.
-func publicStatements(document []byte) (actions []string) {
-	var policy struct{ Statement json.RawMessage }
-	if json.Unmarshal(document, &policy) != nil {
-		return nil
-	}
-	type statement struct {
-		Effect       string
-		Principal    any
-		NotPrincipal any
-		Action       any
-		Condition    map[string]any
-	}
-	var statements []statement
-	if json.Unmarshal(policy.Statement, &statements) != nil {
-		var one statement
-		if json.Unmarshal(policy.Statement, &one) != nil {
-			return nil
-		}
-		statements = []statement{one}
-	}
-	for _, s := range statements {
-		if s.Effect == "Allow" && !keepsOut(s.Condition) && (everybody(s.Principal) || s.NotPrincipal != nil) {
-			actions = append(actions, texts(s.Action)...)
-		}
-	}
-	return actions
-}
-
-// saidByAnybody are the keys of a condition that whoever asks fills in as he likes: a Referer or User-Agent is no password,
-// and TLS is open to all. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-var saidByAnybody = []string{"aws:referer", "aws:useragent", "aws:securetransport", "s3:signatureversion", "s3:tlsversion", "s3:authtype"}
-
-// keepsOut tells whether a condition keeps anybody out who wants in.
-func keepsOut(condition map[string]any) bool {
-	for _, keys := range condition {
-		for key, values := range object(keys) {
-			world := slices.ContainsFunc(texts(values), func(v string) bool { return v == "0.0.0.0/0" || v == "::/0" || v == "*" })
-			if !world && !slices.Contains(saidByAnybody, strings.ToLower(key)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func everybody(principal any) bool {
-	if of, ok := principal.(map[string]any); ok {
-		principal = of["AWS"]
-	}
-	return slices.Contains(texts(principal), "*")
-}
-
-// texts returns a JSON value that is one text or a list of them.
-func texts(value any) (out []string) {
-	switch v := value.(type) {
-	case string:
-		return []string{v}
-	case []any:
-		for _, each := range v {
-			if s, ok := each.(string); ok {
-				out = append(out, s)
-			}
-		}
-	}
-	return out
-}
-
 // ownership: https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
 func (t *trials) ownership(ctx context.Context) *Finding {
 	document, f := t.setting(ctx, "exposure.acl", caseload.BucketOwnership, "whether ACLs are off")
@@ -262,9 +232,60 @@ func (t *trials) ownership(ctx context.Context) *Finding {
 		f.Got = "ACLs are off."
 		return f
 	}
+	if open := t.openACL(ctx); open != nil && !t.blocked {
+		return open
+	}
 	f.Level, f.Got = Warning, "ACLs are on."
 	f.Means = "An ACL on the bucket or on one object could open it, past every policy; Caseload never sends one."
 	f.Fix = t.setUp(caseload.BucketOwnership, "Whoever may set the bucket up switches ACLs off.", "aws s3api put-bucket-ownership-controls --bucket "+t.o.Store.Bucket()+
 		" --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'", Ownership())
 	return f
+}
+
+// crowds are the groups of an ACL that are no group of anybody's, as people call them.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#specifying-grantee-predefined-groups
+var crowds = []struct{ uri, people string }{
+	{"http://acs.amazonaws.com/groups/global/AllUsers", "everybody (AllUsers)"},
+	{"http://acs.amazonaws.com/groups/global/AuthenticatedUsers", "everybody who has an AWS account, whose ever it is (AuthenticatedUsers)"},
+}
+
+// openACL looks whether the bucket's ACL gives a crowd anything; nil when it does not, or may not be looked at. What
+// strangers may do was tried; what everybody with an account of his own may do, only the ACL tells.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html
+func (t *trials) openACL(ctx context.Context) *Finding {
+	got := t.send(ctx, ask{as: asServer, method: http.MethodGet, query: "acl"})
+	if got.isDenied() {
+		t.unseen = append(t.unseen, "its ACL (s3:GetBucketAcl)")
+	}
+	var acl struct {
+		Grants []struct {
+			URI        string `xml:"Grantee>URI"`
+			Permission string
+		} `xml:"AccessControlList>Grant"`
+	}
+	if !got.ok() || xml.Unmarshal(got.body, &acl) != nil {
+		return nil
+	}
+	for _, crowd := range crowds {
+		var rights []string
+		for _, each := range acl.Grants {
+			if each.URI == crowd.uri {
+				rights = append(rights, each.Permission)
+			}
+		}
+		if len(rights) == 0 {
+			continue
+		}
+		bucket := t.o.Store.Bucket()
+		return &Finding{
+			Check: "exposure.acl.open", Level: Failure, Tried: "Reading the bucket's ACL.", Got: "It gives " + strings.Join(unique(rights), ", ") + " to " + crowd.people + ".",
+			Means: "The bucket's ACL opens it to the world, past every policy. Caseload never sends one and needs none.",
+			Fix: &Fix{
+				Say:     "Close the bucket now: whoever may set it up takes the grants away, then switches ACLs off.",
+				Command: "aws s3api put-bucket-acl --bucket " + bucket + " --acl private\naws s3api put-bucket-ownership-controls --bucket " + bucket + " --ownership-controls 'Rules=[{ObjectOwnership=BucketOwnerEnforced}]'",
+				Needs:   []string{"s3:PutBucketAcl", settingActions[caseload.BucketOwnership].put},
+			},
+		}
+	}
+	return nil
 }

@@ -35,6 +35,7 @@ type Seen struct {
 	Peer      string `json:"peer"`      // who opened the connection
 	Forwarded bool   `json:"forwarded"` // Address is what a trusted proxy said
 	Received  int64  `json:"received"`  // bytes of the body
+	Public    string `json:"public"`    // CASELOAD_PUBLIC_URL of the process that answers
 }
 
 // FrontOptions says through what people's browsers reach Caseload.
@@ -48,8 +49,9 @@ type FrontOptions struct {
 	// Begin keeps a trial's word in the database, where the server finds it; end removes it.
 	Begin func(ctx context.Context) (word string, end func(), err error)
 
-	Roots  *x509.CertPool // nil: those of the machine
-	Within time.Duration  // for the first event of a stream; 0: 10 s
+	Roots  *x509.CertPool                                                  // nil: those of the machine
+	Dial   func(ctx context.Context, network, at string) (net.Conn, error) // nil: a connection is opened
+	Within time.Duration                                                   // for the first event of a stream; 0: 10 s
 }
 
 // front is one run of the checks.
@@ -89,7 +91,7 @@ func (f *front) run(ctx context.Context) []Finding {
 		return []Finding{failed(reached, err)}
 	}
 	defer end()
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: f.o.Roots}, ForceAttemptHTTP2: true, ExpectContinueTimeout: 2 * time.Second}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: f.o.Roots}, DialContext: f.o.Dial, ForceAttemptHTTP2: true, ExpectContinueTimeout: 2 * time.Second}
 	defer transport.CloseIdleConnections()
 	f.word = word
 	f.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -99,7 +101,7 @@ func (f *front) run(ctx context.Context) []Finding {
 		return []Finding{f.notReached(reached, got)}
 	}
 	reached.Got = "This Caseload answers."
-	found := []Finding{reached, f.host(*got.seen), f.scheme(*got.seen), f.address(*got.seen), f.body(ctx), f.live(ctx)}
+	found := []Finding{reached, f.settings(*got.seen), f.host(*got.seen), f.scheme(*got.seen), f.address(*got.seen), f.body(ctx), f.live(ctx)}
 	return found
 }
 
@@ -266,6 +268,18 @@ func (f *front) keepHost() *Fix {
 		Say:     "Whoever runs the proxy has it keep the Host header, the port included.",
 		Command: f.paste("proxy_set_header Host $http_host;", "header_up Host {hostport}"),
 	}
+}
+
+// settings: several processes behind one address must have one address, and so must a command beside them.
+func (f *front) settings(seen Seen) Finding {
+	out := Finding{Check: "front.settings", Tried: "Caseload was asked for its own CASELOAD_PUBLIC_URL.", Got: "It is the same as here."}
+	if seen.Public == "" || strings.EqualFold(strings.TrimSuffix(seen.Public, "/"), f.o.Public.Scheme+"://"+f.o.Public.Host) {
+		return out
+	}
+	out.Level, out.Got = Warning, "It is "+seen.Public+", and here "+f.o.Public.Scheme+"://"+f.o.Public.Host+"."
+	out.Means = "The processes of this deployment have different settings: links and signed addresses lead elsewhere, by which process makes them."
+	out.Fix = &Fix{Say: "Give every process the same settings, and start those again that have others; `caseload config` shows what each has."}
+	return out
 }
 
 // host: requests to the embedded store are signed for the host that the browser sees.

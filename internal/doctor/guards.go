@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func (t *trials) signed(ctx context.Context) []Finding {
 		change(&a)
 		return a
 	}
-	found := append([]Finding{f}, t.large(ctx)...)
+	found := append(append([]Finding{f}, t.large(ctx)...), t.late(ctx)...)
 	for _, each := range []trial{
 		{
 			"length", "signed length", "Sending one byte more than was signed.",
@@ -109,6 +110,23 @@ func (t *trials) large(ctx context.Context) []Finding {
 	return []Finding{f}
 }
 
+// late sends to an address that was signed a while ago and is good for a moment more, as the last file of a long drop does.
+// A bucket's policy may let signatures age less (https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html).
+func (t *trials) late(ctx context.Context) []Finding {
+	const left = time.Minute
+	if t.o.Expiry <= 2*left {
+		return nil
+	}
+	got := t.send(ctx, ask{as: asBrowser, method: http.MethodPut, key: t.key("late"), body: trialBody, header: putHeader(trialBody), at: time.Now().Add(left - t.o.Expiry), lifetime: t.o.Expiry})
+	f := Finding{Check: "store.late", Level: Fine, Tried: "Sending to a signed address shortly before its time is over.", Got: got.taken()}
+	if !got.ok() && !got.isBusy() {
+		f.Level, f.Got = Warning, got.saidWhole()
+		f.Means = "The store takes signed addresses for a shorter time than CASELOAD_URL_EXPIRY (" + shortly(t.o.Expiry) + "): what is sent late is refused and has to be signed again."
+		f.Fix = &Fix{Say: "Set CASELOAD_URL_EXPIRY to what the bucket's policy lets signatures age (s3:signatureAge), or whoever manages the bucket lets them age longer."}
+	}
+	return []Finding{f}
+}
+
 func flipped(body []byte) []byte {
 	other := append([]byte{}, body...)
 	other[len(other)/2] ^= 1
@@ -117,7 +135,23 @@ func flipped(body []byte) []byte {
 
 // refuses carries out one trial.
 func (t *trials) refuses(ctx context.Context, of trial) Finding {
-	return judged(of, t.send(ctx, of.ask))
+	return t.judged(of, t.send(ctx, of.ask))
+}
+
+// alike are guards of parts that are one and the same with a guard of whole objects in every store: when that one does not
+// hold, the other is one line more of the table and nothing more to be mended.
+var alike = map[string]string{"part-length": "length", "part-checksum": "checksum", "complete-once": "once"}
+
+// judged is the finding of a trial that was carried out.
+func (t *trials) judged(of trial, got answer) Finding {
+	f := judged(of, got)
+	if f.Level == Failure {
+		if first := alike[of.name]; slices.Contains(t.fallen, first) {
+			f.Level, f.Means, f.Fix = Note, "It is the same as store.guard."+first+", in parts.", nil
+		}
+		t.fallen = append(t.fallen, of.name)
+	}
+	return f
 }
 
 func judged(of trial, got answer) Finding {
@@ -149,6 +183,9 @@ func (t *trials) reads(ctx context.Context, key caseload.ObjectKey) []Finding {
 	}
 	if !ranged.Guard.Holds && got.isDenied() {
 		return nil // s3:GetObject says why
+	}
+	if got.isAltered() {
+		return []Finding{takenAway("Range", "Reading six bytes out of the middle.", got.said()+".")}
 	}
 	if !ranged.Guard.Holds {
 		ranged.Level, ranged.Got, ranged.Means = Failure, got.saidWhole(), "The store does not give ranges: headers of large scans cannot be read without fetching all of them."
@@ -282,7 +319,7 @@ func (t *trials) completes(ctx context.Context, key caseload.ObjectKey, id strin
 		}, size, crcOf(longer)},
 	} {
 		got := t.complete(ctx, key, id, etag, each.size, each.crc)
-		found = append(found, judged(each.trial, got))
+		found = append(found, t.judged(each.trial, got))
 		if got.ok() { // the upload is used up
 			key = t.key("parts-" + each.name)
 			if id, etag = t.again(ctx, key); id == "" {
@@ -304,7 +341,7 @@ func (t *trials) completes(ctx context.Context, key caseload.ObjectKey, id strin
 		Guard: &Guard{Name: "completing twice is harmless", Holds: repeated.ok() || repeated.refused(), Says: repeated.said()},
 	})
 	if id, etag = t.again(ctx, key); id != "" {
-		found = append(found, judged(trial{
+		found = append(found, t.judged(trial{
 			name: "complete-once", guard: "write once, in parts", tried: "Completing another upload over the same object.", level: Failure,
 			means: "The store ignores If-None-Match when an upload is completed: a file that was verified can be overwritten.",
 		}, t.complete(ctx, key, id, etag, size, crcOf(trialBody))))

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,13 +20,15 @@ import (
 
 // NetworkOptions says which way to the store is tried.
 type NetworkOptions struct {
-	Address *url.URL                                        // of the bucket or the store, as this server reaches it
-	Public  *url.URL                                        // the same as browsers reach it; nil: Address
-	Bucket  string                                          // its name, which may stand before the store's host; "": it does not
-	Proxy   func(*http.Request) (*url.URL, error)           // nil: none; else as http.ProxyFromEnvironment
-	Roots   *x509.CertPool                                  // nil: those of the machine
-	Lookup  func(context.Context, string) ([]string, error) // nil: the machine's name service
-	Now     func() time.Time                                // nil: time.Now
+	Address *url.URL                                                        // of the bucket or the store, as this server reaches it
+	Public  *url.URL                                                        // the same as browsers reach it; nil: Address
+	Page    *url.URL                                                        // where people's browsers find Caseload; nil: not known
+	Bucket  string                                                          // its name, which may stand before the store's host; "": it does not
+	Proxy   func(*http.Request) (*url.URL, error)                           // nil: none; else as http.ProxyFromEnvironment
+	Roots   *x509.CertPool                                                  // nil: those of the machine
+	Lookup  func(context.Context, string) ([]string, error)                 // nil: the machine's name service
+	Dial    func(ctx context.Context, network, at string) (net.Conn, error) // nil: a connection is opened
+	Now     func() time.Time                                                // nil: time.Now
 }
 
 // Bounds of each step. A firewall that swallows packets is told from one that refuses by the time it takes.
@@ -40,7 +43,8 @@ const (
 // network is one run of the checks on the way to the store, and what was learned on the way.
 type network struct {
 	o       NetworkOptions
-	through *url.URL // the proxy; nil: none
+	through *url.URL     // the proxy; nil: none
+	found   []netip.Addr // addresses of the host that is connected to
 	date    time.Time
 	skew    time.Duration // the store's clock less ours; valid when date is set
 }
@@ -107,6 +111,7 @@ func (n *network) dns(ctx context.Context) []Finding {
 	f := Finding{Check: "network.dns", Tried: "The name service was asked for " + host + "."}
 	if _, err := netip.ParseAddr(host); err == nil {
 		f.Got = "It is an address already."
+		n.found = addressesOf([]string{host})
 		return []Finding{f}
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupWithin)
@@ -116,6 +121,7 @@ func (n *network) dns(ctx context.Context) []Finding {
 	switch {
 	case err == nil && len(addresses) > 0:
 		f.Got = "It has an address."
+		n.found = addressesOf(addresses)
 		if at, err := netip.ParseAddr(addresses[0]); err == nil && at.IsUnspecified() {
 			f.Level, f.Got, f.Means = Failure, "The name service answers "+addresses[0]+", which is no machine's.", "The name service blocks the host, as filters for advertising and malware do."
 			f.Fix = &Fix{Say: "Whoever runs the name service lets " + host + " through.", Command: "getent hosts " + host}
@@ -170,6 +176,14 @@ func (n *network) tcp(ctx context.Context) []Finding {
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		f.Got, f.Means = "There is no way there.", "This machine has no route to the store's network."
 		f.Fix.Say = "Whoever runs the network gives this machine a way out: a NAT gateway, a VPC endpoint for S3, or a proxy."
+		switch is4 := func(a netip.Addr) bool { return a.Unmap().Is4() }; {
+		case len(n.found) > 0 && !slices.ContainsFunc(n.found, is4):
+			f.Check, f.Means = "network.tcp.ipv6", "The host has addresses of IPv6 alone, and this machine has no way out by IPv6."
+			f.Fix.Say = "Give this machine a way out by IPv6 (in a container: switch IPv6 on), or whoever runs the store gives its name an address of IPv4."
+		case OfAWS(n.o.Address) && n.through == nil:
+			f.Fix.Say += " A machine with IPv6 alone reaches S3 by its dual-stack address."
+			f.Fix.Command = "AWS_S3_ENDPOINT_URL=https://s3.dualstack.REGION.amazonaws.com"
+		}
 	default:
 		f.Got, f.Means = "Nothing came back within "+shortly(connectWithin)+".", "A firewall swallows the packets, or the machine is off."
 		f.Fix.Say = "Whoever runs the firewall lets this machine reach " + at + "; or mend " + n.settings() + "."
@@ -177,7 +191,19 @@ func (n *network) tcp(ctx context.Context) []Finding {
 	return []Finding{f}
 }
 
+func addressesOf(texts []string) (found []netip.Addr) {
+	for _, text := range texts {
+		if at, err := netip.ParseAddr(text); err == nil {
+			found = append(found, at)
+		}
+	}
+	return found
+}
+
 func (n *network) dial(ctx context.Context, at string) (net.Conn, error) {
+	if n.o.Dial != nil {
+		return n.o.Dial(ctx, "tcp", at)
+	}
 	return (&net.Dialer{Timeout: connectWithin}).DialContext(ctx, "tcp", at)
 }
 
@@ -329,6 +355,14 @@ func judgeAnswer(f Finding, response *http.Response, body []byte) Finding {
 		f.Check += ".scheme"
 		f.Level, f.Got, f.Means = Failure, status+": what listens there wants https.", "The address says http."
 		f.Fix = &Fix{Say: "Begin AWS_S3_ENDPOINT_URL with https."}
+	case html && gateway(response.StatusCode):
+		f.Check += ".gateway"
+		f.Level, f.Got, f.Means = Failure, status+" from what stands before the store.", "A proxy or load balancer before the store answers, and does not reach the store."
+		f.Fix = &Fix{Say: gatewayFix}
+	case html && response.StatusCode == http.StatusUnauthorized && response.Header.Get("WWW-Authenticate") != "":
+		f.Check += ".auth"
+		f.Level, f.Got, f.Means = Failure, status+": something before the store wants a sign-in of its own.", "Signed requests carry no other password, and browsers' requests none at all."
+		f.Fix = &Fix{Say: "Whoever runs the proxy before the store takes its sign-in away (nginx: auth_basic off): the store checks signatures itself."}
 	case html:
 		f.Check += ".intercepted"
 		f.Level, f.Got, f.Means = Failure, status+" with a web page instead of an answer of a store.", "Something stands between and answers itself: a proxy, a sign-in page of the network, or the address is a console's or web server's."
@@ -378,20 +412,6 @@ func bare(err error) error {
 		return address.Err
 	}
 	return err
-}
-
-// public looks at the address that browsers use, when it is another one. What browsers really see only they can tell: the
-// page Doctor tests it.
-func (n *network) public(ctx context.Context) []Finding {
-	u := n.o.Public
-	if u == nil || u.Host == n.o.Address.Host && u.Scheme == n.o.Address.Scheme || u.Scheme != "https" {
-		return nil
-	}
-	f := n.handshake(ctx, "cors.public", u)
-	if f.Level == Failure && f.Check == "cors.public" { // browsers may well be where this machine is not
-		f.Level, f.Means = Warning, "From here the address for browsers cannot be reached; the page Doctor shows what your browser sees."
-	}
-	return []Finding{f}
 }
 
 // The store's clock and ours. Signatures are refused beyond 15 minutes

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -80,6 +81,7 @@ func TestASoundWayToTheStoreRaisesNoAlarm(t *testing.T) {
 	for name, o := range map[string]NetworkOptions{
 		"TLS":                            {Address: secure, Roots: roots},
 		"plain":                          {Address: parsedURL(plain.URL)},
+		"all in one private network":     {Address: parsedURL(plain.URL), Page: parsedURL("http://192.168.1.4:8080")},
 		"plain for us, TLS for browsers": {Address: parsedURL(plain.URL), Public: secure, Roots: roots},
 	} {
 		report := Run(t.Context(), NetworkChecks(o), nil)
@@ -106,6 +108,14 @@ func TestWhatIsWrongOnTheWayToTheStoreIsNamed(t *testing.T) {
 			w.WriteHeader(status)
 		}
 	}
+	answeringPage := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "<html>")
+		}
+	}
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +134,12 @@ func TestWhatIsWrongOnTheWayToTheStoreIsNamed(t *testing.T) {
 			return []string{"192.0.2.1"}, nil
 		}
 		return nil, &net.DNSError{IsNotFound: true}
+	}
+	noWay := func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}
+	}
+	leadsTo := func(names map[string]string) func(context.Context, string) ([]string, error) {
+		return func(_ context.Context, host string) ([]string, error) { return []string{names[host]}, nil }
 	}
 	toHTTPS := func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://"+r.Host+r.URL.Path, http.StatusPermanentRedirect)
@@ -158,6 +174,8 @@ func TestWhatIsWrongOnTheWayToTheStoreIsNamed(t *testing.T) {
 		"a page instead":           {NetworkOptions{Address: serve(page)}, []string{"network.answer.intercepted failure"}, "web page"},
 		"a trusted proxy's page":   {NetworkOptions{Address: htmlProxy, Roots: htmlRoots}, []string{"network.answer.intercepted failure"}, "web page"},
 		"a proxy that asks":        {NetworkOptions{Address: serve(answering(407, "X", "y"))}, []string{"network.answer.proxy failure"}, "HTTPS_PROXY"},
+		"a proxy without a store":  {NetworkOptions{Address: serve(answeringPage(502))}, []string{"network.answer.gateway failure"}, "does not reach the store"},
+		"a sign-in before it":      {NetworkOptions{Address: serve(answeringPage(401))}, []string{"network.answer.auth failure"}, "auth_basic off"},
 		"a store that is ill":      {NetworkOptions{Address: serve(answering(503, "X", "y"))}, []string{"network.answer warning"}, "503"},
 		"something else":           {NetworkOptions{Address: serve(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("SSH-2.0")) })}, []string{"network.answer warning"}, "no store"},
 		"a proxy's address": {
@@ -180,6 +198,26 @@ func TestWhatIsWrongOnTheWayToTheStoreIsNamed(t *testing.T) {
 			NetworkOptions{Address: parsedURL("https://s3.files.example"), Lookup: func(context.Context, string) ([]string, error) { return []string{"0.0.0.0"}, nil }},
 			[]string{"network.dns failure"},
 			"blocks the host",
+		},
+		"a store of a private network for the world's browsers": {
+			NetworkOptions{Address: serve(storeLike), Public: parsedURL("http://files.clinic.example"), Page: parsedURL("https://caseload.example"), Lookup: leadsTo(map[string]string{"files.clinic.example": "10.1.2.3", "caseload.example": "203.0.113.7"})},
+			[]string{"cors.public.private warning"},
+			"10.1.2.3, within a private network",
+		},
+		"IPv6 alone": {
+			NetworkOptions{Address: parsedURL("http://s3.clinic.example:9000"), Lookup: leadsTo(map[string]string{"s3.clinic.example": "2001:db8::9"}), Dial: noWay},
+			[]string{"network.tcp.ipv6 failure"},
+			"no way out by IPv6",
+		},
+		"no way out": {
+			NetworkOptions{Address: parsedURL("https://b.s3.eu-west-1.amazonaws.com"), Lookup: leadsTo(map[string]string{"b.s3.eu-west-1.amazonaws.com": "203.0.113.9"}), Dial: noWay},
+			[]string{"network.tcp failure"},
+			"dual-stack",
+		},
+		"packets are swallowed": {
+			NetworkOptions{Address: parsedURL("http://192.0.2.9:9000"), Dial: func(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }},
+			[]string{"network.tcp failure"},
+			"A firewall swallows the packets",
 		},
 		"a proxy nobody runs":     {NetworkOptions{Address: parsedURL("https://s3.files.example"), Proxy: proxied(nobody)}, []string{"network.tcp failure"}, "HTTPS_PROXY"},
 		"browsers' address ended": {NetworkOptions{Address: serve(storeLike), Public: ended, Roots: endedRoots}, []string{"cors.public.expired failure"}, "It ended on"},

@@ -54,7 +54,20 @@ func (t *trials) permission(p Permission, got answer, tried string) Finding {
 		return f
 	}
 	f.Level, f.Got = Failure, got.saidWhole()
+	if got.isBusy() {
+		f.Level, f.Means = Untried, "The store gave no answer to this call, so that nothing is known of the right to it. Run it again."
+		return f
+	}
+	if got.isAltered() { // the contact was taken, so that the secret is right
+		f.Means = "The store takes other calls of these credentials: something on the way changes this one, its path or a header that is signed."
+		f.Fix = &Fix{Say: "Whoever runs the proxy before the store has it pass every method, path and header on unchanged; or AWS_S3_ENDPOINT_URL is the store's own address."}
+		return f
+	}
 	if got.strange {
+		if t.barred != "" {
+			return untried(f.Check, t.barred)
+		}
+		t.barred = f.Check
 		f.Means = "Something between this server and the store answers this call in its place."
 		f.Fix = &Fix{Say: "Whoever runs the proxy, CDN or virus scanner before the store has it pass every method on unchanged (GET, HEAD, PUT, POST, DELETE); or AWS_S3_ENDPOINT_URL is the store's own address."}
 		return f
@@ -93,7 +106,7 @@ func (t *trials) keyDenied(said denial, got answer, tried string) Finding {
 	if at := slices.IndexFunc(permissions, func(p Permission) bool { return p.Action == said.action }); at >= 0 {
 		p = permissions[at]
 	}
-	return Finding{
+	f := Finding{
 		Check: "store.permission." + p.Action, Level: Failure, Tried: tried, Got: got.saidWhole(),
 		Means: fmt.Sprintf("S3 allows the call, but the bucket's encryption key does not: the credentials lack %s on it, which Caseload needs %s.", p.Action, p.Why),
 		Fix: &Fix{
@@ -102,6 +115,21 @@ func (t *trials) keyDenied(said denial, got answer, tried string) Finding {
 			Document: t.policy(keyNamed(got.message)),
 		},
 	}
+	if ours, theirs := accountIn(got.message, "User: "), accountIn(got.message, "resource: "); ours != "" && theirs != "" && ours != theirs {
+		f.Means = fmt.Sprintf("The bucket's encryption key is another account's (%s), which does not let these credentials use it: they lack %s, which Caseload needs %s.", theirs, p.Action, p.Why)
+		f.Fix.Say = "Whoever manages the key there lets the account " + ours + " in by the key's own policy, and whoever manages the credentials attaches this one; or the bucket gets a key of its own account."
+	}
+	return f
+}
+
+// accountIn returns the account of the ARN that follows the word in a refusal, or "".
+func accountIn(message, word string) string {
+	_, after, _ := strings.Cut(message, word)
+	part := strings.SplitN(after, ":", 6)
+	if len(part) < 6 || part[0] != "arn" {
+		return ""
+	}
+	return part[4]
 }
 
 // keyNamed returns the ARN of the key that a refusal names, or "".
@@ -184,27 +212,55 @@ func (t *trials) objects(ctx context.Context) []Finding {
 	return slices.CompactFunc(found, func(a, b Finding) bool { return a.Check == b.Check }) // one key behind several calls
 }
 
-// unknownHeaders looks whether a store that does not take our objects takes them without the headers that guard them. Then
-// it is no store for Caseload, however well the rest works.
+// guarding are the headers that guard an object, and what it means when a store does not know them.
+var guarding = []struct {
+	check, guard string
+	headers      []string
+	means        string
+}{
+	{"store.guard.once", "write once", []string{"If-None-Match"}, "The store does not know If-None-Match: whoever has a link can overwrite a file that was verified."},
+	{"store.guard.checksum", "signed checksum", []string{"X-Amz-Checksum-Crc64nvme"}, "The store does not know CRC-64/NVME checksums: a scan damaged on its way would be taken for whole."},
+	{"store.guard.once", "write once", []string{"If-None-Match", "X-Amz-Checksum-Crc64nvme"}, "The store knows neither If-None-Match nor CRC-64/NVME checksums: verified files can be overwritten, and damaged ones would be taken for whole."},
+}
+
+// unknownHeaders looks whether objects that are not taken are taken without the headers that guard them. Then the store is
+// none for Caseload, however well the rest works; or, when it is the signature that no longer fits, something on the way
+// takes the header away.
 func (t *trials) unknownHeaders(ctx context.Context, key caseload.ObjectKey, put answer) []Finding {
-	if put.ok() || put.isDenied() || (put.status != http.StatusNotImplemented && put.status != http.StatusBadRequest) || strings.HasPrefix(put.code, "KMS.") {
+	altered := put.isAltered()
+	unknown := put.status == http.StatusNotImplemented || put.status == http.StatusBadRequest
+	if put.ok() || put.isDenied() && !altered || !altered && !unknown || strings.HasPrefix(put.code, "KMS.") {
 		return nil
 	}
-	for _, each := range []struct{ check, guard, header, means string }{
-		{"store.guard.once", "write once", "If-None-Match", "The store does not know If-None-Match: whoever has a link can overwrite a file that was verified."},
-		{"store.guard.checksum", "signed checksum", "X-Amz-Checksum-Crc64nvme", "The store does not know CRC-64/NVME checksums: a scan damaged on its way would be taken for whole."},
-	} {
+	for _, each := range guarding {
 		header := putHeader(trialBody)
-		delete(header, each.header)
-		if got := t.send(ctx, ask{as: asServer, method: http.MethodPut, key: key, body: trialBody, header: header}); got.ok() {
+		for _, name := range each.headers {
+			delete(header, name)
+		}
+		got := t.send(ctx, ask{as: asServer, method: http.MethodPut, key: key, body: trialBody, header: header})
+		names := strings.Join(each.headers, " and ")
+		switch {
+		case !got.ok():
+		case altered:
+			return []Finding{takenAway(names, "Putting a small object with the header "+names+", and without.", put.said()+", and without: "+got.said()+".")}
+		default:
 			return []Finding{{
-				Check: each.check, Level: Failure, Tried: "Putting a small object with the header " + each.header + ", and without.", Got: put.saidWhole(), Means: each.means,
-				Fix:   &Fix{Say: "Ask the store's operator for a version that knows " + each.header + " (AWS, MinIO and versitygw do), or use another store."},
+				Check: each.check, Level: Failure, Tried: "Putting a small object with the header " + names + ", and without.", Got: put.saidWhole(), Means: each.means,
+				Fix:   &Fix{Say: "Ask the store's operator for a version that knows " + names + " (AWS, MinIO and versitygw do), or use another store."},
 				Guard: &Guard{Name: each.guard, Says: put.said()},
 			}}
 		}
 	}
 	return nil
+}
+
+// takenAway is a header that does not arrive as it was signed.
+func takenAway(names, tried, got string) Finding {
+	return Finding{
+		Check: "store.header", Level: Failure, Tried: tried, Got: got,
+		Means: "Something on the way takes " + names + " away or changes it: it is signed, and the store refuses what then arrives.",
+		Fix:   &Fix{Say: "Whoever runs the proxy or CDN before the store has it pass this header on (nginx takes it away where proxy_cache is on: proxy_cache off); or AWS_S3_ENDPOINT_URL is the store's own address."},
+	}
 }
 
 // encryptionHeader looks whether a refused object is taken when it names its encryption: many buckets have a policy of the

@@ -47,6 +47,9 @@ func (t *trials) crossOrigin(ctx context.Context) []Finding {
 		}}
 	}
 	rule := CORSRules(t.o.Bucket.Origins)[0]
+	if f := t.noPreflight(ctx, t.o.Bucket.Origins[0]); f != nil {
+		return []Finding{*f}
+	}
 	var shut, methods, headers []string
 	said := "every origin, method and header is allowed"
 	for _, origin := range t.o.Bucket.Origins {
@@ -71,6 +74,27 @@ func (t *trials) crossOrigin(ctx context.Context) []Finding {
 		found = append(found, t.exposed(ctx, open[0], rule.ExposeHeaders))
 	}
 	return found
+}
+
+// noPreflight finds what keeps every answer to a preflight from counting, whatever the bucket's rule says; nil: nothing does.
+func (t *trials) noPreflight(ctx context.Context, origin string) *Finding {
+	got := t.preflight(ctx, origin, http.MethodPut, "")
+	f := Finding{Check: "cors.origin", Level: Failure, Tried: "Asking the store whether a page of " + origin + " may send to it, as a browser asks.", Got: got.saidWhole()}
+	switch {
+	case got.allowsTwice():
+		f.Check, f.Got = "cors.twice", "The answer says twice which origin is allowed."
+		f.Means = "Both the store and something before it answer for CORS, and browsers take two answers for none."
+		f.Fix = &Fix{Say: "Whoever runs the proxy before the store takes its own Access-Control-… headers away (nginx: add_header), and leaves CORS to the store."}
+	case got.strange && t.barred != "":
+		f = untried(f.Check, t.barred)
+	case got.strange:
+		f.Check = "cors.options"
+		f.Means = "Something before the store answers the question that browsers ask first (OPTIONS) itself, and no rule of the bucket is heard."
+		f.Fix = &Fix{Say: "Whoever runs the proxy or CDN before the store has it pass OPTIONS on, with the headers Origin and Access-Control-Request-…; CloudFront: allow OPTIONS, and an origin request policy with these headers."}
+	default:
+		return nil
+	}
+	return &f
 }
 
 func unique(names []string) []string {
@@ -105,10 +129,17 @@ func (a answer) allows(origin, method, header string) bool {
 	return listed(a.header, "Access-Control-Allow-Methods", method) && (header == "" || listed(a.header, "Access-Control-Allow-Headers", header))
 }
 
-// letsRead tells whether a page of the origin may read the answer.
+// letsRead tells whether a page of the origin may read the answer. An origin that is named twice is named not at all.
+// https://fetch.spec.whatwg.org/#cors-check
 func (a answer) letsRead(origin string) bool {
 	allowed := a.header.Get("Access-Control-Allow-Origin")
-	return allowed == "*" || allowed == origin
+	return !a.allowsTwice() && (allowed == "*" || allowed == origin)
+}
+
+// allowsTwice tells whether both the store and something before it say which origin may read.
+func (a answer) allowsTwice() bool {
+	said := a.header.Values("Access-Control-Allow-Origin")
+	return len(said) > 1 || len(said) == 1 && strings.Contains(said[0], ",")
 }
 
 // listed tells whether a header that is a list has the name in it, or the star that stands for all.

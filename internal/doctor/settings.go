@@ -27,6 +27,7 @@ type Settings struct {
 	AdminAddr      string
 	Data           string
 	Database       string // "embedded", "postgres", or "other" when it is neither
+	DatabaseURL    string // as it was set: nothing of it is ever said
 	PublicURL      *url.URL
 	CORSOrigins    []string
 	TrustedProxies []netip.Prefix
@@ -43,6 +44,7 @@ type Settings struct {
 	PathStyle         bool
 	CloudFrontKeyID   string
 	CloudFrontKeyFile string
+	KMSKey            string
 
 	PartSize        int64 // bytes; 0 chooses by size
 	SessionIdle     time.Duration
@@ -83,6 +85,7 @@ func (s Settings) Judge() []Finding {
 		j.bucket()
 		j.region()
 		j.endpoints()
+		j.kmsKey()
 		j.keys()
 		j.origins()
 	} else {
@@ -121,6 +124,8 @@ func (j *judgement) addresses() {
 	s := j.settings
 	if s.Data == "" {
 		j.say(Failure, "data", []string{"CASELOAD_DATA"}, "CASELOAD_DATA is no usable path.", "There is no place for the data.", "Set CASELOAD_DATA to a folder.")
+	} else if above := existing(s.Data); !isFolder(above) {
+		j.say(Failure, "data", []string{"CASELOAD_DATA"}, "CASELOAD_DATA is "+s.Data+", and "+above+" is a file.", "There is no place for the data.", "Set CASELOAD_DATA to a folder, or to one that can be made.")
 	}
 	if s.Addr == "" {
 		j.say(Failure, "addr", []string{"CASELOAD_ADDR"}, "CASELOAD_ADDR is empty.", "There is no address to listen on.", "Set CASELOAD_ADDR to host:port, such as 127.0.0.1:8080.")
@@ -153,8 +158,11 @@ func (j *judgement) addresses() {
 func (j *judgement) engines() {
 	s := j.settings
 	if s.Database == "other" {
-		j.say(Failure, "database", []string{"CASELOAD_DATABASE_URL"}, "CASELOAD_DATABASE_URL is no PostgreSQL address.", "Caseload keeps its records in PostgreSQL or in its embedded SQLite.",
+		j.say(Failure, "database", []string{"CASELOAD_DATABASE_URL"}, "CASELOAD_DATABASE_URL is no PostgreSQL address: it does not begin with postgres:// or postgresql://.", "Caseload keeps its records in PostgreSQL or in its embedded SQLite.",
 			"Set CASELOAD_DATABASE_URL to postgres://user:password@host:5432/name, or leave it empty for the embedded SQLite.")
+	}
+	if s.Database == "postgres" {
+		j.postgres()
 	}
 	split := s.Role == "web" || s.Role == "worker"
 	if split && s.Database == "embedded" {
@@ -173,6 +181,27 @@ func (j *judgement) engines() {
 			"It is one process on one disk: no second server, no copy elsewhere, no old versions of objects, and data at rest is as encrypted as the disk. Back up the data folder.", "")
 	}
 }
+
+// postgres looks at the address of PostgreSQL without asking it.
+// https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+func (j *judgement) postgres() {
+	names := []string{"CASELOAD_DATABASE_URL"}
+	u, err := url.Parse(j.settings.DatabaseURL)
+	_, after, _ := strings.Cut(j.settings.DatabaseURL, "://")
+	switch {
+	case err != nil || strings.Count(after, "@") > 1 || u.Fragment != "":
+		j.say(Failure, "database", names, "CASELOAD_DATABASE_URL cannot be read as an address.", "Nearly always a password holds a sign that means something in addresses (/ ? # @ : %).",
+			"Write these signs in the password as %2F %3F %23 %40 %3A %25: postgres://user:password@host:5432/name.")
+	case strings.Trim(u.Path, "/") == "" && u.Query().Get("dbname") == "" && u.Query().Get("database") == "":
+		j.say(Warning, "database", names, "CASELOAD_DATABASE_URL names no database.", "PostgreSQL then takes the one that is called like the user.",
+			"Set CASELOAD_DATABASE_URL to postgres://user:password@host:5432/name.")
+	case !slices.Contains(sslModes, u.Query().Get("sslmode")):
+		j.say(Failure, "database", names, "CASELOAD_DATABASE_URL has an sslmode that there is not.", "No connection can be made.", "Set sslmode to verify-full, or within this machine to disable.")
+	}
+}
+
+// sslModes are libpq's, https://www.postgresql.org/docs/current/libpq-ssl.html; "": it says nothing of it.
+var sslModes = []string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
 // unusedS3 looks for an external store that is described and not used: the commonest way to lose sight of files.
 func (j *judgement) unusedS3() {
@@ -237,9 +266,14 @@ func (j *judgement) sessions() {
 	}
 	if s.SessionIdle > s.SessionAbsolute {
 		j.say(Failure, "session", []string{"CASELOAD_SESSION_IDLE", "CASELOAD_SESSION_ABSOLUTE"},
-			fmt.Sprintf("CASELOAD_SESSION_IDLE (%s) is longer than CASELOAD_SESSION_ABSOLUTE (%s).", s.SessionIdle, s.SessionAbsolute),
+			fmt.Sprintf("CASELOAD_SESSION_IDLE (%s) is longer than CASELOAD_SESSION_ABSOLUTE (%s).", shortly(s.SessionIdle), shortly(s.SessionAbsolute)),
 			"A session would end before it can be idle for so long.", "Set CASELOAD_SESSION_IDLE to less than CASELOAD_SESSION_ABSOLUTE.")
 	}
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err != nil || info.IsDir()
 }
 
 // everywhere tells whether a listening host means every address of the machine.

@@ -32,6 +32,21 @@ func (j *judgement) bucket() {
 	}
 }
 
+// kmsKey looks at the key that the printed policies open and the bucket is set up with.
+func (j *judgement) kmsKey() {
+	s, names := j.settings, []string{"CASELOAD_BUCKET_KMS_KEY", "AWS_S3_REGION_NAME"}
+	part := strings.Split(s.KMSKey, ":")
+	switch {
+	case s.KMSKey == "":
+	case s.Endpoint != nil && !OfAWS(s.Endpoint):
+		j.say(Warning, "kms_key", names, "CASELOAD_BUCKET_KMS_KEY is set, and the store is not AWS.", "The key is AWS's; other stores have services of their own for keys, if any.", "Take CASELOAD_BUCKET_KMS_KEY away.")
+	case len(part) != 6 || part[0] != "arn" || part[2] != "kms" || !strings.HasPrefix(part[5], "key/"):
+		j.say(Warning, "kms_key", names, "CASELOAD_BUCKET_KMS_KEY is no key's ARN.", "Policies know neither aliases nor bare ids, so that none can be printed.", "Set CASELOAD_BUCKET_KMS_KEY to arn:aws:kms:REGION:ACCOUNT:key/ID; `aws kms describe-key --key-id alias/NAME` shows it.")
+	case s.Region != "" && part[3] != s.Region:
+		j.say(Warning, "kms_key", names, "CASELOAD_BUCKET_KMS_KEY lies in "+part[3]+", and AWS_S3_REGION_NAME is "+s.Region+".", "A bucket encrypts by a key of its own region only.", "Set CASELOAD_BUCKET_KMS_KEY to a key of "+s.Region+".")
+	}
+}
+
 // What region names look like: ap-northeast-2, us-gov-west-1. zone is an availability zone: a region and a letter.
 var (
 	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$`)
@@ -58,8 +73,8 @@ func (j *judgement) region() {
 		j.say(Failure, "region", names, "AWS_S3_REGION_NAME is "+s.Region+", an availability zone.", "Buckets lie in a region; a zone is not one.", "Set AWS_S3_REGION_NAME="+zone[1]+".")
 	case !regionName.MatchString(s.Region):
 		fix := "Set AWS_S3_REGION_NAME to the bucket's region, such as ap-northeast-2; the console shows it beside the bucket."
-		if near := nearest(strings.ToLower(strings.ReplaceAll(s.Region, "_", "-")), knownRegions); near != "" {
-			fix = "Set AWS_S3_REGION_NAME=" + near + "."
+		if meant := regionMeant(s.Region); meant != "" {
+			fix = "Set AWS_S3_REGION_NAME=" + meant + "."
 		}
 		j.say(Failure, "region", names, fmt.Sprintf("AWS_S3_REGION_NAME is %q.", s.Region), "No region of AWS is written so.", fix)
 	case !slices.Contains(knownRegions, s.Region):
@@ -69,6 +84,39 @@ func (j *judgement) region() {
 		}
 		j.say(Warning, "region", names, "AWS_S3_REGION_NAME is "+s.Region+".", "This version knows no region of that name; perhaps it is misspelt.", fix)
 	}
+}
+
+// regionsByPlace are the names under which the console shows regions, by the word in them that is no other's.
+// https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
+var regionsByPlace = map[string]string{
+	"virginia": "us-east-1", "ohio": "us-east-2", "california": "us-west-1", "oregon": "us-west-2", "montreal": "ca-central-1", "central canada": "ca-central-1",
+	"calgary": "ca-west-1", "paulo": "sa-east-1", "ireland": "eu-west-1", "london": "eu-west-2", "paris": "eu-west-3", "frankfurt": "eu-central-1",
+	"zurich": "eu-central-2", "milan": "eu-south-1", "spain": "eu-south-2", "stockholm": "eu-north-1", "seoul": "ap-northeast-2", "tokyo": "ap-northeast-1",
+	"osaka": "ap-northeast-3", "mumbai": "ap-south-1", "hyderabad": "ap-south-2", "singapore": "ap-southeast-1", "sydney": "ap-southeast-2",
+	"jakarta": "ap-southeast-3", "melbourne": "ap-southeast-4", "malaysia": "ap-southeast-5", "thailand": "ap-southeast-7", "hong kong": "ap-east-1",
+	"taipei": "ap-east-2", "cape town": "af-south-1", "bahrain": "me-south-1", "uae": "me-central-1", "tel aviv": "il-central-1", "beijing": "cn-north-1",
+	"ningxia": "cn-northwest-1", "서울": "ap-northeast-2", "도쿄": "ap-northeast-1",
+}
+
+// regionMeant returns the region that was meant by what is written otherwise: in a host name, by its place, or misspelt; "" when
+// it cannot be told.
+func regionMeant(written string) string {
+	written = strings.ToLower(strings.ReplaceAll(written, "_", "-"))
+	longest := ""
+	for _, known := range knownRegions {
+		if strings.Contains(written, known) && len(known) > len(longest) {
+			longest = known
+		}
+	}
+	for place, region := range regionsByPlace {
+		if longest == "" && strings.Contains(written, place) {
+			return region
+		}
+	}
+	if longest != "" {
+		return longest
+	}
+	return nearest(written, knownRegions)
 }
 
 // nearest returns the one of the names within two letters of this one, or "".
@@ -128,8 +176,29 @@ func (j *judgement) endpoints() {
 				"The bucket would be named twice, and keys would lie in the wrong place.", "Set "+name+"="+u.Scheme+"://"+strings.TrimPrefix(u.Host, first+".")+".")
 		}
 		j.endpointOfAWS(name, u)
-		j.plainHTTP(name, u)
+		if !j.notForBrowsers(name, u) {
+			j.plainHTTP(name, u)
+		}
 	}
+}
+
+// notForBrowsers tells whether browsers elsewhere are sent to an address that only this machine or its containers know.
+func (j *judgement) notForBrowsers(name string, u *url.URL) bool {
+	s, host := j.settings, u.Hostname()
+	if name == "AWS_S3_ENDPOINT_URL" && s.PublicEndpoint != nil || s.PublicURL == nil || !ofThisMachine(host) || ofThisMachine(s.PublicURL.Hostname()) {
+		return false
+	}
+	j.say(Warning, "endpoint", []string{name, "CASELOAD_PUBLIC_URL"}, name+" is "+u.String()+", and people come to "+s.PublicURL.String()+".",
+		"Their browsers are sent to a name or address that means nothing on their machines: every large file takes the way through this server.",
+		"Set AWS_S3_PUBLIC_ENDPOINT_URL to the store's address as browsers reach it, by https.")
+	return true
+}
+
+// ofThisMachine tells whether a host means something here alone: this machine itself, or a name without a dot, as containers
+// have.
+func ofThisMachine(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return nearby(host) || err != nil && !strings.Contains(host, ".")
 }
 
 // What the hosts of AWS say of themselves: https://docs.aws.amazon.com/general/latest/gr/s3.html
@@ -205,6 +274,9 @@ var accessKeyID = regexp.MustCompile(`^A[KS]IA[A-Z0-9]{12,124}$`)
 // unwritable tells a sign that no key, secret or token has: they are of visible ASCII.
 func unwritable(r rune) bool { return r <= ' ' || r > '~' }
 
+// quoteMarks are what is left when a value is copied with half of its quotation marks; at AWS no key has them.
+const quoteMarks = "\"'`"
+
 func (j *judgement) keys() {
 	s, names := j.settings, []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 	both := "Set both, or neither to use the instance role or the shared profile."
@@ -219,7 +291,7 @@ func (j *judgement) keys() {
 	case atAWS && accessKeyID.MatchString(s.SecretKey):
 		j.say(Failure, "credentials", names, "AWS_SECRET_ACCESS_KEY holds the id of an access key (AKIA… or ASIA…).", "The key and its secret are exchanged.", "Set AWS_ACCESS_KEY_ID to the id, which begins with AKIA or ASIA, and AWS_SECRET_ACCESS_KEY to the secret, which has 40 characters.")
 		return
-	case strings.ContainsFunc(s.AccessKey+s.SecretKey+s.SessionToken, unwritable):
+	case strings.ContainsFunc(s.AccessKey+s.SecretKey+s.SessionToken, unwritable), atAWS && strings.ContainsAny(s.AccessKey+s.SecretKey+s.SessionToken, quoteMarks):
 		j.say(Failure, "credentials", names, "A space, a line break or another sign that no key has is within AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN.", "Something was copied along, so that no signature is right.", "Copy them again, each by itself and in one piece.")
 		return
 	}
@@ -230,6 +302,10 @@ func (j *judgement) keys() {
 		j.say(Failure, "credentials", names, "AWS_ACCESS_KEY_ID is a temporary key (ASIA…), and AWS_SESSION_TOKEN is empty.", "AWS refuses a temporary key without its token.", "Set AWS_SESSION_TOKEN, or use a long-lived key (AKIA…) or a role.")
 	case atAWS && strings.HasPrefix(s.AccessKey, "AKIA") && s.SessionToken != "":
 		j.say(Failure, "credentials", names, "AWS_ACCESS_KEY_ID is a long-lived key (AKIA…), and AWS_SESSION_TOKEN is set.", "The token belongs to another key; AWS refuses the two together.", "Take AWS_SESSION_TOKEN away, or set the temporary key that it belongs to.")
+	}
+	if atAWS && s.AccessKey != "" && !accessKeyID.MatchString(s.AccessKey) {
+		j.say(Warning, "credentials", names, fmt.Sprintf("AWS_ACCESS_KEY_ID has %d characters and is not written as AWS writes them.", len(s.AccessKey)), "Ids of AWS's keys begin with AKIA or ASIA, in capitals, and have at least 16 characters; perhaps it was cut off, or is of another store.", "Copy AWS_ACCESS_KEY_ID again; for another store than AWS, set AWS_S3_ENDPOINT_URL.")
+		return
 	}
 	if atAWS && strings.HasPrefix(s.AccessKey, "A") && len(s.AccessKey) == 20 && s.SecretKey != "" && len(s.SecretKey) != secretLength {
 		j.say(Warning, "credentials", names, fmt.Sprintf("AWS_SECRET_ACCESS_KEY has %d characters.", len(s.SecretKey)), "Secrets of AWS have 40; perhaps it was cut off or has something added.", "Copy AWS_SECRET_ACCESS_KEY again, without quotes or spaces.")

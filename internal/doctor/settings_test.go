@@ -14,7 +14,7 @@ import (
 // soundSettings returns settings with nothing wrong: AWS, PostgreSQL, a public address.
 func soundSettings() Settings {
 	return Settings{
-		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9090", Data: "/var/lib/caseload", Database: "postgres", PublicURL: parsedURL("https://caseload.example"),
+		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9090", Data: "/var/lib/caseload", Database: "postgres", DatabaseURL: "postgres://caseload:p%40ss@db.clinic.example:5432/caseload?sslmode=verify-full", PublicURL: parsedURL("https://caseload.example"),
 		UseS3: true, AccessKey: "AKIAIOSFODNN7EXAMPLE", SecretKey: strings.Repeat("s", 40), Bucket: "hanbit-cases", Region: "ap-northeast-2",
 		SessionIdle: 15 * time.Minute, SessionAbsolute: 12 * time.Hour,
 	}
@@ -32,7 +32,7 @@ func TestSoundSettingsRaiseNoAlarm(t *testing.T) {
 	embedded := Settings{Addr: "127.0.0.1:8080", Data: "/d", Database: "embedded", SessionAbsolute: time.Hour}
 	for name, s := range map[string]Settings{
 		"all embedded":                     embedded,
-		"embedded store with PostgreSQL":   changedSettings(embedded, func(s *Settings) { s.Database = "postgres" }),
+		"embedded store with PostgreSQL":   changedSettings(embedded, func(s *Settings) { s.Database, s.DatabaseURL = "postgres", "postgres://c@db/c" }),
 		"all embedded, started as one":     changedSettings(embedded, func(s *Settings) { s.Role = "all" }),
 		"an AWS region for other programs": changedSettings(embedded, func(s *Settings) { s.Region = "ap-northeast-2"; s.AccessKey = "AKIA" }),
 		"AWS and PostgreSQL":               soundSettings(),
@@ -45,6 +45,10 @@ func TestSoundSettingsRaiseNoAlarm(t *testing.T) {
 		"a store beside it in the network": changedSettings(soundSettings(), func(s *Settings) {
 			s.Endpoint, s.PublicEndpoint = parsedURL("http://minio:9000"), parsedURL("https://files.example")
 		}),
+		"MinIO on a desk": changedSettings(soundSettings(), func(s *Settings) {
+			s.Endpoint, s.PublicURL, s.AccessKey, s.SecretKey = parsedURL("http://127.0.0.1:9000"), parsedURL("http://localhost:8080"), "minioadmin", "minioadmin"
+		}),
+		"PostgreSQL on a socket":    changedSettings(soundSettings(), func(s *Settings) { s.DatabaseURL = "postgresql:///caseload?host=/var/run/postgresql" }),
 		"R2":                        changedSettings(soundSettings(), func(s *Settings) { s.Endpoint, s.Region = parsedURL("https://acc.r2.cloudflarestorage.com"), "auto" }),
 		"a region of no known name": changedSettings(soundSettings(), func(s *Settings) { s.Endpoint, s.Region = parsedURL("https://s3.garage.example"), "Garage" }),
 		"a VPC endpoint for the server": changedSettings(soundSettings(), func(s *Settings) {
@@ -94,7 +98,19 @@ func TestWrongSettingsAreNamedWithTheirFix(t *testing.T) {
 		"no region":               {func(s *Settings) { s.Region = "" }, "config.region", Failure, "AWS_S3_REGION_NAME"},
 		"a zone":                  {func(s *Settings) { s.Region = "ap-northeast-2a" }, "config.region", Failure, "AWS_S3_REGION_NAME=ap-northeast-2."},
 		"a region with _":         {func(s *Settings) { s.Region = "AP_NORTHEAST_2" }, "config.region", Failure, "AWS_S3_REGION_NAME=ap-northeast-2."},
-		"a region's display name": {func(s *Settings) { s.Region = "Seoul" }, "config.region", Failure, "console"},
+		"a region's display name": {func(s *Settings) { s.Region = "Asia Pacific (Seoul)" }, "config.region", Failure, "AWS_S3_REGION_NAME=ap-northeast-2."},
+		"half of a display name":  {func(s *Settings) { s.Region = "US East" }, "config.region", Failure, "console"},
+		"a region's host":         {func(s *Settings) { s.Region = "s3.ap-southeast-2.amazonaws.com" }, "config.region", Failure, "AWS_S3_REGION_NAME=ap-southeast-2."},
+		"a region of Google's":    {func(s *Settings) { s.Region = "us-east1" }, "config.region", Failure, "AWS_S3_REGION_NAME=us-east-1."},
+		"half a quotation":        {func(s *Settings) { s.AccessKey = `"` + s.AccessKey }, "config.credentials", Failure, "copied along"},
+		"an id that was cut off":  {func(s *Settings) { s.AccessKey = "AKIAIOSF" }, "config.credentials", Warning, "8 characters"},
+		"an id of another store":  {func(s *Settings) { s.AccessKey = "minioadmin" }, "config.credentials", Warning, "AWS_S3_ENDPOINT_URL"},
+		"a store on this machine": {func(s *Settings) { s.Endpoint = parsedURL("http://localhost:9000") }, "config.endpoint", Warning, "AWS_S3_PUBLIC_ENDPOINT_URL"},
+		"a container's name":      {func(s *Settings) { s.Endpoint = parsedURL("http://minio:9000") }, "config.endpoint", Warning, "means nothing on their machines"},
+		"a password with signs":   {func(s *Settings) { s.DatabaseURL = "postgres://c:p/w#1@db:5432/c" }, "config.database", Failure, "%2F"},
+		"a password with an @":    {func(s *Settings) { s.DatabaseURL = "postgres://c:p@w@db:5432/c" }, "config.database", Failure, "%40"},
+		"no database's name":      {func(s *Settings) { s.DatabaseURL = "postgres://c@db:5432" }, "config.database", Warning, "called like the user"},
+		"an sslmode of no kind":   {func(s *Settings) { s.DatabaseURL = "postgres://c@db:5432/c?sslmode=on" }, "config.database", Failure, "verify-full"},
 		"a letter is missing":     {func(s *Settings) { s.Region = "ap-northest-2" }, "config.region", Warning, "ap-northeast-2"},
 		"the bucket in the endpoint": {
 			func(s *Settings) { s.Endpoint = parsedURL("https://hanbit-cases.s3.ap-northeast-2.amazonaws.com") }, "config.endpoint", Failure,
@@ -150,8 +166,14 @@ func TestWrongSettingsAreNamedWithTheirFix(t *testing.T) {
 		"everybody is a proxy":       {func(s *Settings) { s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} }, "config.trusted_proxies", Warning, "CASELOAD_TRUSTED_PROXIES"},
 		"small parts":                {func(s *Settings) { s.PartSize = 1 << 20 }, "config.part_size", Failure, "CASELOAD_PART_SIZE"},
 		"idle longer than absolute":  {func(s *Settings) { s.SessionIdle = 24 * time.Hour }, "config.session", Failure, "CASELOAD_SESSION_IDLE"},
-		"no folder":                  {func(s *Settings) { s.Data = "" }, "config.data", Failure, "CASELOAD_DATA"},
-		"no address":                 {func(s *Settings) { s.Addr = "" }, "config.addr", Failure, "CASELOAD_ADDR"},
+		"a file for a folder":        {func(s *Settings) { s.Data = filepath.Join(key, "data") }, "config.data", Failure, "is a file"},
+		"a key's alias":              {func(s *Settings) { s.KMSKey = "alias/cases" }, "config.kms_key", Warning, "describe-key"},
+		"a key of another region":    {func(s *Settings) { s.KMSKey = "arn:aws:kms:us-east-1:111122223333:key/1" }, "config.kms_key", Warning, "a key of ap-northeast-2"},
+		"a key, and no AWS": {func(s *Settings) {
+			s.KMSKey, s.Endpoint, s.PublicURL = "arn:aws:kms:us-east-1:111122223333:key/1", parsedURL("https://files.example"), nil
+		}, "config.kms_key", Warning, "Take CASELOAD_BUCKET_KMS_KEY away"},
+		"no folder":  {func(s *Settings) { s.Data = "" }, "config.data", Failure, "CASELOAD_DATA"},
+		"no address": {func(s *Settings) { s.Addr = "" }, "config.addr", Failure, "CASELOAD_ADDR"},
 	} {
 		found := changedSettings(soundSettings(), test.change).Judge()
 		at := slices.IndexFunc(found, func(f Finding) bool { return f.Check == test.check && f.Level == test.level })
@@ -183,5 +205,26 @@ func TestNothingMoreIsSaidOfASettingThatIsWrongByItself(t *testing.T) {
 		if f.Check == "config.use_s3" || f.Check == "config.embedded" || strings.Contains(f.Got, "embedded store") {
 			t.Errorf("said besides: %+v", f)
 		}
+	}
+}
+
+// Whoever keeps files in the embedded store is told what it is not, and nobody else is.
+func TestWhatTheEmbeddedStoreIsNotIsSaid(t *testing.T) {
+	said := func(s Settings) string {
+		for _, f := range s.Judge() {
+			if f.Check == "config.embedded" && f.Level == Note {
+				return f.Means
+			}
+		}
+		return ""
+	}
+	limits := said(Settings{Addr: "127.0.0.1:8080", Data: "/d", Database: "embedded", SessionAbsolute: time.Hour})
+	for _, limit := range []string{"one process", "one disk", "no second server", "no copy elsewhere", "no old versions", "encrypted", "Back up"} {
+		if !strings.Contains(limits, limit) {
+			t.Errorf("%q is not in %q", limit, limits)
+		}
+	}
+	if text := said(soundSettings()); text != "" {
+		t.Errorf("with a store outside: %q", text)
 	}
 }

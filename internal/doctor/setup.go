@@ -58,6 +58,9 @@ func (t *trials) settingUp(ctx context.Context, action string) (got answer, trie
 		}
 		return t.send(ctx, ask{as: asServer, method: http.MethodPut}), tried
 	}
+	if action == "s3:GetBucketAcl" {
+		return t.send(ctx, ask{as: asServer, method: http.MethodGet, query: "acl"}), "Reading the bucket's ACL."
+	}
 	for _, each := range settingTrials {
 		switch rights := settingActions[each.setting]; action {
 		case rights.get:

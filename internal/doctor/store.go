@@ -44,8 +44,11 @@ type StoreOptions struct {
 	Embedded  bool                             // it is the store inside this program: nobody but us has an account or settings there
 	Account   func(ctx context.Context) string // the AWS account of our credentials, 12 digits, or ""; nil: not known
 	Principal Principal                        // whose credentials they are meant to be: the server's, which is the zero value, or SetupPrincipal
-	Downloads *Downloads                       // nil: downloads come from the bucket itself
-	LeftAfter time.Duration                    // what an earlier run left is removed when it is older; 0: 15 minutes
+	// Belongs returns the id of the database that the bucket was marked by, "" when by none, and that of ours; nil: not asked.
+	Belongs   func(ctx context.Context) (marked, ours string, err error)
+	Downloads *Downloads    // nil: downloads come from the bucket itself
+	Expiry    time.Duration // how long signed addresses live; 0: a minute
+	LeftAfter time.Duration // what an earlier run left is removed when it is older; 0: 15 minutes
 }
 
 // trials is one run of the store's checks: what is tried, and what was learned on the way.
@@ -58,6 +61,9 @@ type trials struct {
 	kept      caseload.ObjectKey // an object that was put; "" when none could be
 	version   string             // its version, when the bucket keeps them
 	versioned bool
+	blocked   bool            // Block Public Access is on
+	fallen    []string        // guards that do not hold
+	barred    string          // the finding that something between answers calls of some methods itself; "": none does
 	denied    map[string]bool // actions that were refused
 	made      []made          // what is to be removed again
 	unseen    []string        // settings of the bucket that these credentials may not look at
@@ -89,6 +95,9 @@ func StoreChecks(o StoreOptions) []Check {
 	checks := []Check{
 		{Name: "bucket.contact", Needs: grounds, Run: t.contact},
 		{Name: "bucket.owner", Run: t.whenReached(t.owner)},
+	}
+	if o.Belongs != nil {
+		checks = append(checks, Check{Name: "bucket.database", Needs: after("database.reachable", "database.pooling", "database.rights", "database.schema", "store.permission.s3:GetObject"), Run: t.belongs})
 	}
 	if own {
 		checks = append(checks, Check{Name: "bucket.keeping", Needs: reached, Run: t.keeping})
