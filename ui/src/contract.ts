@@ -68,6 +68,13 @@ export interface HeldPart {
   crc64nvme: string; // base64
 }
 
+/** A file that the case has received, by what it is told from others. */
+export interface ReceivedFile {
+  id: string;
+  size: number; // bytes
+  crc64nvme: string; // base64
+}
+
 export interface SignedRequest {
   part: number;
   method: string;
@@ -134,8 +141,8 @@ export interface StoreTest {
 /** The requests the engine makes. Every method throws Failure. */
 export interface Transport {
   plan(caseId: string, files: FileSpec[], drop: string): Promise<PlanAnswer>;
-  /** Acknowledged files of the case with one of these sizes: which checksums there are of each. */
-  match(caseId: string, sizes: number[]): Promise<{ size: number; crc64nvme: string }[]>;
+  /** Acknowledged files of the case with one of these sizes; with ids, only those. */
+  match(caseId: string, sizes: number[], ids?: string[]): Promise<ReceivedFile[]>;
   file(file: string): Promise<RemoteFile>;
   sign(file: string, parts: { number: number; crc64nvme: string }[]): Promise<SignedRequest[]>;
   held(file: string): Promise<HeldPart[]>;

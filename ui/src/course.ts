@@ -181,6 +181,7 @@ export class Course {
 
 /** A failure without the server's words; detail is a key of the catalogue. */
 function problemOf(failure: Failure): Problem {
-  const detail = failure.reason === "answer" ? "error.server" : `error.${failure.reason}`;
+  const between = failure.status === 413; // of a proxy: our server and stores say it in their own way
+  const detail = failure.reason !== "answer" ? `error.${failure.reason}` : between ? "error.proxy" : "error.server";
   return { status: failure.status, kind: failure.reason, detail };
 }

@@ -62,6 +62,9 @@ export class Engine {
   readonly #sender: Sender;
   #groups = new WeakMap<object, Group>(); // of what falls in one drop, bit by bit
   #known = new Map<string, Upload>(); // what a person would call the same file
+  #halted = new WeakSet<Group>(); // paused with all the rest: what is still being read of them comes paused
+  #given = new Map<string, string[]>(); // case → uploads given up, of which the server is still to be told
+  #telling: Promise<void> | undefined;
   #keys = 0;
   #beating = false;
   #moved = { what: "", beats: 0 }; // what has moved so far, and heartbeats since it last did
@@ -93,6 +96,7 @@ export class Engine {
       transport,
       checksum,
       persistence,
+      given: async () => await this.#telling,
       onPlanned: (upload, file, answer) => this.#planned(upload, file, answer),
       onFailed,
       onChange,
@@ -118,6 +122,11 @@ export class Engine {
 
   get gate(): Gate {
     return this.#persistence.gate;
+  }
+
+  /** Whether nothing gets through at present, though nothing here forbids it; it is tried again by itself. */
+  get outage(): boolean {
+    return this.#persistence.outage;
   }
 
   /** Why parts go through the server; undefined while they go directly to the store. */
@@ -160,10 +169,16 @@ export class Engine {
       return upload;
     });
     this.items.push(...fresh);
-    this.#planner.add(fresh);
+    if (this.#halted.has(group)) for (const upload of fresh) upload.state = "paused";
+    this.#planner.add(fresh.filter((upload) => upload.wanted));
     void this.#beat();
     this.#changed();
     return items;
+  }
+
+  /** Tells of files that are about to be added, so that nothing has to be asked once they are. */
+  expect(caseId: string, sources: readonly Source[]): void {
+    this.#planner.expect(caseId, sources);
   }
 
   /** Tells whether the computer has a network. Without one everything waits; nothing fails. */
@@ -186,32 +201,53 @@ export class Engine {
     if (item.state === "paused") this.#goOn(item as Upload);
   }
 
+  /** Pauses what is there, and what is still to come of the same drops. */
   pauseAll(): void {
-    for (const item of this.items) this.pause(item);
+    for (const item of this.items) {
+      this.#halted.add(item.group);
+      this.pause(item);
+    }
   }
 
   resumeAll(): void {
+    this.#halted = new WeakSet();
     for (const item of this.items) this.resume(item);
   }
 
   cancel(item: Item): void {
     const upload = item as Upload;
     if (!this.#stop(upload)) return;
-    if (upload.id) this.#transport.abort(upload.id).catch(() => {}); // the server's sweep does it later
+    this.#giveUp(upload);
   }
 
-  /** Cancels everything: the server is told of thousands in few calls. */
   cancelAll(): void {
-    const given = new Map<string, string[]>();
-    for (const upload of this.items) {
-      if (!this.#stop(upload) || !upload.id) continue;
-      const ids = given.get(upload.caseId) ?? [];
-      given.set(upload.caseId, ids);
-      ids.push(upload.id);
+    for (const upload of this.items) if (this.#stop(upload)) this.#giveUp(upload);
+  }
+
+  /** Has the server told that an upload is given up. Who sends the same file again is planned after that, not into what ends. */
+  #giveUp({ id, caseId }: Upload): void {
+    if (!id) return;
+    const ids = this.#given.get(caseId) ?? [];
+    this.#given.set(caseId, ids);
+    ids.push(id);
+    this.#telling ??= this.#tell();
+  }
+
+  /** Of thousands in few calls. What the server does not hear its sweep does later. */
+  async #tell(): Promise<void> {
+    while (this.#given.size > 0) {
+      await Promise.resolve(); // whatever is given up in this moment
+      const calls: Promise<void>[] = [];
+      for (const [caseId, ids] of this.#given)
+        for (let from = 0; from < ids.length; from += ABANDON_AT_ONCE) {
+          const some = ids.slice(from, from + ABANDON_AT_ONCE);
+          const call = some.length === 1 ? this.#transport.abort(some[0]!) : this.#transport.abandon(caseId, some);
+          calls.push(call.catch(() => {}));
+        }
+      this.#given.clear();
+      await Promise.all(calls);
     }
-    for (const [caseId, ids] of given)
-      for (let from = 0; from < ids.length; from += ABANDON_AT_ONCE)
-        this.#transport.abandon(caseId, ids.slice(from, from + ABANDON_AT_ONCE)).catch(() => {}); // as above
+    this.#telling = undefined;
   }
 
   /** Stops what is on its way or has failed; tells whether it was. */
@@ -298,7 +334,7 @@ export class Engine {
     upload.remote = file;
     upload.doubted = resumed === true;
     if (upload.state === "cancelled")
-      this.#transport.abort(file.id).catch(() => {}); // while it was planned
+      this.#giveUp(upload); // while it was planned
     else if (upload.wanted) void this.#course.begin(upload);
   }
 

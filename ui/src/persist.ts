@@ -102,6 +102,11 @@ export class Persistence {
     return Math.max(0, Math.max(this.#calmUntil, this.#notBefore) - this.clock.now());
   }
 
+  /** Whether the line, or what stands at its end, fails again and again though there is a network and a session. */
+  get outage(): boolean {
+    return this.#gate === "open" && this.#missed >= OUTAGE;
+  }
+
   succeeded(): void {
     const outage = this.#calmUntil > this.clock.now();
     this.#missed = 0;

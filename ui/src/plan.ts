@@ -1,6 +1,16 @@
 // Planning: what is to be sent, in requests of many files. Each file's first bytes are read before, so that the server
 // knows it again; of files that the case may have already, all bytes are.
-import { Failure, type Checksum, type FileSpec, type Planned, type RemoteFile, type Transport } from "./contract.js";
+import {
+  Failure,
+  type Checksum,
+  type FileSpec,
+  type Planned,
+  type ReceivedFile,
+  type RemoteFile,
+  type Source,
+  type Transport,
+} from "./contract.js";
+import { Early, EARLY_FROM } from "./early.js";
 import { asFailure, type Persistence } from "./persist.js";
 import { whole } from "./resume.js";
 import type { Group, Upload } from "./upload.js";
@@ -21,6 +31,7 @@ export interface PlannerOptions {
   transport: Transport;
   checksum: Checksum;
   persistence: Persistence;
+  given: () => Promise<void>; // resolves when the server knows of all that was given up
   onPlanned: (upload: Upload, file: RemoteFile, answer: Planned) => void;
   onFailed: (upload: Upload, failure: Failure) => void;
   onChange: () => void;
@@ -38,7 +49,7 @@ export class Planner {
   #running = false;
   #reading = new Turns(READ_AT_ONCE);
   #comparing: Promise<void> = Promise.resolve();
-  #received = new Map<string, Map<number, Set<string>>>(); // case → size → checksums, as far as asked
+  #received = new Map<string, Map<number, Promise<Set<string>>>>(); // case → size → checksums, as far as asked
 
   constructor(private readonly o: PlannerOptions) {}
 
@@ -50,6 +61,11 @@ export class Planner {
       this.#wait(upload);
     }
     void this.#run();
+  }
+
+  /** Tells of files that are about to be added: what is asked about the first of them is asked at once. */
+  expect(caseId: string, sources: readonly Source[]): void {
+    void this.#match(caseId, sources.slice(0, FIRST));
   }
 
   #wait(upload: Upload): void {
@@ -95,12 +111,18 @@ export class Planner {
   }
 
   async #prepare(chunk: Chunk): Promise<void> {
-    const asked = this.#match(chunk);
-    await Promise.all(chunk.uploads.map((upload) => this.#fingerprint(upload)));
-    await asked;
-    const received = this.#received.get(chunk.group.caseId);
+    const unknown = chunk.uploads.filter(({ crc }) => crc === "").map(({ source }) => source);
+    const asked = this.#match(chunk.group.caseId, unknown);
+    const [first] = chunk.uploads;
+    await Promise.all(
+      chunk.uploads.map(async (upload) => {
+        await this.#fingerprint(upload);
+        if (upload === first) this.#readOn(upload);
+      }),
+    );
+    const received = await asked;
     const alike = chunk.uploads.filter(
-      (u) => u.wanted && u.crc === "" && !u.source.again && received?.get(u.source.size)?.size,
+      (u) => u.wanted && u.crc === "" && !u.source.again && received.get(u.source.size)?.size,
     );
     if (alike.length === 0) return;
     chunk.uploads = chunk.uploads.filter((upload) => !alike.includes(upload));
@@ -122,19 +144,36 @@ export class Planner {
     }
   }
 
-  /** Asks which received files have the size of one of these, unless it is known. Without an answer nothing is compared. */
-  async #match({ group, uploads }: Chunk): Promise<void> {
-    const known = this.#received.get(group.caseId) ?? new Map<number, Set<string>>();
-    this.#received.set(group.caseId, known);
-    const sizes = uploads
-      .filter(({ source, crc }) => source.size > FINGERPRINT && crc === "" && !source.again && !known.has(source.size))
-      .map(({ source }) => source.size);
-    if (sizes.length === 0) return;
-    const distinct = [...new Set(sizes)];
-    for (const size of distinct) known.set(size, new Set());
-    const question = () => this.o.transport.match(group.caseId, distinct);
-    const found = await this.o.persistence.until(question, never).catch(() => []);
-    for (const { size, crc64nvme } of found) known.get(size)?.add(crc64nvme);
+  /** Reads on in a large file that will be sent first, while it is planned. */
+  #readOn(upload: Upload): void {
+    const { source, fingerprint: crc } = upload;
+    if (source.size < EARLY_FROM || crc === "" || upload.crc !== "" || upload.early?.source === source) return;
+    upload.early = new Early(source, { size: FINGERPRINT, crc }, this.o.checksum, () => upload.wanted);
+  }
+
+  /**
+   * The checksums of the received files that have the size of one of these; what is not known is asked. Without an answer
+   * nothing is compared.
+   */
+  async #match(caseId: string, sources: readonly Source[]): Promise<Map<number, Set<string>>> {
+    const known = this.#received.get(caseId) ?? new Map<number, Promise<Set<string>>>();
+    this.#received.set(caseId, known);
+    const large = sources.filter(({ size, again }) => size > FINGERPRINT && !again);
+    const sizes = [...new Set(large.map(({ size }) => size))];
+    const fresh = sizes.filter((size) => !known.has(size));
+    if (fresh.length > 0) {
+      const question = () => this.o.transport.match(caseId, fresh);
+      const found = this.o.persistence.until(question, never).catch((): ReceivedFile[] => []);
+      const of = (files: ReceivedFile[], size: number) =>
+        new Set(files.filter((file) => file.size === size).map(({ crc64nvme }) => crc64nvme));
+      for (const size of fresh)
+        known.set(
+          size,
+          found.then((files) => of(files, size)),
+        );
+    }
+    const sets = await Promise.all(sizes.map((size) => known.get(size)!));
+    return new Map(sizes.map((size, i) => [size, sets[i]!]));
   }
 
   /** Reads a file whole, because the case has one of its size; then it is planned, with its checksum. */
@@ -162,6 +201,7 @@ export class Planner {
     let answers: Planned[] = [];
     let failure = new Failure(502); // of a file without an answer
     try {
+      await this.o.given();
       const question = () => this.o.transport.plan(group.caseId, asked.map(spec), group.drop);
       const answer = await this.o.persistence.until(question, never);
       group.drop ||= answer.drop;

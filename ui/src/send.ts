@@ -4,6 +4,7 @@ import { Failure, type BatchAnswer, type Checksum, type Clock, type OnProgress, 
 import { batchBytes, joins, Pace, shares } from "./batch.js";
 import type { Connection } from "./connections.js";
 import { Fair, type Job } from "./fair.js";
+import { Hearing } from "./heard.js";
 import { asFailure, mayHelp, ofTheLine, type Persistence } from "./persist.js";
 import { missedStore, type Detour } from "./relay.js";
 import { Signer } from "./signer.js";
@@ -13,13 +14,13 @@ import { Climb, Slots, type Lane, type Lanes } from "./window.js";
 
 /** Jobs read and signed ahead of the line, so that it never waits for them. */
 const AHEAD = 2;
+/** Bytes per second of one transfer from which its turn ends with its last byte. On a slower line that byte is still in the computer's buffers. */
+const SWIFT = 4 << 20;
 /** Milliseconds to gather what is planned one after the other. */
 const GATHER = 5;
 /** Times that bytes spoilt on the way are sent again, and that a refused signature is made anew. */
 const SPOILT_AT_MOST = 2;
 const REFUSED_AT_MOST = 3;
-/** Questions in a row, which parts the store holds, that may remain without an answer before a part is sent without one. */
-const VAIN_AT_MOST = 3;
 
 export interface SenderOptions {
   transport: Transport;
@@ -45,16 +46,18 @@ export class Sender {
   readonly #fair = new Fair();
   readonly #signer: Signer;
   readonly #pace: Pace;
+  readonly #hearing: Hearing;
   #jobs: Lanes = { page: 0, store: 0 };
   #elsewhere = false; // the store has an address of its own
   #batches = true; // the server takes them
   #waking = false;
-  #asking = new WeakMap<AbortSignal, Promise<void>>(); // of uploads: which parts the store holds
+  #answering = false; // a part is on its way whose turn is over, and whose answer is not there yet
 
   constructor(private readonly o: SenderOptions) {
     this.#climb = new Climb(o.first, o.most);
     this.#signer = new Signer(o.transport, o.clock);
     this.#pace = new Pace(o.batchBytes, o.batchBytes);
+    this.#hearing = new Hearing(o.transport, o.persistence, o.onWhole);
     this.slots = new Slots(
       () => this.#climb.limit,
       o.lanes,
@@ -112,15 +115,31 @@ export class Sender {
     const uploads = job.batch ?? [job.upload];
     for (const upload of uploads)
       if (upload.state === "queued" || upload.state === "checking") upload.state = "sending";
-    if (!job.batch) await this.#part(job.upload, job.span);
-    else if (job.batch.length === 1) await this.#small(job.batch[0]!);
-    else await this.#batch(job.batch);
+    if (!job.batch) return await this.#part(job.upload, job.span);
+    const batch = await this.#unarrived(job.batch);
+    if (batch.length === 1) await this.#small(batch[0]!);
+    else if (batch.length > 1) await this.#batch(batch);
+  }
+
+  /** Those of a job's small files that are to be sent: of some, whose answers were not heard, the server may tell that they are there. */
+  async #unarrived(batch: Upload[]): Promise<Upload[]> {
+    const unheard = batch.filter((upload) => upload.unheard.length > 0);
+    if (unheard.length === 0) return batch;
+    const signals = new Map(batch.map((upload) => [upload, upload.signal]));
+    try {
+      await this.#hearing.files(unheard);
+    } catch (error) {
+      const failure = asFailure(error);
+      await Promise.all(batch.map((upload) => this.#missed(upload, 1, failure, signals.get(upload)!)));
+      return [];
+    }
+    return batch.filter((upload) => !signals.get(upload)!.aborted && upload.taken(1));
   }
 
   async #part(upload: Upload, span: Span): Promise<void> {
     const { signal } = upload;
     try {
-      if (upload.unheard.includes(span.number)) await this.#ask(upload);
+      if (upload.unheard.includes(span.number)) await this.#hearing.parts(upload);
       if (signal.aborted || !upload.taken(span.number)) return; // the store holds it
       const blob = upload.source.slice(span.start, span.end);
       const crc = await this.#read(upload, span.number, blob);
@@ -135,35 +154,6 @@ export class Sender {
     } catch (error) {
       await this.#missed(upload, span.number, asFailure(error), signal);
     }
-  }
-
-  /**
-   * Asks, once for all of an upload's parts whose answers were not heard, which of them the store holds. Throws Failure
-   * when the question is to be put once more.
-   */
-  #ask(upload: Upload): Promise<void> {
-    const { signal } = upload;
-    const asking = this.#asking.get(signal) ?? this.#hear(upload).finally(() => this.#asking.delete(signal));
-    this.#asking.set(signal, asking);
-    return asking;
-  }
-
-  async #hear(upload: Upload): Promise<void> {
-    const { signal, unheard } = upload;
-    const { persistence, transport } = this.o;
-    try {
-      const held = await transport.held(upload.id);
-      if (signal.aborted) return;
-      upload.heard(unheard, held);
-    } catch (error) {
-      const failure = asFailure(error);
-      if (failure.status === 401 || (ofTheLine(failure) && ++upload.vain < VAIN_AT_MOST)) throw failure;
-      upload.vain = 0; // it is sent, and the store may have it twice
-      return;
-    }
-    persistence.succeeded();
-    upload.since = persistence.tried();
-    if (upload.whole) this.o.onWhole(upload);
   }
 
   async #direct(upload: Upload, span: Span, blob: Blob, crc: string): Promise<void> {
@@ -182,6 +172,7 @@ export class Sender {
           upload.flying(span.number, 0);
           await this.o.transport.putPart(request, blob, onProgress, broken);
         },
+        SWIFT,
       );
       if (elsewhere) this.o.detour.reached();
     } catch (error) {
@@ -277,9 +268,16 @@ export class Sender {
     const trial = upload.trial(number);
     if (trial.crc !== "") return trial.crc;
     if (!upload.direct && trial.attempts === 0 && upload.crc !== "") return (trial.crc = trial.last = upload.crc);
-    trial.crc = await this.o.checksum(blob);
+    trial.crc = (await this.#readEarly(upload, number)) ?? (await this.o.checksum(blob));
     if (trial.last !== "" && trial.last !== trial.crc) throw new Failure(0, { reason: "changed" });
     return (trial.last = trial.crc);
+  }
+
+  /** What was read of the part before it was planned. A part that did not get through is read anew. */
+  async #readEarly(upload: Upload, number: number): Promise<string | undefined> {
+    const { early, source } = upload;
+    if (upload.trial(number).last !== "" || early?.source !== source) return undefined;
+    return await early.of(upload.span(number))?.catch(() => undefined);
   }
 
   #tell(upload: Upload, span: Span): OnProgress {
@@ -290,25 +288,47 @@ export class Sender {
   }
 
   #moved(bytes: number): void {
-    if (this.#climb.moved(bytes, this.o.clock.now())) this.slots.next();
+    if (!this.#climb.moved(bytes, this.o.clock.now())) return;
+    this.slots.next();
+    this.pump();
   }
 
+  /**
+   * Sends when it is its turn. The turn of what goes faster than `swift` bytes per second ends with its last byte, so that the
+   * line is not idle until the answer comes; of one at a time (docs/decisions/096). Its connection it keeps until then.
+   */
   async #inTurn<T>(
     lane: Lane,
     bytes: number,
     signal: AbortSignal,
     onProgress: OnProgress,
     send: (onProgress: OnProgress, signal: AbortSignal) => Promise<T>,
+    swift = Infinity,
   ): Promise<T> {
     await this.o.persistence.open(signal);
     await this.slots.take(lane, signal);
     let hangUp: (() => void) | undefined;
+    let turn = true;
+    let answering = false;
+    const end = () => {
+      if (!turn) return;
+      turn = false;
+      this.slots.give(lane);
+    };
     try {
       if (lane === "page") hangUp = await this.o.connection?.(signal);
-      return await this.o.persistence.watched(bytes, signal, onProgress, send);
+      const began = this.o.clock.now();
+      const told: OnProgress = (sent) => {
+        onProgress(sent);
+        if (sent < bytes || this.#answering || (bytes * 1000) / swift < this.o.clock.now() - began) return;
+        this.#answering = answering = true;
+        end();
+      };
+      return await this.o.persistence.watched(bytes, signal, told, send);
     } finally {
+      if (answering) this.#answering = false;
       hangUp?.();
-      this.slots.give(lane);
+      end();
     }
   }
 

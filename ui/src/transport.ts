@@ -8,6 +8,7 @@ import {
   type OnProgress,
   type PlanAnswer,
   type Problem,
+  type ReceivedFile,
   type RemoteFile,
   type SignedRequest,
   type StoreTest,
@@ -27,6 +28,8 @@ const SIGN_WITHIN = 30_000;
 const TELL_WITHIN = 10_000;
 /** Milliseconds for the store's answer to the test: a firewall that drops packets never says no. */
 const PROBE_WITHIN = 10_000;
+/** Milliseconds that a server may ask to be left alone for; timers of browsers fire at once when set for weeks. */
+const RETRY_WITHIN = 10 * 60_000;
 /** Milliseconds a signature is taken to last when the answers do not tell the server's time. */
 const SHORT = 60_000;
 
@@ -71,7 +74,16 @@ async function request<T>(
     clearTimeout(timer);
   }
   if (!response.ok) throw failureOf(response.status, text, response.headers.get("Retry-After"));
-  return { answer: (text ? JSON.parse(text) : undefined) as T, date: response.headers.get("Date") };
+  return { answer: (text ? parsed<T>(text) : undefined) as T, date: response.headers.get("Date") };
+}
+
+/** What our server said. A page in its place is that of a network that wants a sign-in, or of a proxy: the server was not reached. */
+function parsed<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new Failure(0);
+  }
 }
 
 /** An error answer: problem details of ours, a store's XML, or whatever stands between has said. */
@@ -84,7 +96,7 @@ function failureOf(status: number, text: string, retryAfter: string | null): Fai
     // not JSON
   }
   const seconds = Number(retryAfter);
-  const wait = retryAfter && seconds >= 0 ? seconds * 1000 : undefined;
+  const wait = retryAfter && seconds >= 0 ? Math.min(seconds * 1000, RETRY_WITHIN) : undefined;
   return new Failure(status, { problem, retryAfter: wait, storeCode: storeCodeOf(text) });
 }
 
@@ -173,13 +185,16 @@ export function lanes(): Lanes {
 }
 
 interface Match {
-  received: { size: number; crc64nvme: string }[];
+  received: ReceivedFile[];
 }
 
 export const browserTransport: Transport = {
   plan: async (caseId, files, drop) =>
     ask<PlanAnswer>("POST", `/cases/${caseId}/files`, drop === "" ? { files } : { files, drop }, SOON),
-  match: async (caseId, sizes) => (await ask<Match>("POST", `/cases/${caseId}/match`, { sizes }, SOON)).received,
+  match: async (caseId, sizes, ids) => {
+    const question = ids ? { sizes, files: ids } : { sizes };
+    return (await ask<Match>("POST", `/cases/${caseId}/match`, question, SOON, SIGN_WITHIN)).received;
+  },
   file: async (file) => ask<RemoteFile>("GET", `/files/${file}`, undefined, SOON),
   sign,
   held: async (file) =>
@@ -190,21 +205,22 @@ export const browserTransport: Transport = {
   abandon: async (caseId, files) => ask<void>("POST", `/cases/${caseId}/abandon`, { files }),
   progress: async (files) => ask<void>("POST", "/progress", { files }, 0, TELL_WITHIN),
   putSmall: async (file, body, crc, onProgress, signal) =>
-    JSON.parse(
+    parsed<RemoteFile>(
       await put("PUT", `${API}/files/${file}/content`, { [CRC_HEADER]: crc }, body, onProgress, signal),
-    ) as RemoteFile,
+    ),
   putBatch: async (caseId, files, onProgress, signal) => {
     const boundary = `caseload-${crypto.getRandomValues(new BigUint64Array(2)).join("-")}`;
     const headers = { "Content-Type": `multipart/mixed; boundary=${boundary}` };
     const body = multipart(files, boundary);
     const answer = await put("PUT", `${API}/cases/${caseId}/contents`, headers, body, onProgress, signal);
-    return (JSON.parse(answer) as { files: BatchAnswer[] }).files;
+    return parsed<{ files: BatchAnswer[] }>(answer).files;
   },
   putPart: async (request, body, onProgress, signal) => {
-    await put(request.method, request.url, request.headers, body, onProgress, signal);
+    const answer = await put(request.method, request.url, request.headers, body, onProgress, signal);
+    if (/^\s*<(!doctype|html)/i.test(answer)) throw new Failure(0); // no store says that, so it was not reached
   },
   relayPart: async (file, part, body, crc, onProgress, signal) => {
-    await put("PUT", `${API}/files/${file}/parts/${part}`, { [CRC_HEADER]: crc }, body, onProgress, signal);
+    parsed(await put("PUT", `${API}/files/${file}/parts/${part}`, { [CRC_HEADER]: crc }, body, onProgress, signal));
   },
   ping: async () => void (await request<unknown>("GET", "/me")),
   storeTest: async () => ask<StoreTest>("GET", "/store-test", undefined, SOON),

@@ -136,12 +136,13 @@ export class CaseUploader extends HTMLElement {
     this.preflight.take(event.detail);
   };
 
-  /** Where something may be dropped, the workers are there before it is. */
+  /** Where something may be dropped, the workers are there before it is, and what is the same for every drop is known. */
   #ready = (): void => {
     if (!document.querySelector("case-drop:not([readonly])")) return;
     setTimeout(() => {
       checksums.start();
       readers.start();
+      this.preflight.ready();
     }, READY);
   };
 
@@ -223,6 +224,9 @@ export class CaseUploader extends HTMLElement {
         return void this.#goOn.all();
       case "close":
         return this.#dismiss();
+      case "cancelAll":
+        this.preflight.giveUp();
+        return this.#do(() => this.engine.cancelAll());
       default:
         this.#do(() => this.engine[action]());
     }
@@ -331,7 +335,7 @@ export class CaseUploader extends HTMLElement {
   }
 
   #remaining(t: Totals): string {
-    if (t.live === 0 || this.engine.gate !== "open" || this.engine.paused) return "";
+    if (t.live === 0 || this.engine.gate !== "open" || this.engine.paused || this.engine.outage) return "";
     if (t.sent >= t.bytes) return text(this.#words, "state.finishing");
     const seconds = this.#left.show(this.#rate.secondsFor(t.bytes - t.sent), performance.now());
     return seconds === undefined ? "" : text(this.#words, "left", { time: duration(this.#words, seconds) });
@@ -358,6 +362,7 @@ export class CaseUploader extends HTMLElement {
       note(count(words, "unfinishedDo", s.unfinished));
     }
     if (this.#goOn.unopened) note(text(words, "unopened"));
+    if (this.engine.outage && s.live > 0) note(text(words, "outage"));
     const relay = this.engine.relay;
     if (relay && s.live > 0) note(text(words, `relay.${relay.code}`, { detail: relay.detail }));
     const { asking } = this.preflight;

@@ -35,7 +35,7 @@ export function words(words: Words, item: Item): string {
 /** What went wrong and what to do: the server's own words, or ours where there was no answer. */
 export function reason(words: Words, item: Item): string {
   const { code = "", detail = "", hint = "" } = item.error ?? {};
-  if (words[`error.${code}`]) return text(words, `error.${code}`);
+  if (words[`error.${code}`]) return text(words, `error.${code}`, { detail, hint }).trim();
   return `${words[detail] ?? detail} ${words[hint] ?? hint}`.trim();
 }
 

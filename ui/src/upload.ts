@@ -9,6 +9,7 @@ import {
   type Source,
 } from "./contract.js";
 import { combine, fromBase64, toBase64 } from "./crc64.js";
+import type { Early } from "./early.js";
 
 /** Bytes a part of the file holds. */
 export interface Span {
@@ -40,11 +41,12 @@ export class Upload implements Item {
   crc = "";
   resumedBytes = 0;
   resent = 0; // bytes that left and did not get through
-  vain = 0; // questions in a row, which parts the store holds, that were not answered
+  vain = 0; // questions in a row, whether unheard bytes arrived, that were not answered
   since = 0; // of trying, in milliseconds: when something last succeeded
   recoveries = 0; // times that Complete found parts missing
   doubted = false; // what the server holds of it is to be looked at first
   release: (() => void) | undefined; // of the lock among tabs
+  early: Early | undefined; // what is read of its beginning before it is planned
 
   #stop = new AbortController();
   #crcs = new Map<number, string>(); // part → base64, of parts that are done
@@ -188,7 +190,7 @@ export class Upload implements Item {
       const { size, crc64nvme } = found.get(number) ?? {};
       const bytes = this.#unheard.get(number) ?? 0;
       this.#unheard.delete(number);
-      if (crc64nvme !== sent || size !== this.length(number)) continue;
+      if (sent === undefined || crc64nvme !== sent || size !== this.length(number)) continue;
       this.resent -= bytes;
       this.landed(number, sent);
     }

@@ -30,16 +30,26 @@ async function checksum({ id, blob }: Question): Promise<string> {
   return crc.base64();
 }
 
+/** The streams of Chromium do not say why a blob cannot be read; another way of reading it does. */
+async function nameOf(error: unknown, blob: Blob): Promise<string> {
+  const name = (error as Error | undefined)?.name ?? "Error";
+  if (name === "NotReadableError" || name === "NotFoundError") return name;
+  return await blob
+    .slice(0, 1)
+    .arrayBuffer()
+    .then(
+      () => name,
+      (told: Error) => told.name,
+    );
+}
+
 self.onmessage = (event: MessageEvent<Question>) => {
   const { id } = event.data;
   turn = turn.then(async () => {
     try {
       self.postMessage({ id, crc: await checksum(event.data) } satisfies Answer);
     } catch (error) {
-      self.postMessage({
-        id,
-        error: error instanceof Error || error instanceof DOMException ? error.name : "Error",
-      } satisfies Answer);
+      self.postMessage({ id, error: await nameOf(error, event.data.blob) } satisfies Answer);
     }
   });
 };

@@ -3,7 +3,7 @@
 import type { Clock, Item, Source } from "../contract.js";
 import type { Dropped } from "../dropped.js";
 import { questionOf, verdict, type CasePatient, type Question } from "./decide.js";
-import { group, type Contents, type Looked, type Patient } from "./group.js";
+import { group, isNamed, type Contents, type Looked, type Patient } from "./group.js";
 import type { Kind } from "./kind.js";
 import type { Look } from "./look.js";
 import { displayName, type Verdict } from "./person.js";
@@ -24,6 +24,8 @@ export type Phase = "reading" | "asking" | "sending" | "over";
 
 /** What the engine does for a drop. */
 export interface Sending {
+  /** Tells of files that will be added, unless pre-flight finds a reason not to. */
+  expect(caseId: string, sources: readonly Source[]): void;
   /** drop: an object of which there is one for each drop. */
   add(caseId: string, sources: Iterable<Source>, drop: object): Item[];
   cancel(item: Item): void;
@@ -136,13 +138,20 @@ export class Drop {
       this.room = room;
       this.o.onChange();
     });
-    const reading = this.files.filter(({ fate }) => fate === "unread").map((file) => this.#read(file));
+    const unread = this.files.filter(({ fate }) => fate === "unread");
+    this.o.engine.expect(
+      this.caseId,
+      unread.map(({ source }) => source),
+    );
+    const reading = unread.map((file) => this.#read(file));
     void this.o.known.then((known) => {
       this.#casePatient = { ...this.#casePatient, known };
       this.#grouped = -1;
     });
     void Promise.all([late, limited]).then(() => this.#early());
-    await Promise.all([...reading, limited, Promise.race([this.o.known, late])]);
+    await Promise.all([...reading, limited]);
+    this.regroup();
+    if (this.#contents.patients.some(isNamed)) await Promise.race([this.o.known, late]); // else there is nobody to compare
     this.#reading = false;
     this.#done.abort();
     this.regroup();
@@ -166,7 +175,7 @@ export class Drop {
       const look = await this.o.reader(source.slice(0, source.size), this.#stop.signal);
       if (file.fate === "large") return;
       file.look = look;
-      file.fate = "ready";
+      file.fate = this.#stop.signal.aborted ? "left" : "ready";
     } catch (error) {
       if (file.fate === "large") return;
       if (this.#stop.signal.aborted) {
@@ -300,6 +309,17 @@ export class Drop {
   /** Gives up reading; what was not read is not sent. */
   stop(): void {
     this.#stop.abort();
+  }
+
+  /** Everything is cancelled: what has not arrived is left out, until it is ticked again. */
+  giveUp(): void {
+    this.stop();
+    this.regroup();
+    this.#answered = true; // there is nothing to ask about
+    for (const units of this.#units.values()) for (const unit of units) this.#left.add(unit);
+    for (const file of this.files)
+      if (file.fate === "ready" || (file.fate === "sent" && file.item && !isKept(file.item))) file.fate = "left";
+    this.o.onChange();
   }
 }
 

@@ -42,17 +42,25 @@ export class Preflight {
 
   constructor(private readonly o: PreflightOptions) {}
 
-  take({ caseId, number, patient, dropped }: SendDetail): Drop {
-    this.#drops = this.#drops.filter((drop) => drop.caseId !== caseId || drop.phase !== "over");
-    this.#limit ??= this.o.server.limit().catch(() => {
+  /** Asks what is the same for every drop, so that none waits for it. */
+  ready(): void {
+    void this.#largest();
+  }
+
+  #largest(): Promise<number> {
+    return (this.#limit ??= this.o.server.limit().catch(() => {
       this.#limit = undefined;
       return Infinity; // the server refuses what is too large
-    });
+    }));
+  }
+
+  take({ caseId, number, patient, dropped }: SendDetail): Drop {
+    this.#drops = this.#drops.filter((drop) => drop.caseId !== caseId || drop.phase !== "over");
     const drop = new Drop(++this.#keys, caseId, number, patient, dropped, {
       reader: this.o.reader,
       engine: this.o.engine,
       clock: this.o.clock ?? realClock,
-      limit: this.#limit,
+      limit: this.#largest(),
       room: this.o.server.room().catch(() => Infinity),
       known: this.o.server.patients(caseId).catch(() => []),
       beforeSending: this.o.beforeSending,
@@ -77,6 +85,11 @@ export class Preflight {
   /** True while something dropped has not been handed to the engine: leaving the page would lose it. */
   get busy(): boolean {
     return this.#drops.some(({ phase }) => phase === "reading" || phase === "asking");
+  }
+
+  /** Everything is cancelled: nothing more goes out of what is still being read. */
+  giveUp(): void {
+    for (const drop of this.#drops) if (drop.phase === "reading") drop.giveUp();
   }
 
   dismiss(drop: Drop): void {

@@ -260,6 +260,21 @@ test("everything can be paused before it is planned, while it is planned, and at
   }
 });
 
+test("what is still being read of a drop when everything is paused comes paused; another drop goes out", async () => {
+  const { engine, transport, settled, states } = start();
+  const [drop, other] = [{}, {}];
+  engine.add("case", [new FakeFile("first", 20)], drop);
+  engine.pauseAll();
+  engine.add("case", [new FakeFile("second", 20, undefined, 2)], drop);
+  engine.add("case", [new FakeFile("third", 20, undefined, 3)], other);
+  while (!transport.stored.includes("third")) await new Promise(setImmediate);
+  assert.deepEqual(states(), ["paused", "paused", "done"]);
+  engine.resumeAll();
+  engine.add("case", [new FakeFile("fourth", 20, undefined, 4)], drop);
+  await settled();
+  assert.deepEqual(states(), ["done", "done", "done", "done"]);
+});
+
 test("cancelling stops the requests and tells the server", async () => {
   const { engine, transport, clock, states } = start(async ({ method, hang }) => {
     if (method === "part") await hang();
@@ -292,6 +307,25 @@ test("thousands are cancelled in few calls, case by case", async () => {
   ]);
   engine.cancelAll();
   assert.equal(transport.abandonings.length, 3, "told twice");
+});
+
+test("what is cancelled while it is planned and added again at once is planned after the server knows", async () => {
+  const { engine, transport, settled, clock, states } = start(() => {}, {}, { rate: 1, each: 1, trip: 50 });
+  const abort = transport.abort.bind(transport);
+  transport.abort = async (file) => {
+    await clock.sleep(500); // a slow answer: the next plan would meet the old row
+    await abort(file);
+  };
+  const [first] = engine.add("case", [new FakeFile("scan", 20)]);
+  while (transport.count("plan") === 0) await clock.sleep(1);
+  engine.cancel(first!);
+  engine.add("case", [new FakeFile("scan", 20)]);
+  await settled();
+  assert.deepEqual(states(), ["cancelled", "done"]);
+  assert.deepEqual(
+    [...transport.rows.values()].map(({ state }) => state),
+    ["abandoned", "stored"],
+  );
 });
 
 test("a failed upload is taken up where it was", async () => {

@@ -11,6 +11,7 @@ import {
   type OnProgress,
   type PlanAnswer,
   type Planned,
+  type ReceivedFile,
   type RemoteFile,
   type SignedRequest,
   type Source,
@@ -252,11 +253,11 @@ export class FakeTransport implements Transport {
     return { id, state, route: direct ? "direct" : "small", part_size: direct ? this.partSize : 0, parts, crc64nvme };
   }
 
-  async match(_caseId: string, sizes: number[]): Promise<{ size: number; crc64nvme: string }[]> {
-    await this.#step("match", "", 0);
+  async match(_caseId: string, sizes: number[], ids?: string[]): Promise<ReceivedFile[]> {
+    await this.#step(ids ? "arrived" : "match", "", 0);
     return [...this.rows.values()]
-      .filter((row) => row.state === "stored" && sizes.includes(row.spec.size))
-      .map((row) => ({ size: row.spec.size, crc64nvme: this.#whole(row) }));
+      .filter((row) => row.state === "stored" && sizes.includes(row.spec.size) && (ids?.includes(row.id) ?? true))
+      .map((row) => ({ id: row.id, size: row.spec.size, crc64nvme: this.#whole(row) }));
   }
 
   async file(file: string): Promise<RemoteFile> {
@@ -324,7 +325,9 @@ export class FakeTransport implements Transport {
   ): Promise<RemoteFile> {
     this.order.push(this.rows.get(file)!.spec.name);
     await this.#bytes("small", file, 0, [body], onProgress, signal);
-    return this.#receive(file, crc, body);
+    const received = this.#receive(file, crc, body);
+    await this.#step("answerSmall", file, 0, signal);
+    return received;
   }
 
   #receive(file: string, crc: string, body: Blob): RemoteFile {
@@ -355,6 +358,7 @@ export class FakeTransport implements Transport {
         if (status !== 0) answers.push({ id, error: problem ?? { status, kind: "invalid", detail: "" } }); // else not looked at
       }
     }
+    await this.#step("answerBatch", "", 0, signal);
     return answers;
   }
 

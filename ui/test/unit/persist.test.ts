@@ -228,11 +228,14 @@ test("while the server is down few requests are made, and the work goes on when 
   await clock.sleep(300);
   down = true;
   const before = transport.calls.length;
+  assert.equal(engine.outage, false);
   await clock.sleep(10 * MINUTE);
+  assert.equal(engine.outage, true, "nobody is told");
   assert.ok(transport.calls.length - before < 250, `${transport.calls.length - before} requests`);
   down = false;
   const back = clock.now();
   await settled();
+  assert.equal(engine.outage, false);
   assert.ok(states().every((state) => state === "done"));
   assert.ok(clock.now() - back < 80_000, `${clock.now() - back} ms`);
 });

@@ -23,6 +23,10 @@ const series = (count: number, o: Options = {}): Source[] =>
 class FakeEngine {
   sent: Item[] = [];
   drops = new Set<object>();
+  expected: string[] = [];
+  expect(caseId: string, sources: readonly Source[]): void {
+    this.expected.push(...sources.map(({ name }) => `${caseId}/${name}`));
+  }
   add(caseId: string, sources: Iterable<Source>, drop: object): Item[] {
     this.drops.add(drop);
     const items = [...sources].map(
@@ -118,6 +122,24 @@ test("what the files need is known beside what the organization has left, and on
   assert.deepEqual([done.needs, done.room], [1100, 1000]);
 });
 
+test("files without a patient do not wait for whose images the case holds; a patient's do", async () => {
+  const server = {
+    limit: async () => 1 << 20,
+    room: async () => Infinity,
+    patients: () => new Promise<never>(() => {}),
+  };
+  const { drop, engine, preflight, clock } = desk({ server });
+  const done = await drop([source("a.stl", Buffer.alloc(134))]);
+  assert.deepEqual([done.phase, engine.sent.length, engine.expected], ["sending", 1, ["c/a.stl"]]);
+  void drop(series(2));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(engine.sent.length, 1, "sent before it is known whose images the case holds");
+  assert.equal(preflight.busy, true);
+  clock.pass();
+  while (preflight.busy) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(engine.sent.length, 3, "it does not wait for ever");
+});
+
 test("another patient than the case's is asked about, and nothing goes out before the answer", async () => {
   const { drop, engine, preflight } = desk();
   const asked = await drop(series(5, { patient: "Kim^Minji" }), "Park Seojun, implant 26");
@@ -197,7 +219,8 @@ test("bad input is named and the rest goes on", async () => {
   assert.deepEqual([none.phase, none.files.length], ["over", 0]);
 });
 
-test("a large drop begins to go out while the rest is being read; a late stranger stops it", async () => {
+/** A drop of which eight slices are out already, while the reading of the late one waits for last(). */
+async function halfRead(late: Source, patient: string) {
   let last: () => void = () => {};
   const reader: PreflightOptions["reader"] = async (blob, signal) => {
     const found = await look(blob, signal);
@@ -205,21 +228,22 @@ test("a large drop begins to go out while the rest is being read; a late strange
     return found;
   };
   const { preflight, engine, clock, over } = desk({ reader });
-  const files = [
-    ...series(8),
-    source("late", ct({ number: 9, patient: "Lee^Haneul", study: "2.25.9", series: "2.25.9" })),
-  ];
-  const dropped = { sources: files, junk: 0, unreadable: [] };
   const read = over();
-  const late = preflight.take({ caseId: "c", number: "1", patient: "Phantom Jaw", dropped });
-  while (late.progress.read < 8) await new Promise((resolve) => setImmediate(resolve));
+  const dropped = { sources: [...series(8), late], junk: 0, unreadable: [] };
+  const drop = preflight.take({ caseId: "c", number: "1", patient, dropped });
+  while (drop.progress.read < 8) await new Promise((resolve) => setImmediate(resolve));
   clock.pass();
   while (engine.sent.length === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(engine.sent.length, 8);
-  last();
-  await read;
-  assert.deepEqual([late.phase, engine.sent.length], ["asking", 8]);
-  late.answer("all");
+  return { preflight, engine, drop, last: () => (last(), read) };
+}
+
+test("a large drop begins to go out while the rest is being read; a late stranger stops it", async () => {
+  const stranger = source("late", ct({ number: 9, patient: "Lee^Haneul", study: "2.25.9", series: "2.25.9" }));
+  const { engine, drop, last } = await halfRead(stranger, "Phantom Jaw");
+  await last();
+  assert.deepEqual([drop.phase, engine.sent.length], ["asking", 8]);
+  drop.answer("all");
   assert.deepEqual(
     [engine.sent.length, engine.drops.size],
     [9, 1],
@@ -234,6 +258,19 @@ test("a dismissed drop sends nothing more", async () => {
   preflight.dismiss(gone);
   while (gone.progress.read < 5) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(engine.sent.length, 0);
+});
+
+test("when everything is cancelled, what is still being read stays behind until it is ticked again", async () => {
+  const { preflight, engine, drop, last } = await halfRead(source("late", ct({ number: 9 })), "");
+  preflight.giveUp();
+  for (const item of [...engine.sent]) engine.cancel(item);
+  await last();
+  assert.deepEqual([engine.sent.length, drop.phase, preflight.busy], [0, "over", false]);
+  assert.ok(drop.files.every(({ fate }) => fate === "left"));
+  const { key } = drop.contents.patients[0]!.series[0]!;
+  assert.equal(drop.isTicked(key), false);
+  drop.tick([key], true);
+  assert.equal(engine.sent.length, 9);
 });
 
 test("series inside a ZIP are seen, and go with the ZIP", async () => {

@@ -136,6 +136,32 @@ test("large files are read whole only when a received file has their size; then 
   assert.equal(page.transport.count("match"), 2, "one question for all");
 });
 
+test("what is expected is asked about before it is added, once, and the answer is waited for", async () => {
+  let asked = 0;
+  let answer = () => {};
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  const page = start(async ({ method }) => {
+    if (method === "match" && ++asked === 2) await held;
+  });
+  page.transport.partSize = page.transport.directFrom = MIB;
+  page.transport.checks = false;
+  const flat = (name: string) => Object.assign(new FakeFile(name, 2 * MIB), { byte: () => 1 });
+  page.engine.add("case", [flat("first")]);
+  await page.settled();
+  const { engine, settled, states } = open(page.transport);
+  engine.expect("case", [flat("same")]);
+  await page.clock.sleep(1);
+  assert.equal(page.transport.count("match"), 2);
+  engine.add("case", [flat("same")]);
+  const plans = page.transport.plans.length;
+  await page.clock.sleep(1000);
+  assert.equal(page.transport.plans.length, plans, "it was planned before it was known whether the case has it");
+  answer();
+  await settled();
+  assert.deepEqual(states(), ["received"]);
+  assert.equal(page.transport.count("match"), 2);
+});
+
 test("without an answer to which sizes are there, files are sent as usual", async () => {
   const page = start(({ method }) => {
     if (method === "match") throw new Failure(404);

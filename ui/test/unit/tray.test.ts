@@ -164,6 +164,23 @@ test("the rate outlives a pause and a part that is sent again", () => {
   assert.ok(Math.abs(rate.perSecond - 1_000_000) < 150_000, String(rate.perSecond));
 });
 
+test("no time is told before the line has gathered speed, and the reading before the first byte does not count", () => {
+  const rate = new Rate();
+  const told: { t: number; perSecond: number; seconds: number | undefined }[] = [];
+  const whole = 1_000_000_000;
+  let sent = 0;
+  for (let t = 0; t <= 20_000; t += 500) {
+    const moving = t - 5_000; // of the first five seconds the file is compared with what is there
+    if (moving > 0) sent += moving <= 1_500 ? 500_000 : 12_500_000; // slowly at first
+    rate.sample(sent, t);
+    told.push({ t, perSecond: rate.perSecond, seconds: rate.secondsFor(whole - sent) });
+  }
+  assert.equal(told.find(({ perSecond }) => perSecond > 0)!.t, 6_000);
+  const first = told.find(({ seconds }) => seconds !== undefined)!;
+  assert.equal(first.t, 9_000);
+  assert.ok(first.seconds! < 1.3 * (whole / 25_000_000), `${first.seconds} s are told`);
+});
+
 test("rows of two heights lie one below the other", () => {
   const rows = new Rows(50, 90);
   rows.count = 20_000;

@@ -1,4 +1,4 @@
-// Parts whose answers were not heard: the store may hold them, and is asked before they are sent again.
+// Parts and small files whose answers were not heard: the server may hold them, and is asked before they are sent again.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Failure } from "../../src/contract.js";
@@ -145,4 +145,80 @@ test("signed out while the question is put, the upload asks again once somebody 
   await settled();
   assert.deepEqual(states(), ["done"]);
   assert.equal(times(transport.calls, 20), 1);
+});
+
+const slices = (count: number) =>
+  Array.from({ length: count }, (_, i) => new FakeFile(`slice${i}`, 20 + i, undefined, i));
+
+for (const [name, failure] of [
+  ["the line broke", new Failure(0)],
+  ["a proxy gave up waiting for it", new Failure(504)],
+] as const)
+  test(`of a batch whose answer was lost because ${name} nothing that arrived is sent again, after one question`, async () => {
+    let lost = false;
+    const { engine, transport, settled, states } = start(({ method, file }) => {
+      if (method === "inBatch" && file === "id-4" && !lost) throw new Failure(0); // it and those behind it did not arrive
+      if (method !== "answerBatch" || lost) return;
+      lost = true;
+      throw failure;
+    });
+    engine.add("case", slices(6));
+    await settled();
+    assert.deepEqual([...new Set(states())], ["done"]);
+    assert.equal(transport.count("arrived"), 1);
+    const times = (name: string) => transport.order.filter((other) => other === name).length;
+    assert.deepEqual(["slice0", "slice1", "slice2", "slice3"].map(times), [1, 1, 1, 2]);
+  });
+
+test("a small file alone whose answer was lost has arrived: it is not sent again", async () => {
+  const { engine, transport, settled, states } = start(({ method, attempt }) => {
+    if (method === "answerSmall" && attempt === 1) throw new Failure(0);
+  });
+  const [item] = engine.add("case", [new FakeFile("photo", 90)]);
+  await settled();
+  assert.deepEqual(states(), ["done"]);
+  assert.deepEqual(transport.order, ["photo"]);
+  assert.equal(transport.count("arrived"), 1);
+  assert.equal(item!.crc, new FakeFile("photo", 90).whole());
+  assert.equal(engine.totals.resent, 0);
+});
+
+test("other bytes of the same length that the server received under a small file's id are not taken for it", async () => {
+  const { engine, transport, settled } = start(({ method, attempt }) => {
+    if (method !== "answerSmall" || attempt !== 1) return;
+    transport.rows.get("id-1")!.parts.set(1, { number: 1, size: 90, crc64nvme: "AAAAAAAAAAA=" });
+    throw new Failure(0);
+  });
+  engine.add("case", [new FakeFile("photo", 90)]);
+  await settled();
+  assert.deepEqual(transport.order, ["photo", "photo"]);
+});
+
+test("the question whether small files arrived may fail: they are sent again, soon", async () => {
+  const { engine, transport, clock, settled, states } = start(({ method, attempt }) => {
+    if (method === "arrived" || (method === "answerSmall" && attempt === 1)) throw new Failure(0);
+  });
+  engine.add("case", [new FakeFile("photo", 90)]);
+  await settled();
+  assert.deepEqual(states(), ["done"]);
+  assert.deepEqual(transport.order, ["photo", "photo"]);
+  assert.equal(transport.count("arrived"), 3);
+  assert.ok(clock.now() < 15_000, `after ${clock.now()} ms`);
+});
+
+test("a small file that was paused with all its bytes on their way is asked for when it goes on", async () => {
+  let reached = () => {};
+  const answered = new Promise<void>((go) => (reached = go));
+  const { engine, transport, settled, states } = start(async ({ method, attempt, hang }) => {
+    if (method !== "answerSmall" || attempt !== 1) return;
+    reached();
+    await hang();
+  });
+  const [item] = engine.add("case", [new FakeFile("photo", 90)]);
+  await answered;
+  engine.pause(item!);
+  engine.resume(item!);
+  await settled();
+  assert.deepEqual(states(), ["done"]);
+  assert.deepEqual(transport.order, ["photo"]);
 });

@@ -137,6 +137,42 @@ test("with the store at the page's own address two connections are left for the 
   assert.equal(transport.mostFlying, 4);
 });
 
+test("on a swift line the next part leaves while one waits for its answer, and never while two do", async () => {
+  for (const [rate, most] of [
+    [40_000, 5],
+    [4000, 4], // bytes a millisecond: four parts of it take their time
+  ] as const) {
+    const { engine, transport, settled } = start(
+      () => {},
+      { checksum: async () => "AAAAAAAAAAA=" },
+      { rate, each: rate / 4, trip: 500 },
+    );
+    transport.checks = false;
+    transport.partSize = 8 << 20;
+    engine.add("case", [new FakeFile("scan", 512 << 20)]);
+    await settled();
+    assert.equal(transport.mostFlying, most);
+  }
+});
+
+test("when the window grows the next part is read at once, not when another has landed", async () => {
+  const line = { rate: 20_000, each: 2000, trip: 50 }; // bytes a millisecond: a part takes two seconds
+  const size = 4 << 20;
+  let read = 0;
+  let readBefore = 0; // the first part landed
+  const checksum = async (blob: Blob) => {
+    if (blob.size === size) read++;
+    if (transport.rows.get("id-1")?.parts.size === 0) readBefore = read;
+    return "AAAAAAAAAAA=";
+  };
+  const { engine, transport, settled } = start(() => {}, { checksum }, line);
+  transport.checks = false;
+  transport.partSize = size;
+  engine.add("case", [new FakeFile("scan", 60 << 20)]);
+  await settled();
+  assert.equal(readBefore, 4 + 2);
+});
+
 test("to a store elsewhere six may fly, and small files beside them to the page", async () => {
   const line = { rate: 1000, each: 10, trip: 50 };
   const { engine, transport, settled } = start(() => {}, { batchBytes: 3000 }, line);

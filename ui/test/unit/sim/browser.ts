@@ -12,6 +12,7 @@ interface Wanting {
 /** Locks of one browser; those of a page that goes are free after a moment. */
 export class SimLocks {
   #queues = new Map<string, Wanting[]>();
+  #gone = new Set<object>(); // pages
 
   constructor(private readonly world: World) {}
 
@@ -27,6 +28,7 @@ export class SimLocks {
       const queue = this.#queues.get(name) ?? [];
       this.#queues.set(name, queue);
       await this.#moment();
+      if (this.#gone.has(page)) return await new Promise<never>(() => {});
       if (options.signal?.aborted) throw new DOMException("aborted", "AbortError");
       if (options.ifAvailable && queue.length > 0) return await take(null);
       await new Promise<void>((resolve, reject) => {
@@ -42,8 +44,10 @@ export class SimLocks {
       try {
         return await take({ name });
       } finally {
-        queue.shift();
-        queue[0]?.go();
+        if (!this.#gone.has(page)) {
+          queue.shift();
+          queue[0]?.go();
+        }
       }
     };
     return { request } as unknown as LockManager;
@@ -51,6 +55,7 @@ export class SimLocks {
 
   /** A page has gone. */
   drop(page: object): void {
+    this.#gone.add(page);
     this.world.after(this.world.between(0, 300), () => {
       for (const queue of this.#queues.values()) {
         const [first] = queue;

@@ -11,6 +11,7 @@ import {
   type HeldPart,
   type Item,
   type OnProgress,
+  type ReceivedFile,
   type SignedRequest,
   type Transport,
 } from "../../../src/contract.js";
@@ -53,6 +54,8 @@ export interface Line {
   flying: number;
 }
 
+let pages = 0; // so far
+
 type Grief = "none" | "refused" | "network" | "lost" | "dead" | "spoilt";
 
 export class SimPage {
@@ -60,12 +63,15 @@ export class SimPage {
   gone = false;
   flying = 0;
   #lanes = { page: 0, store: 0 };
+  #answering = 0; // requests of which every byte has left
   #arriving = new Set<() => void>(); // requests whose bytes have all left
   #widest = 0;
   #pending = 0; // timers, requests and readings that will end by themselves
   #parts = new Map<string, SimSlice>(); // in the engine's hands
   #questions = new Turns(1);
   #asking = new Set<AbortSignal>(); // of uploads
+  #told = new Set<string>(); // small files that the server told of
+  #number = ++pages;
   #pause: Engine["pause"];
 
   constructor(private readonly g: Ground) {
@@ -223,7 +229,7 @@ export class SimPage {
 
   /** A request with bytes. serve says whether the bytes were spoilt on the way. */
   async #put<T>(
-    what: string,
+    whats: string[],
     bodies: SimSlice[],
     elsewhere: boolean,
     onProgress: OnProgress,
@@ -233,16 +239,20 @@ export class SimPage {
     const { world, line, server } = this.g;
     if (this.gone) return await new Promise<never>(() => {}); // what was begun before goes no further
     if (signal.aborted) throw stopped();
-    if (++this.flying > this.#atMost()) this.g.violated(`${this.flying} transfers at once`);
     const lane = elsewhere ? "store" : "page";
-    if (++this.#lanes[lane] > LANES[lane]) this.g.violated(`${this.#lanes[lane]} transfers to the ${lane}`);
+    this.flying++;
+    this.#lanes[lane]++;
+    const beside = this.#answering > 0 ? 1 : 0; // one that only waits for its answer may be beside the others
+    if (this.flying - beside > this.#atMost()) this.g.violated(`${this.flying} transfers at once`);
+    if (this.#lanes[lane] - beside > LANES[lane]) this.g.violated(`${this.#lanes[lane]} transfers to the ${lane}`);
+    let answering = false;
     line.flying++;
     const abandoned = () => {
       if (!world.chance(0.5)) return;
       const arrive = () => {
         try {
           serve(false); // it got there all the same
-          this.g.unknown.set(what, Math.max(began, this.g.unknown.get(what) ?? world.now));
+          for (const what of whats) this.g.unknown.set(what, Math.max(began, this.g.unknown.get(what) ?? world.now));
         } catch {
           // nobody hears the answer
         }
@@ -269,6 +279,8 @@ export class SimPage {
         sent = Math.min(size, sent + Math.max(1, (line.rate * ms) / Math.max(1, line.flying)));
         onProgress(Math.round(sent));
       }
+      this.#answering++;
+      answering = true;
       this.#arriving.add(abandoned);
       if (!(await this.#wait(this.#trip(), signal))) {
         abandoned();
@@ -278,18 +290,22 @@ export class SimPage {
       if (grief === "refused") throw refusal(world);
       if (!elsewhere && !server.signedIn) throw new Failure(401);
       const answer = serve(grief === "spoilt");
-      this.g.unknown.set(what, Infinity); // until the answer is there
+      for (const what of whats) this.g.unknown.set(what, Infinity); // until the answer is there
       if (grief === "dead") await this.#wait(Infinity, signal);
       else await this.#wait(this.#trip(), signal);
       if (signal.aborted) throw stopped();
       if (grief === "lost" || line.offline) throw new Failure(0);
-      this.g.unknown.delete(what);
+      for (const what of whats) this.g.unknown.delete(what);
       return answer;
     } finally {
-      if (this.g.unknown.has(what)) this.g.unknown.set(what, Math.min(world.now, this.g.unknown.get(what)!));
+      for (const what of whats) {
+        const since = this.g.unknown.get(what);
+        if (since !== undefined) this.g.unknown.set(what, Math.min(world.now, since));
+      }
       if (!this.gone) {
         this.flying--;
         line.flying--;
+        if (answering) this.#answering--;
         this.#lanes[lane]--;
         this.#arriving.delete(abandoned);
         for (const body of bodies) this.#parts.delete(key(body));
@@ -309,6 +325,22 @@ export class SimPage {
     return what;
   }
 
+  /** The same for a small file. Tabs do not lock these: what this page sent and asked is what counts. */
+  #sendsSmall(row: string, crc: string): string {
+    const what = this.#small(row);
+    const { state, crc: kept } = this.g.server.row(row);
+    const held = state === "stored" && kept === crc;
+    const since = this.g.unknown.get(what);
+    if (held && this.#told.has(row)) this.g.violated(`${row} is sent again though the server told that it is there`);
+    if (held && since !== undefined && since !== Infinity && since > (this.g.asked.get(what) ?? -1))
+      this.g.violated(`${row} is sent again, and nobody has asked whether it arrived`);
+    return what;
+  }
+
+  #small(row: string): string {
+    return `page ${this.#number}: ${row}`;
+  }
+
   #transport(): Transport {
     const { world, server } = this.g;
     const slice = (body: Blob) => body as unknown as SimSlice;
@@ -316,7 +348,7 @@ export class SimPage {
       server.part(id, number, slice(body), crc, spoilt, relayed);
     return {
       plan: (_case, files, drop) => this.#ask(180_000, () => server.plan(files, drop), 1),
-      match: (_case, sizes) => this.#ask(180_000, () => server.match(sizes), 1),
+      match: (_case, sizes, ids) => this.#match(sizes, ids),
       file: (id) => this.#ask(180_000, () => server.describe(server.row(id)), 1),
       sign: async (id, parts) => {
         try {
@@ -349,14 +381,15 @@ export class SimPage {
       },
       storeReport: () => this.#ask(180_000, () => {}),
       putSmall: (id, body, crc, told, signal) => {
-        const what = this.#sends(id, 1, "");
-        return this.#put(what, [slice(body)], false, told, signal, (spoilt) =>
+        const what = this.#sendsSmall(id, crc);
+        return this.#put([what], [slice(body)], false, told, signal, (spoilt) =>
           server.content(id, slice(body), crc, spoilt),
         );
       },
       putBatch: (_case, files, told, signal) => {
         const bodies = files.map(({ body }) => slice(body));
-        return this.#put("batch", bodies, false, told, signal, (spoilt) => this.#batch(files, spoilt));
+        const whats = files.map(({ id, crc }) => this.#sendsSmall(id, crc));
+        return this.#put(whats, bodies, false, told, signal, (spoilt) => this.#batch(files, spoilt));
       },
       putPart: async (request: SignedRequest, body, told, signal) => {
         const id = request.url.split("/").at(-2)!;
@@ -364,11 +397,11 @@ export class SimPage {
         const crc = request.headers.crc!;
         const what = this.#sends(id, request.part, crc);
         const elsewhere = server.host !== ORIGIN;
-        await this.#put(what, [slice(body)], elsewhere, told, signal, part(id, request.part, body, crc, false));
+        await this.#put([what], [slice(body)], elsewhere, told, signal, part(id, request.part, body, crc, false));
       },
       relayPart: (id, number, body, crc, told, signal) => {
         const what = this.#sends(id, number, crc);
-        return this.#put(what, [slice(body)], false, told, signal, part(id, number, body, crc, true));
+        return this.#put([what], [slice(body)], false, told, signal, part(id, number, body, crc, true));
       },
     };
   }
@@ -389,6 +422,14 @@ export class SimPage {
     } finally {
       this.#asking.delete(signal);
     }
+  }
+
+  /** What the server has received, asked before a plan; with ids, which small files have arrived. */
+  async #match(sizes: number[], ids?: string[]): Promise<ReceivedFile[]> {
+    for (const id of ids ?? []) this.g.asked.set(this.#small(id), this.g.world.now);
+    const received = await this.#ask(30_000, () => this.g.server.match(sizes, ids), 1);
+    if (ids) for (const { id } of received) this.#told.add(id);
+    return received;
   }
 
   /** Up to some file of a batch; the first may be spoilt. */

@@ -6,6 +6,7 @@ import {
   type HeldPart,
   type PlanAnswer,
   type Planned,
+  type ReceivedFile,
   type RemoteFile,
   type SignedRequest,
 } from "../../../src/contract.js";
@@ -75,9 +76,11 @@ export class SimServer {
     };
   }
 
-  match(sizes: number[]): { size: number; crc64nvme: string }[] {
-    const stored = [...this.rows.values()].filter(({ state, spec }) => state === "stored" && sizes.includes(spec.size));
-    return stored.map((row) => ({ size: row.spec.size, crc64nvme: row.crc }));
+  match(sizes: number[], ids?: string[]): ReceivedFile[] {
+    const stored = [...this.rows.values()].filter(
+      ({ id, state, spec }) => state === "stored" && sizes.includes(spec.size) && (ids?.includes(id) ?? true),
+    );
+    return stored.map(({ id, spec, crc }) => ({ id, size: spec.size, crc64nvme: crc }));
   }
 
   sign(id: string, parts: { number: number; crc64nvme: string }[]): SignedRequest[] {
