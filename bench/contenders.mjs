@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { atClient, sinkOrigin } from "./line.mjs";
 import { ask, newCase, openBrowser, settled, signIn, work } from "./house.mjs";
-import { cpuSeconds, run } from "./process.mjs";
+import { run } from "./process.mjs";
 import { MiB } from "./settings.mjs";
 import { signedPut } from "./sign.mjs";
 import { Watch } from "./watch.mjs";
@@ -21,9 +21,9 @@ async function withCase(site, use) {
     await page.waitForTimeout(1000); // idle: what the page loads has been loaded
     const measured = async (work) => {
       const watch = new Watch(profile);
-      const served = cpuSeconds(site.pid);
+      const served = site.busy();
       const seconds = await timed(work);
-      return { seconds, cost: { ...watch.end(), served: Math.round((cpuSeconds(site.pid) - served) * 10) / 10 } };
+      return { seconds, cost: { ...watch.end(), served: Math.round((site.busy() - served) * 10) / 10 } };
     };
     return await use({ page, caseId, measured });
   } finally {
@@ -86,7 +86,15 @@ export const ours = (site, path, { count = 1, how = "files" } = {}) =>
 /** Pre-flight alone, sending paused: milliseconds from the choice of the folder until all is read. */
 export const preflightAlone = (site, path, count) =>
   withCase(site, async ({ page }) => {
-    await page.evaluate(() => document.querySelector("case-uploader").engine.pauseAll());
+    await page.evaluate(() => {
+      const { engine } = document.querySelector("case-uploader");
+      const add = engine.add.bind(engine);
+      engine.add = (...what) => {
+        const items = add(...what);
+        engine.pauseAll(); // at once, before anything of it is sent
+        return items;
+      };
+    });
     await choose(page, path, "folder");
     const read = await page.waitForFunction(
       (count) => {

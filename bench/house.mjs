@@ -4,8 +4,8 @@ import { createReadStream, chmodSync, closeSync, mkdirSync, mkdtempSync, openSyn
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { atClient, atServer, serverAddress } from "./line.mjs";
-import { run, start } from "./process.mjs";
-import { bin, folder, MiB } from "./settings.mjs";
+import { cpuSeconds, run, start } from "./process.mjs";
+import { bin, folder, MiB, storeBeside } from "./settings.mjs";
 
 const browser = process.env.CASELOAD_TEST_CHROMIUM ?? "/usr/bin/chromium";
 const admin = { organization: "Seoul Dental", name: "Kim", email: "kim@clinic.example", password: "correct horse battery staple" };
@@ -45,18 +45,35 @@ export async function sha256(path) {
   return hash.digest("hex");
 }
 
-/** Caseload at the server's end, with the store and the database inside. */
+/** A stock versitygw at an address of its own at the server's end (BENCH_STORE=beside): another origin to the browser. */
+const beside = { endpoint: `http://${serverAddress}:8081`, region: "us-east-1", bucket: "separate-bucket", access: "test-access", secret: "test-secret" };
+
+/** Caseload at the server's end, with the database and, unless it is beside, the store inside. */
 export class Site {
   origin = `http://${serverAddress}:8080`;
   #dir = mkdtempSync(join(work, "site-"));
   #settings;
   #process;
+  #beside;
 
   static async start(settings = {}) {
     const site = new Site();
     site.#settings = settings;
+    if (storeBeside) await site.#startBeside();
     await site.restart();
     return site;
+  }
+
+  async #startBeside() {
+    const objects = join(this.#dir, "objects");
+    mkdirSync(objects);
+    const { endpoint, region, bucket, access, secret } = beside;
+    const command = ["-dir", objects, "-addr", new URL(endpoint).host, "-bucket", bucket, "-access-key", access, "-secret-key", secret, "-origins", this.origin];
+    this.#beside = await start(atServer(join(bin, "s3test"), ...command));
+    Object.assign(this.#settings, {
+      USE_S3: "True", AWS_S3_ENDPOINT_URL: endpoint, AWS_S3_REGION_NAME: region, AWS_STORAGE_BUCKET_NAME: bucket,
+      AWS_S3_ADDRESSING_STYLE: "path", AWS_ACCESS_KEY_ID: access, AWS_SECRET_ACCESS_KEY: secret,
+    });
   }
 
   /** Ends the server, if it runs, and starts it again over the same data. */
@@ -68,19 +85,23 @@ export class Site {
 
   async stop() {
     await this.#process.stop();
+    await this.#beside?.stop();
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  get pid() {
-    return this.#process.child.pid; // ip execs the server
+  /** Processor seconds so far of the server and its store. */
+  busy() {
+    const processes = [this.#process, this.#beside].filter(Boolean);
+    return processes.reduce((sum, { child }) => sum + cpuSeconds(child.pid), 0); // ip execs them
   }
 
   log() {
     return this.#process.log();
   }
 
-  /** The embedded store as a stranger with its credentials sees it. */
+  /** The store as a stranger with its credentials sees it. */
   get store() {
+    if (this.#beside) return beside;
     const kept = JSON.parse(readFileSync(join(this.#dir, "caseload-data", "store", "credentials.json"), "utf8"));
     return { endpoint: this.origin, region: "us-east-1", bucket: "caseload-files", access: kept.access_key, secret: kept.secret_key };
   }

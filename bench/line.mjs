@@ -34,7 +34,8 @@ export class Line {
 
   static async start() {
     const line = new Line();
-    line.#process = await start([join(bin, "line"), "-mtu", String(mtu)]);
+    // Nice from the beginning, for all its threads: the line must not get slow because its ends are busy.
+    line.#process = await start(["nice", "-n", "-15", join(bin, "line"), "-mtu", String(mtu)]);
     line.#process.lines.on("line", (text) => line.#answers.shift()?.(JSON.parse(text)));
     return line;
   }

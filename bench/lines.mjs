@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { contenders, ours, preflightAlone, uppy } from "./contenders.mjs";
 import { largeFile, Site, sliceFolder } from "./house.mjs";
 import { payloadRate, probe, profiles, startPeer } from "./line.mjs";
+import { run } from "./process.mjs";
 import { keep, megabits, mib, note, number, table } from "./report.mjs";
-import { quick, sizes, slices, wantedContender, wantedLine } from "./settings.mjs";
+import { folder, quick, sizes, slices, wantedContender, wantedLine } from "./settings.mjs";
 
 /** The contenders of a line; those left out would tell nothing new there. */
 const byLine = {
@@ -29,8 +30,9 @@ async function checked(line, name) {
   return profile;
 }
 
-/** Lets one contender send; a failure is a line of the table, not the end of the run. */
+/** Lets one contender send; a failure is a line of the table, not the end of the run. What others wrote is on the disk before. */
 async function attempt(line, name, contender, work) {
+  await run(["sync", "-f", folder]);
   const before = (await line.sent()).payload;
   try {
     const result = await work();

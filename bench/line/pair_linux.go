@@ -23,9 +23,11 @@ const (
 
 // Profile is a line in both directions.
 type Profile struct {
-	Up     Setting `json:"up"`     // client to server
-	Down   Setting `json:"down"`   // server to client
-	Gather bool    `json:"gather"` // hand over many segments as one: far less work, but losses would take many at once
+	Up   Setting `json:"up"`   // client to server
+	Down Setting `json:"down"` // server to client
+	// Gather hands over many segments as one, and what is due within a millisecond together, as a network card does: far less
+	// work, but losses would take many at once.
+	Gather bool `json:"gather"`
 	// Congestion is the algorithm of TCP's congestion control in both namespaces; "" leaves the kernel's default.
 	Congestion string `json:"congestion"`
 }
@@ -120,8 +122,8 @@ func (p *Pair) Set(profile Profile) error {
 			return err
 		}
 	}
-	p.up.set(profile.Up)
-	p.down.set(profile.Down)
+	p.up.set(profile.Up, profile.Gather)
+	p.down.set(profile.Down, profile.Gather)
 	return nil
 }
 
@@ -149,6 +151,7 @@ type flow struct {
 	direction *Direction
 	streams   streams
 	seed      uint64
+	step      time.Duration // frames arrive at multiples of it
 }
 
 // arrival is a frame and when it is due.
@@ -162,16 +165,20 @@ func newFlow(p *Pair, from, to *device, seed uint64) *flow {
 	const most = 1 << 16 // frames under way: 1 Gbit/s for 780 ms
 	f := &flow{
 		pair: p, from: from, to: to, waiting: make(chan arrival, most), seed: seed,
-		direction: NewDirection(Setting{}, seed), streams: streams{highest: map[uint32]uint32{}},
+		direction: NewDirection(Setting{}, seed), streams: streams{highest: map[uint32]uint32{}}, step: 1,
 	}
 	go f.take()
 	go f.deliver()
 	return f
 }
 
-func (f *flow) set(s Setting) {
+func (f *flow) set(s Setting, gather bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.step = 1
+	if gather {
+		f.step = time.Millisecond
+	}
 	counts := f.direction.Counts
 	f.direction = NewDirection(s, f.seed)
 	f.direction.Counts = counts
@@ -185,9 +192,9 @@ func (f *flow) counts() Counts {
 
 // take reads what one end sends and decides what becomes of it.
 func (f *flow) take() {
-	buffer := make([]byte, longest)
+	room := frames(longest)
 	for {
-		n, err := unix.Read(f.from.fd, buffer)
+		n, err := unix.Read(f.from.fd, *room)
 		if err != nil {
 			if errors.Is(err, unix.EINTR) {
 				continue
@@ -198,12 +205,18 @@ func (f *flow) take() {
 		if n <= headerLength {
 			continue
 		}
-		if due, fate := f.pass(buffer[:n]); fate == Passed {
-			pooled := frames(n)
-			frame := (*pooled)[:n]
-			copy(frame, buffer)
-			f.waiting <- arrival{due, frame, pooled}
+		due, fate := f.pass((*room)[:n])
+		if fate != Passed {
+			continue
 		}
+		filled := room
+		if n > small {
+			room = frames(longest)
+		} else {
+			filled = frames(n)
+			copy(*filled, (*room)[:n])
+		}
+		f.waiting <- arrival{due, (*filled)[:n], filled}
 	}
 }
 
@@ -217,7 +230,8 @@ func (f *flow) pass(frame []byte) (due time.Duration, fate Fate) {
 	defer f.mu.Unlock()
 	on, fresh := f.streams.look(frame[headerLength:], segment)
 	f.direction.Counts.Payload += fresh
-	return f.direction.Pass(f.pair.now(), on.packets, on.bytes)
+	due, fate = f.direction.Pass(f.pair.now(), on.packets, on.bytes)
+	return (due + f.step - 1).Truncate(f.step), fate
 }
 
 // deliver writes each frame to the other end when it is due. The kernel's own sleep is used: Go's timers round up to a

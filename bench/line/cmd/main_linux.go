@@ -33,7 +33,6 @@ type answer struct {
 func main() {
 	mtu := flag.Int("mtu", 1500, "largest packet of the line in bytes")
 	flag.Parse()
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, -15) // the line must not get slow because its ends are busy
 	pair, err := line.NewPair(*mtu)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "line:", err)
