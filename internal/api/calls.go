@@ -76,7 +76,13 @@ func (c *Client) Unfinished(ctx context.Context, caseID string) ([]File, error) 
 
 // Match returns what the case has received of these sizes (bytes, at most 1,000 different ones).
 func (c *Client) Match(ctx context.Context, caseID string, sizes []int64) (out Matched, err error) {
-	return out, c.do(ctx, call{method: http.MethodPost, path: "/cases/" + url.PathEscape(caseID) + "/match", in: Match{sizes}, out: &out, repeat: true})
+	return out, c.do(ctx, call{method: http.MethodPost, path: "/cases/" + url.PathEscape(caseID) + "/match", in: Match{Sizes: sizes}, out: &out, repeat: true})
+}
+
+// Arrived is Match for those of the case's files alone: which of them were received, of these sizes.
+func (c *Client) Arrived(ctx context.Context, caseID string, sizes []int64, files []string) (out Matched, err error) {
+	in := Match{Sizes: sizes, Files: files}
+	return out, c.do(ctx, call{method: http.MethodPost, path: "/cases/" + url.PathEscape(caseID) + "/match", in: in, out: &out, repeat: true})
 }
 
 // Plan says which files are to be sent. The answer has one element for each, in order; one that was refused carries

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,7 @@ import (
 // shaky is a server and a store in one that fails as it is told. It keeps the parts it was sent.
 type shaky struct {
 	mu     sync.Mutex
-	faults map[string][]int // per "METHOD path": statuses to answer first; 0 cuts the connection
+	faults map[string][]int // per "METHOD path": statuses to answer first; 0 cuts the connection, lost does so once the request was carried out
 	calls  map[string]int
 	parts  map[string][]byte
 	slow   bool // the first addresses have expired when they arrive
@@ -50,14 +51,20 @@ func (s *shaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil || fault == 0:
 		panic(http.ErrAbortHandler)
-	case fault > 0:
+	case fault > lost:
 		w.Header().Set("Content-Type", api.ProblemType)
 		w.WriteHeader(fault)
 		_ = json.NewEncoder(w).Encode(api.Problem{Kind: "unavailable", Detail: "not now"})
 		return
 	}
+	if fault == lost {
+		defer panic(http.ErrAbortHandler)
+		w = httptest.NewRecorder()
+	}
 	var out any
 	switch at {
+	case "GET /api/v1/files/f/parts":
+		out = s.held()
 	case "POST /api/v1/cases/c/files":
 		out = api.Planned{Files: []api.PlannedFile{{File: &api.File{ID: "f", Route: "direct", Size: 1000, PartSize: 400, Parts: 3}}}}
 	case "POST /api/v1/files/f/parts":
@@ -86,6 +93,21 @@ func (s *shaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(out)
+}
+
+// lost is the fault of an answer that nobody hears.
+const lost = 1
+
+func (s *shaky) held() (out api.Parts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := 1; n <= 3; n++ {
+		if body, held := s.parts[fmt.Sprintf("/store/%d", n)]; held {
+			sum, _ := api.Checksum(bytes.NewReader(body))
+			out.Parts = append(out.Parts, api.Part{Number: n, Size: int64(len(body)), CRC64NVME: sum})
+		}
+	}
+	return out
 }
 
 // expiry is past for the addresses of the first request of a server that is told so.
@@ -129,6 +151,32 @@ func TestUploadSurvivesWhatPasses(t *testing.T) {
 	}
 	if sent.Load() < 1000-10 || sent.Load() > 1000 {
 		t.Errorf("%d bytes were told as sent", sent.Load())
+	}
+}
+
+// What arrived though its answer was lost does not travel twice; what did not arrive does, and so does what nobody can tell of.
+func TestPartsWhoseAnswersWereLostAreAskedFor(t *testing.T) {
+	s, client := newShaky(t)
+	s.faults["PUT /store/1"] = []int{lost}
+	s.faults["PUT /store/2"] = []int{0, lost}
+	s.faults["GET /api/v1/files/f/parts"] = []int{0}
+	want := content(t)
+	var sent atomic.Int64
+	if _, err := client.UploadFile(t.Context(), "c", "a.bin", bytes.NewReader(want), 1000, api.Upload{Sent: func(n int64) { sent.Store(n) }}); err != nil {
+		t.Fatal(err)
+	}
+	if s.calls["PUT /store/1"] != 1 || s.calls["PUT /store/2"] != 2 || s.calls["PUT /store/3"] != 1 {
+		t.Errorf("the parts went %d, %d and %d times", s.calls["PUT /store/1"], s.calls["PUT /store/2"], s.calls["PUT /store/3"])
+	}
+	if sent.Load() > 1000 {
+		t.Errorf("%d bytes were told as sent", sent.Load())
+	}
+
+	s, client = newShaky(t)
+	s.faults["PUT /store/1"] = []int{lost}
+	s.faults["GET /api/v1/files/f/parts"] = slices.Repeat([]int{0}, 20) // net/http itself asks again on a connection that was used
+	if _, err := client.UploadFile(t.Context(), "c", "a.bin", bytes.NewReader(want), 1000, api.Upload{}); err != nil || s.calls["PUT /store/1"] != 2 {
+		t.Errorf("%v; without an answer it went %d times", err, s.calls["PUT /store/1"])
 	}
 }
 

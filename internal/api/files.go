@@ -86,13 +86,16 @@ type PlannedFile struct {
 	Error    *Problem `json:"error,omitempty"`
 }
 
-// Match is the request of POST /cases/{case}/match: which sizes in bytes a client has, at most 1,000 different ones.
+// Match is the request of POST /cases/{case}/match: which sizes in bytes a client has, at most 1,000 different ones. Files
+// are the ids of those it asks about; without any, it asks about all of the case.
 type Match struct {
-	Sizes []int64 `json:"sizes"`
+	Sizes []int64  `json:"sizes"`
+	Files []string `json:"files,omitempty"`
 }
 
 // Matched answers POST /cases/{case}/match: what the case has received of those sizes, at most 20,000. Only of files of
-// these sizes a client needs the checksum to know whether they are there already.
+// these sizes a client needs the checksum to know whether they are there already. With ids it tells which small files
+// have arrived though their answer was lost.
 type Matched struct {
 	Received  []MatchedFile `json:"received"`
 	Truncated bool          `json:"truncated"` // there are more

@@ -145,17 +145,24 @@ func (it *item) missingParts(ctx context.Context, body Body, held map[int]bool) 
 }
 
 // sendPart sends one part until the store has it. Its address is used once; a further try, and one that comes too late for
-// it, has a new one.
+// it, has a new one. A try whose answer was not heard may have arrived: that is asked before the next.
 func (it *item) sendPart(ctx context.Context, body Body, p readyPart) error {
 	r := it.run
 	offset, length := it.extent(p.number)
+	var lost doubt
 	return r.persist(ctx, it, func() (err error) {
+		var held bool
+		if err := lost.ask(func() (err error) { held, err = it.arrived(ctx, p); return err }); err != nil || held {
+			return err
+		}
 		if err := r.pace.take(ctx); err != nil {
 			return err
 		}
 		defer func() { r.pace.give(length, err) }()
 		if r.relay.Load() {
-			return it.relayPart(ctx, body, p.number, p.sum)
+			err := it.relayPart(ctx, body, p.number, p.sum)
+			lost.open = unheard(err)
+			return err
 		}
 		if !p.signed.usable() {
 			one := []readyPart{p}
@@ -170,6 +177,7 @@ func (it *item) sendPart(ctx context.Context, body Body, p readyPart) error {
 			return err
 		}
 		err = r.line.put(ctx, request, section(body, offset, length), length, it.move, readStoreError)
+		lost.open = unheard(err)
 		if err == nil {
 			r.strikes.Store(0)
 			return nil

@@ -151,13 +151,16 @@ func readStoreError(resp *http.Response) error {
 	return e
 }
 
+// longestAsked bounds how long another side may ask to be left alone for: what is between may have a clock that is wrong.
+const longestAsked = 10 * time.Minute
+
 func readRetryAfter(resp *http.Response) time.Duration {
 	value := resp.Header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
+		return time.Duration(min(seconds, int(longestAsked/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil { // RFC 9110, section 10.2.3
-		return max(0, time.Until(at))
+		return min(max(0, time.Until(at)), longestAsked)
 	}
 	return 0
 }

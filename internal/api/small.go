@@ -58,9 +58,14 @@ func (r *run) sendSmall(ctx context.Context, items []*item) error {
 		it.sum = sum
 	}
 	tries := map[*item]int{}
+	var lost doubt
 	for len(items) > 0 {
 		var left []*item
 		err := r.persist(ctx, items[0], func() (err error) {
+			if err := lost.ask(func() (err error) { items, err = r.unarrived(ctx, items); return err }); err != nil || len(items) == 0 {
+				left = nil
+				return err
+			}
 			if err := r.pace.take(ctx); err != nil {
 				return err
 			}
@@ -70,6 +75,7 @@ func (r *run) sendSmall(ctx context.Context, items []*item) error {
 			}
 			defer func() { r.pace.give(bytes, err) }()
 			if left, err = r.sendTogether(ctx, items, tries); err != nil {
+				lost.open = unheard(err)
 				r.pace.lineFailed(err)
 			}
 			if len(left) > 0 {

@@ -62,6 +62,7 @@ type Service struct {
 	Copy    func(ctx context.Context, path string) error         // writes the live database, as it stands at one moment, into a new file
 	Open    func(ctx context.Context, path string) (Rows, error) // opens such a copy, unchanged
 	Objects Source
+	Names   func(ctx context.Context, folder, after string) (names []string, more bool, err error) // pages of a folder's names, in byte order
 	Now     func() time.Time
 	Program string         // its version, for the manifest
 	Said    func(Trouble)  // an object that is not what it should be
@@ -101,7 +102,7 @@ const (
 	mostRounds   = 5
 )
 
-// Take makes one backup in dir. It needs Copy, Open, Objects, Now and Said. An error leaves what was copied in
+// Take makes one backup in dir. It needs Copy, Open, Objects, Names, Now and Said. An error leaves what was copied in
 // DIR/unfinished, from where the next one goes on; backups that were there are never touched.
 func (s *Service) Take(ctx context.Context, dir string) (r Report, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -146,7 +147,7 @@ func (s *Service) fill(ctx context.Context, work, before string, made time.Time)
 			return t.r, err
 		}
 		if !gone {
-			return t.r, tidy(work)
+			return t.r, s.tidy(ctx, work)
 		}
 	}
 }
@@ -161,7 +162,7 @@ func (s *Service) copyDatabase(ctx context.Context, work string) error {
 }
 
 // tidy removes what a cut-off run left that is not part of the backup.
-func tidy(work string) error {
+func (s *Service) tidy(ctx context.Context, work string) error {
 	kept, err := readManifest(filepath.Join(work, manifestName))
 	if err != nil {
 		return err
@@ -170,7 +171,7 @@ func tidy(work string) error {
 	objects := filepath.Join(work, objectsName)
 	for after, more := "", true; more; {
 		var names []string
-		if names, more, err = namesAfter(objects, after, namesAtOnce); err != nil {
+		if names, more, err = s.Names(ctx, objects, after); err != nil {
 			return err
 		}
 		for _, name := range names { // in the order of the manifest
@@ -192,38 +193,6 @@ func tidy(work string) error {
 		}
 	}
 	return nil
-}
-
-// namesAtOnce is how many names of a folder are kept in memory, twice that for a moment; the next ones are read anew.
-const namesAtOnce = 100_000
-
-// namesAfter returns the first names of a folder behind the given one, in byte order, at most twice limit of them, and whether
-// there are more.
-func namesAfter(folder, after string, limit int) (names []string, more bool, err error) {
-	dir, err := os.Open(folder)
-	if err != nil {
-		return nil, false, folderError(err)
-	}
-	defer dir.Close()
-	for {
-		read, err := dir.Readdirnames(4096)
-		for _, name := range read {
-			if name > after {
-				names = append(names, name)
-			}
-		}
-		if len(names) > 2*limit {
-			slices.Sort(names)
-			names, more = slices.Clone(names[:limit]), true // what is left out is let go
-		}
-		if errors.Is(err, io.EOF) {
-			slices.Sort(names)
-			return names, more, nil
-		}
-		if err != nil {
-			return nil, false, folderError(err)
-		}
-	}
 }
 
 // Latest returns the folder of the newest backup in dir, or dir itself when it is one. NotFound when there is none.

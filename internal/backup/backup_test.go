@@ -153,6 +153,34 @@ func TestACutOffBackupGoesOn(t *testing.T) {
 	}
 }
 
+// TestWhatACutOffBackupLeftGoes: an object that it had copied and whose file was erased since is not in the next backup.
+func TestWhatACutOffBackupLeftGoes(t *testing.T) {
+	b := newBench(t)
+	gone := b.receive()
+	b.receive()
+	reads, broken := 0, errors.New("the power went")
+	s := b.service()
+	s.Objects = source{b.folder, func(caseload.ObjectKey) error {
+		if reads++; reads == 2 {
+			return broken
+		}
+		return nil
+	}}
+	if _, err := s.Take(t.Context(), b.backups); !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+	left := filepath.Join(b.backups, "unfinished", "objects")
+	b.must(os.WriteFile(filepath.Join(left, string(gone.Object)), nil, 0o600)) // if it was the other's turn that ended it
+	b.erase(gone)
+	r := b.take()
+	kept, err := os.ReadDir(filepath.Join(r.Folder, "objects"))
+	b.must(err)
+	if len(kept) != 1 || kept[0].Name() == string(gone.Object) {
+		t.Errorf("the backup's folder holds %v", kept)
+	}
+	b.restored()
+}
+
 // TestVerifyNamesWhatIsWrong does to a backup what disks and people do.
 func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	for name, c := range map[string]struct {

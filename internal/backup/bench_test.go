@@ -115,7 +115,7 @@ func (b *bench) path(f caseload.File) string {
 func (b *bench) service() *backup.Service {
 	b.troubles = nil
 	return &backup.Service{
-		Copy: b.db.CopyTo, Objects: b.folder, Now: func() time.Time { return b.at },
+		Copy: b.db.CopyTo, Objects: b.folder, Names: objectstore.NamesAfter, Now: func() time.Time { return b.at },
 		Open: func(ctx context.Context, path string) (backup.Rows, error) { return store.OpenCopy(ctx, path) },
 		Said: func(t backup.Trouble) { b.troubles = append(b.troubles, t.Text) },
 	}

@@ -10,7 +10,7 @@ type Limits struct {
 	DirectThreshold int64         // bytes; a file of this size or more goes straight to the store (50,000,000)
 	MaxFileSize     int64         // bytes; the largest file taken (1 GiB)
 	URLExpiry       time.Duration // life of a signed URL (15 min; never more than MaxURLExpiry)
-	PartSize        int64         // bytes of a part; 0 means by size: 8 MiB, 16 MiB above 192 MiB, 32 MiB above 1 GiB
+	PartSize        int64         // bytes of a part; 0 means by size: 8 MiB, 16 MiB above 192 MiB, 32 MiB above 512 MiB
 	MaxParts        int           // parts of one upload (1,000: some stores allow no more)
 	MaxBatch        int           // files of one Plan (1,000)
 	AbandonAfter    time.Duration // an upload that is not whole this long after its last sign of life is abandoned (7 days)
@@ -72,7 +72,7 @@ func (l Limits) PartSizeFor(size int64) int64 {
 	part := l.PartSize
 	if part == 0 {
 		switch { // few enough to be cheap, small enough that the last ones end together on a slow line
-		case size > 1<<30:
+		case size > 512<<20:
 			part = 32 << 20
 		case size > 192<<20:
 			part = 16 << 20

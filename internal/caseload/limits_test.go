@@ -11,8 +11,8 @@ func TestPartsAreFewAndSmallEnough(t *testing.T) {
 		{Limits{MaxParts: 1000}, 50_000_000, 8 * mib},
 		{Limits{MaxParts: 1000}, 192 * mib, 8 * mib},
 		{Limits{MaxParts: 1000}, 192*mib + 1, 16 * mib},
-		{Limits{MaxParts: 1000}, 1024 * mib, 16 * mib},
-		{Limits{MaxParts: 1000}, 1024*mib + 1, 32 * mib},
+		{Limits{MaxParts: 1000}, 512 * mib, 16 * mib},
+		{Limits{MaxParts: 1000}, 512*mib + 1, 32 * mib},
 		{Limits{MaxParts: 1000}, 1000 * 32 * mib, 32 * mib},
 		{Limits{MaxParts: 1000}, 1000*32*mib + 1, 33 * mib}, // no more parts than may be
 		{Limits{MaxParts: 1000, PartSize: 6 * mib}, 1 << 30, 6 * mib},

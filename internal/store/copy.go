@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
@@ -25,7 +26,7 @@ func (s *Store) CopyTo(ctx context.Context, path string) (err error) {
 	if _, err := os.Lstat(path); err == nil {
 		return conflict("The copy's file exists already.")
 	}
-	if _, err := s.db.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
+	if err := s.vacuumInto(ctx, path); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -37,6 +38,26 @@ func (s *Store) CopyTo(ctx context.Context, path string) (err error) {
 		return err
 	}
 	return file.Sync()
+}
+
+// vacuumInto copies with a small cache: SQLite keeps as much of the copy as of the database itself, and goes through both from
+// one end to the other.
+func (s *Store) vacuumInto(ctx context.Context, path string) (err error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	var cache int
+	if err := conn.QueryRowContext(ctx, `PRAGMA cache_size`).Scan(&cache); err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, `PRAGMA cache_size = -2048`); err != nil { // KiB
+		return err
+	}
+	_, err = conn.ExecContext(ctx, `VACUUM INTO $1`, path)
+	_, back := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf(`PRAGMA cache_size = %d`, cache))
+	return errors.Join(err, back)
 }
 
 // OpenCopy opens a file that CopyTo wrote, for reading only; the file and its folder stay as they are. What an older program
@@ -65,7 +86,7 @@ func OpenCopy(ctx context.Context, path string) (_ *Store, err error) {
 // openImmutable opens a database file that nobody writes (https://www.sqlite.org/uri.html#uriimmutable).
 func openImmutable(path string) *Store {
 	s := &Store{engine: SQLite, now: time.Now, log: slog.New(slog.DiscardHandler), migrations: embeddedMigrations()}
-	dsn := sqliteDSN(path, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(ON)", "cache_size(-16384)"}})
+	dsn := sqliteDSN(path, url.Values{"mode": {"ro"}, "immutable": {"1"}, "_pragma": {"query_only(ON)", "cache_size(-2048)", "mmap_size(268435456)"}})
 	s.db = sql.OpenDB(sqliteConnector{dsn})
 	s.db.SetMaxOpenConns(readers())
 	s.reader = s.db

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"dcdentals.com/caseload/internal/caseload"
 )
 
@@ -72,7 +74,7 @@ func TestTheOperatorsQuestionsAreAnswered(t *testing.T) {
 	}
 }
 
-// Of PostgreSQL a role may have too few rights, and the whole database may only answer reads.
+// Of PostgreSQL a role may have too few rights, the whole database may only answer reads, or know no letters but ASCII's.
 func TestWhatKeepsFromWritingIsNamed(t *testing.T) {
 	for _, e := range engines {
 		if e.name != Postgres {
@@ -81,28 +83,61 @@ func TestWhatKeepsFromWritingIsNamed(t *testing.T) {
 		url := e.url(t)
 		s := unmigrated(t, url)
 		ctx := t.Context()
-		must(t, s.Migrate(ctx))
-		role := fmt.Sprintf("reader_%d", time.Now().UnixNano())
-		for _, statement := range []string{
-			`CREATE ROLE ` + role, `GRANT USAGE ON SCHEMA public TO ` + role, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ` + role,
-		} {
-			_, err := s.db.ExecContext(ctx, statement)
-			must(t, err)
+		run := func(statements ...string) {
+			t.Helper()
+			for _, statement := range statements {
+				_, err := s.db.ExecContext(ctx, statement)
+				must(t, err)
+			}
 		}
-		t.Cleanup(func() { _, _ = s.db.Exec(`DROP OWNED BY ` + role + `; DROP ROLE ` + role) })
-		for option, want := range map[string]string{
-			"role=" + role:                     "lacks the right to INSERT",
-			"default_transaction_read_only=on": "read-only",
-		} {
+		as := func(option string) (found []caseload.Obstacle, says, mends string) {
+			t.Helper()
 			separator := "?"
 			if strings.Contains(url, "?") {
 				separator = "&"
 			}
-			limited := unmigrated(t, url+separator+option)
-			found, err := limited.Obstacles(ctx)
-			if err != nil || !strings.Contains(strings.Join(found, " "), want) {
-				t.Errorf("%s: %q, %v; want %q", option, found, err, want)
+			found, err := unmigrated(t, url+separator+option).Obstacles(ctx)
+			must(t, err)
+			for _, o := range found {
+				says, mends = says+o.Says, mends+o.Mend
 			}
+			return found, says, mends
+		}
+		role := fmt.Sprintf("reader_%d", time.Now().UnixNano())
+		run(`CREATE ROLE ` + role)
+		t.Cleanup(func() { _, _ = s.db.Exec(`DROP OWNED BY ` + role + `; DROP ROLE ` + role) })
+
+		found, says, mends := as("role=" + role) // since PostgreSQL 15 nobody but the owner may create in public
+		if len(found) != 1 || !strings.Contains(says, "may not create tables") {
+			t.Fatalf("an empty database and a role without CREATE: %+v", found)
+		}
+		run(mends)
+		if found, _, _ := as("role=" + role); len(found) > 0 {
+			t.Errorf("after %s: %+v", mends, found)
+		}
+		run(`REVOKE CREATE ON SCHEMA public FROM ` + role)
+
+		must(t, s.Migrate(ctx))
+		run(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ` + role)
+		found, says, mends = as("role=" + role)
+		if len(found) != 3 || !strings.Contains(says, "lacks the right to INSERT") {
+			t.Errorf("a role that may only read: %+v", found)
+		}
+		run(strings.SplitAfter(strings.TrimSuffix(mends, ";"), ";")...)
+		if found, _, _ := as("role=" + role); len(found) > 0 {
+			t.Errorf("after %s: %+v", mends, found)
+		}
+		if found, says, _ := as("default_transaction_read_only=on"); len(found) != 1 || !strings.Contains(says, "read-only") {
+			t.Errorf("a database that is set to read-only: %+v", found)
+		}
+
+		ascii := fmt.Sprintf("ascii_%d", time.Now().UnixNano())
+		run(`CREATE DATABASE ` + ascii + ` ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'`)
+		t.Cleanup(func() { _, _ = s.db.Exec(`DROP DATABASE ` + ascii + ` WITH (FORCE)`) })
+		config, err := pgx.ParseConfig(url)
+		must(t, err)
+		if found, err = unmigrated(t, strings.Replace(url, "/"+config.Database, "/"+ascii, 1)).Obstacles(ctx); err != nil || len(found) != 1 || !strings.Contains(found[0].Says, "SQL_ASCII") {
+			t.Errorf("a database of SQL_ASCII: %+v, %v", found, err)
 		}
 	}
 }

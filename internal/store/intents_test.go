@@ -56,6 +56,46 @@ func TestADeleteIntentIsDueClaimedAndFinishedOnce(t *testing.T) {
 	})
 }
 
+// Trash is let go when it is due, and only the organization's that is named.
+func TestTrashIsReleasedWhenItIsDueAndOfOneOrganization(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ctx := t.Context()
+		c := b.newCase("1", "")
+		due := b.trashed(c.ID, caseload.Ready)
+		b.pass(30 * time.Minute)
+		young := b.trashed(c.ID, caseload.Ready)
+		b.pass(30 * time.Minute)
+		if n, err := b.s.ReleaseTrash(ctx, b.other.Organization, b.now()); err != nil || n != 0 {
+			t.Errorf("a stranger's word let %d go (%v)", n, err)
+		}
+		if n, err := b.s.ReleaseTrash(ctx, b.admin.Organization, b.now()); err != nil || n != 1 {
+			t.Errorf("%d were let go, want the one that is due (%v)", n, err)
+		}
+		if in, ok := b.claim(); !ok || in.File != due.ID {
+			t.Errorf("claimed %+v, %v", in, ok)
+		}
+		if in, ok := b.claim(); ok {
+			t.Errorf("claimed %s, which is not due (%s)", in.File, young.ID)
+		}
+	})
+}
+
+// What is let go, but not due yet, is claimed by nobody.
+func TestAReleasedIntentIsNotClaimedBeforeItIsDue(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		f := b.trashed(b.newCase("1", "").ID, caseload.Ready)
+		_, err := b.s.db.ExecContext(t.Context(), `UPDATE intents SET released_at = 1`)
+		must(t, err)
+		if in, ok := b.claim(); ok {
+			t.Errorf("claimed %s an hour before its time", in.File)
+		}
+		b.pass(time.Hour)
+		if in, ok := b.claim(); !ok || in.File != f.ID {
+			t.Errorf("when it is due: %+v, %v", in, ok)
+		}
+	})
+}
+
 func TestAnIntentThatIsNotClaimedCannotBeFinished(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		f := b.as(b.newCase("1", "").ID, caseload.Deleted)

@@ -91,11 +91,15 @@ func (s *Store) openPostgres(url string) error {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "caseload"
 	}
-	if cfg.RuntimeParams["jit"] == "" {
-		cfg.RuntimeParams["jit"] = "off" // it takes longer to compile our short queries than to run them
-	}
 	s.engine = Postgres
-	s.db = stdlib.OpenDB(*cfg)
+	s.db = stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		if cfg.RuntimeParams["jit"] != "" {
+			return nil
+		}
+		// It takes longer to compile our short queries than to run them. A parameter of the start would be refused by poolers.
+		_, err := c.Exec(ctx, `SET jit = off`)
+		return err
+	}))
 	s.db.SetMaxOpenConns(16)
 	s.db.SetMaxIdleConns(8)
 	s.db.SetConnMaxIdleTime(5 * time.Minute)

@@ -28,6 +28,13 @@ func (s *Store) Facts(ctx context.Context, gap time.Duration) (facts caseload.Da
 	return facts, err
 }
 
+// DatabaseID returns the id by which a bucket knows this database; "" when nobody has asked for Facts yet. It changes nothing.
+func (s *Store) DatabaseID(ctx context.Context) (id string, err error) {
+	defer explain("ask for the database's id", &err)
+	err = s.reader.QueryRowContext(ctx, `SELECT COALESCE(min(database_id), '') FROM database_watch`).Scan(&id)
+	return id, err
+}
+
 // watch reads and writes the one row of database_watch.
 func (t *tx) watch(ctx context.Context, gap time.Duration, facts *caseload.DatabaseFacts) error {
 	var seen, awake int64

@@ -54,8 +54,15 @@ func (s *Server) apiMatchFiles(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := api.Matched{Received: make([]api.MatchedFile, 0, len(files)), Truncated: more}
+	asked := make(map[string]bool, len(in.Files))
+	for _, id := range in.Files {
+		asked[id] = true
+	}
+	out := api.Matched{Received: []api.MatchedFile{}, Truncated: more}
 	for _, f := range files {
+		if len(asked) > 0 && !asked[string(f.ID)] {
+			continue
+		}
 		out.Received = append(out.Received, api.MatchedFile{ID: string(f.ID), Name: f.Name, Path: f.Path, Size: f.Size, CRC64NVME: f.CRC64NVME})
 	}
 	return answer(w, http.StatusOK, out)

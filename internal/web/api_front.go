@@ -66,7 +66,7 @@ func (s *Server) onTrial(r *http.Request) error {
 func (s *Server) seen(r *http.Request) doctor.Seen {
 	hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
 	return doctor.Seen{
-		Host: r.Host, Secure: s.secure(r), Encrypted: r.TLS != nil, Address: s.address(r), Peer: bareHost(r.RemoteAddr),
+		Public: s.PublicURL, Host: r.Host, Secure: s.secure(r), Encrypted: r.TLS != nil, Address: s.address(r), Peer: bareHost(r.RemoteAddr),
 		Forwarded: s.TrustProxy && net.ParseIP(strings.TrimSpace(hops[len(hops)-1])) != nil,
 	}
 }

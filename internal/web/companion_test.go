@@ -265,10 +265,10 @@ func TestCompanionErasesTheFormOfAnUploadThatWasCancelled(t *testing.T) {
 	}
 }
 
-// waitForState asks again and again, for ten seconds at most, until the file stands there.
+// waitForState asks again and again, for a minute at most, until the file stands there.
 func (h *house) waitForState(id, state string) api.File {
 	h.t.Helper()
-	for until := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		f, err := h.client("member").File(h.t.Context(), id)
 		must(h.t, err)
 		if f.State == state {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -140,8 +141,18 @@ func TestEachBrokenWayToCaseloadIsDiagnosedByName(t *testing.T) {
 	}{
 		{"a sound one", f, func(*front) {}, nil, "", ""},
 		{"a sound one with a limit that is large enough", f, func(f *front) { f.does(limited("nginx", 3<<20, *f.handler.Load())) }, nil, "", ""},
-		{"a sound one without TLS and without a proxy", f, func(f *front) { f.options.Public = target }, nil, "", ""},
+		{"other settings, without TLS and without a proxy, which is all right", f, func(f *front) { f.options.Public = target }, []string{"warning front.settings"}, "different settings", "the same settings"},
 		{"nothing listens", f, func(f *front) { f.options.Public = to(gone.URL) }, []string{"failure front.reached.refused"}, "refused", "Start the proxy"},
+		{"there is no such name", f, func(f *front) {
+			f.options.Dial = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.DNSError{Name: "caseload.example", IsNotFound: true}
+			}
+		}, []string{"failure front.reached.name"}, "There is no such name: 127.0.0.1", "name service"},
+		{"the name service does not answer", f, func(f *front) {
+			f.options.Dial = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.DNSError{Name: "caseload.example", IsTimeout: true}
+			}
+		}, []string{"warning front.reached"}, "people may reach it", "your browser"},
 		{"an authority that this machine does not know", f, func(f *front) { f.options.Roots = x509.NewCertPool() }, []string{"warning front.reached.certificate"}, "unknown authority", "certificate of this name"},
 		{"a certificate of another name", f, func(f *front) { f.options.Public = to("https://localhost:" + f.options.Public.Port()) }, []string{"failure front.reached.certificate"}, "localhost", "certificate of this name"},
 		{"no TLS on the port", f, func(f *front) { f.options.Public = to("https://" + to(plain.URL).Host) }, []string{"failure front.reached.plain"}, "plain HTTP", "end TLS"},

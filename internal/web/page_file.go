@@ -151,7 +151,7 @@ func (s *Server) filePage(l locale, f caseload.File, people map[string]string) f
 		page.BytesReadShare = strconv.FormatFloat(100*float64(f.BytesRead)/float64(max(f.Size, 1)), 'f', 1, 64)
 	}
 	for _, warning := range f.Warnings {
-		page.Warnings = append(page.Warnings, l.said(warning))
+		page.Warnings = append(page.Warnings, l.remark(warning))
 	}
 	for _, k := range []struct {
 		key    string

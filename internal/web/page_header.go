@@ -78,7 +78,7 @@ func (s *Server) showHeader(w http.ResponseWriter, r *http.Request) error {
 		page.Lines = append(page.Lines, l.headerLine(line))
 	}
 	for _, text := range found.Warnings {
-		page.Warnings = append(page.Warnings, l.said(text))
+		page.Warnings = append(page.Warnings, l.remark(text))
 	}
 	return s.render(w, r, http.StatusOK, "header.html", page)
 }

@@ -27,6 +27,7 @@ type storagePage struct {
 // quotaView is the bar of what may be kept. Limit is "" without a quota.
 type quotaView struct {
 	Limit, Used, Free string
+	Due               string // of Used, what is planned and on its way; "": nothing
 	Percent           int
 	Tight             bool // nine tenths are used
 }
@@ -151,15 +152,18 @@ func gigabytes(typed string) (bytes int64, err error) {
 }
 
 func (l locale) storage(u caseload.Usage, now time.Time) storagePage {
-	page := storagePage{Plot: l.plotOf(u.Days, now), Ledger: l.ledgerOf(u, now)}
+	page := storagePage{Plot: l.plotOf(u.Days), Ledger: l.ledgerOf(u, now)}
 	var kept, files int64
 	for _, o := range u.Organizations {
 		kept, files = kept+o.Bytes, files+o.Files
 		if o.Quota > 0 {
 			q := caseload.Quota{Limit: o.Quota, Used: o.Bytes + o.Due}
 			page.Quota = quotaView{
-				Limit: formatLimit(q.Limit), Used: formatSize(q.Used), Free: caseload.RoundBytes(q.Free()),
+				Limit: formatLimit(q.Limit), Used: formatSize(q.Used), Free: formatSize(q.Free()),
 				Percent: percent(q.Used, q.Limit), Tight: q.Used >= q.Limit/10*9,
+			}
+			if o.Due > 0 {
+				page.Quota.Due = formatSize(o.Due)
 			}
 		}
 	}

@@ -61,6 +61,13 @@ func TestAnotherClientGoesOnWithAnInterruptedUpload(t *testing.T) {
 	if len(matches.Received) != 1 || matches.Truncated || matches.Received[0].ID != f.ID || matches.Received[0].CRC64NVME != crcOf(t, content) {
 		t.Fatalf("received of that size: %+v", matches)
 	}
+	for ids, want := range map[string]int{f.ID: 1, first.Drop: 0, "nothing": 0} {
+		arrived, err := member.Arrived(ctx, c.ID, []int64{spec.Size}, []string{ids})
+		must(t, err)
+		if len(arrived.Received) != want {
+			t.Fatalf("asked about %s alone: %+v", ids, arrived.Received)
+		}
+	}
 	spec.CRC64NVME = matches.Received[0].CRC64NVME
 	third, err := member.Plan(ctx, c.ID, "", []api.FileSpec{spec})
 	must(t, err)

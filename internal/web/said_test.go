@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"dcdentals.com/caseload/internal/caseload"
 )
 
 func korean() locale { return locale{words: catalogue()["ko"], lang: "ko", zone: time.UTC} }
@@ -23,14 +25,38 @@ func TestSentencesWithPlacesAreSaidInKorean(t *testing.T) {
 		"CT Jaw: 1 slice is missing: 4.":                                           "CT Jaw: 슬라이스 1개 누락: 4.",
 		"3 slices are missing: 20–22 (by image number).":                           "슬라이스 3개 누락: 20–22 (영상 번호 기준).",
 		"The case is of “김민지”, but 1 image is of Park: Seojun (P-2), in a: b.zip.": "이 케이스는 “김민지”의 것이지만 영상 1장은 Park: Seojun (P-2)의 것입니다: a: b.zip.",
-		"A sentence nobody translated.":                                            "A sentence nobody translated.",
-		strings.Repeat("1 slice is missing: ", 200):                                strings.Repeat("1 slice is missing: ", 200),
+		"The images are of 2 patients: Kim, Minji (20190312): 390 images in vol.dcm; Park: 1 image in a.dcm, b.dcm, … (7).":                                                        "영상이 환자 2명의 것입니다: Kim, Minji (20190312): vol.dcm의 영상 390장; Park: a.dcm, b.dcm, … (7)의 영상 1장.",
+		"1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 7 of CT Jaw, in a.zip (IM1) and in b.dcm.": "영상 1장이 같은 식별자(SOP Instance UID)로 내용이 다르게 다시 수신되었습니다. 모두 보관됩니다. 첫 번째: CT Jaw의 7번, a.zip (IM1) 및 b.dcm.",
+		"A sentence nobody translated.":             "A sentence nobody translated.",
+		strings.Repeat("1 slice is missing: ", 200): strings.Repeat("1 slice is missing: ", 200),
 	} {
 		if got := korean().said(sentence); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 		if got := (locale{words: catalogue()["en"], lang: "en"}).said(sentence); got != sentence {
 			t.Errorf("in English it became %q", got)
+		}
+	}
+}
+
+// Days of birth are told as the reader writes dates; a patient ID or a file name of eight digits is none.
+func TestWarningsTellDaysOfBirthInTheReadersForm(t *testing.T) {
+	english := locale{words: catalogue()["en"], lang: "en", zone: time.UTC}
+	for sentence, want := range map[string][2]string{
+		"The images are of 2 patients: Kim (20190312, born 1980-01-31): 3 images in 2024-01-02.zip; Park: 1 image in b.dcm.": {
+			"The images are of 2 patients: Kim (20190312, born 31 Jan 1980): 3 images in 2024-01-02.zip; Park: 1 image in b.dcm.",
+			"영상이 환자 2명의 것입니다: Kim (20190312, 1980년 1월 31일생): 2024-01-02.zip의 영상 3장; Park: b.dcm의 영상 1장.",
+		},
+		"The images of Kim (P-1, born 1980-01-31) carry 3 dates of birth: 1980-01-31, 1981-02-03, 1980.": {
+			"The images of Kim (P-1, born 31 Jan 1980) carry 3 dates of birth: 31 Jan 1980, 3 Feb 1981, 1980.",
+			"Kim (P-1, 1980년 1월 31일생)의 영상에 생년월일이 3개 있습니다: 1980년 1월 31일, 1981년 2월 3일, 1980.",
+		},
+	} {
+		if got := english.said(sentence); got != want[0] {
+			t.Errorf("English: %q", got)
+		}
+		if got := korean().said(sentence); got != want[1] {
+			t.Errorf("Korean: %q", got)
 		}
 	}
 }
@@ -114,9 +140,14 @@ func TestWhatTheReadersSayHasItsKorean(t *testing.T) {
 	for _, sentence := range []string{
 		"1 image lies in another plane (coronal), apart from the others, as scouts do.",
 		"3 images lie in another plane (coronal, sagittal), apart from the others, as scouts do.",
+		"2 images have no usable position in the body.", "1 image has no usable direction in the body: their planes are unknown.",
+		"390 images have no usable pixel size: nothing can be measured in them.",
+		`The position in the body cannot be used as it is written: "NaN\\0\\0".`, `2 images: the orientation in the body cannot be used as it is written: "0"`,
+		`The pixel spacing cannot be used as it is written: "0\\0".`,
 		"2 images have no position in the body.", "1 image lies at a place where another one already is.",
 		"2 images have the number of another one.", "12 slices are missing: 1, 3, 5, 7, 9, ….",
 		"2 images were sent more than once.", "3 entries of the ZIP are damaged. Copy the ZIP again from where it came from and send that.",
+		"This is a picture in the format HEIC. It is kept, but not shown; send it as JPEG or PNG to have it shown.",
 		"This is a RAR archive; its contents are not looked into. Unpack it and send the folder, or send a ZIP.",
 		"2 images are in this file more than once under the same identifier (SOP Instance UID). All are kept.",
 		"1 image was received more than once under one identifier (SOP Instance UID) with different bytes. All are kept. The first: no. 1 of CT Jaw, in a.dat and in b.dat.",
@@ -181,6 +212,33 @@ func TestRemarksAboutImagesAreSaidInKorean(t *testing.T) {
 		if got := (locale{words: catalogue()["en"], lang: "en"}).said(sentence); got != sentence {
 			t.Errorf("in English it became %q", got)
 		}
+	}
+}
+
+// On the pages of a file and of a header every remark is a sentence.
+func TestRemarksAreSentences(t *testing.T) {
+	english := locale{words: catalogue()["en"], lang: "en", zone: time.UTC}
+	for text, want := range map[string][2]string{
+		"the file ends inside an element": {"The file ends inside an element.", "파일이 요소 중간에서 끝납니다."},
+		"The image ends too early.":       {"The image ends too early.", "영상이 중간에 끝납니다."},
+		"":                                {"", ""},
+	} {
+		if got := english.remark(text); got != want[0] {
+			t.Errorf("%q", got)
+		}
+		if got := korean().remark(text); got != want[1] {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
+// A report or a plan has no images, so nothing of it is counted or called complete.
+func TestASeriesWithoutImagesIsNotCalledComplete(t *testing.T) {
+	if v := korean().series(caseload.Series{Modality: "SR", Complete: true}); v.Complete || v.Images != "" {
+		t.Errorf("%+v", v)
+	}
+	if v := korean().series(caseload.Series{Modality: "CT", Complete: true, Images: 3}); !v.Complete || v.Images != "3" {
+		t.Errorf("%+v", v)
 	}
 }
 

@@ -9,25 +9,30 @@ import (
 	"dcdentals.com/caseload/internal/caseload"
 )
 
-// Size of the plot in its own units, and the room for the scale at its left and below.
+// Size of a chart in its own units, and the room for the scale at its left and below.
 const (
-	plotWide, plotHigh = 720, 200
+	plotWide, plotHigh = 400, 180
 	plotLeft, plotLow  = 64, 26
 	plotTop            = 8
 )
 
-// plot is what was kept over time, as an SVG is drawn of it: received files, and everything on top of them.
+// plot is what was kept over time: a chart of the bytes, one of the files, and the last days as a table.
 type plot struct {
+	Charts []chart // empty with fewer than two days
+	Table  []plotRow
+}
+
+// chart is one figure over time, as an SVG is drawn of it: received files, and everything on top of them.
+type chart struct {
+	Label      string
 	Live, All  string // paths of the areas
 	Edge       string // path of the line above
 	Ticks      []plotTick
 	From, To   string // dates, in words
 	Text       string // what the picture says
-	Table      []plotRow
 	Wide, High int
 	Left       int
 	Right      int
-	Base       int // y of nothing
 }
 
 type plotTick struct {
@@ -35,70 +40,90 @@ type plotTick struct {
 	Label string
 }
 
-// plotRow is one day of the table beside the picture.
-type plotRow struct{ Day, Live, All string }
+// plotRow is one day of the table beside the pictures.
+type plotRow struct{ Day, Files, Live, All string }
 
-// tableDays is how many days the table names; the picture shows all.
+// tableDays is how many days the table names; the pictures show all.
 const tableDays = 14
 
-// plotOf draws the days. With fewer than two there is nothing to draw, and the zero plot comes back.
-func (l locale) plotOf(days []caseload.UsageDay, now time.Time) plot {
-	type point struct {
-		at        time.Time
-		live, all int64
+// plotDay is what was kept on one day: received, and everything, in bytes or files.
+type plotDay struct {
+	at           time.Time
+	bytes, files plotValue
+}
+
+type plotValue struct{ live, all int64 }
+
+func (v *plotValue) add(class caseload.Class, n int64) {
+	v.all += n
+	if class == caseload.ClassLive || class == caseload.ClassOlder {
+		v.live += n
 	}
-	var points []point
-	for _, d := range days {
+}
+
+// plotOf draws the days. With fewer than two there is nothing to draw.
+func (l locale) plotOf(usage []caseload.UsageDay) (p plot) {
+	var days []plotDay
+	for _, d := range usage {
 		at, err := time.Parse(time.DateOnly, d.Day)
 		if err != nil {
 			continue
 		}
-		if len(points) == 0 || !points[len(points)-1].at.Equal(at) {
-			points = append(points, point{at: at})
+		if len(days) == 0 || !days[len(days)-1].at.Equal(at) {
+			days = append(days, plotDay{at: at})
 		}
-		last := &points[len(points)-1]
-		last.all += d.Bytes
-		if d.Class == caseload.ClassLive || d.Class == caseload.ClassOlder {
-			last.live += d.Bytes
-		}
+		last := &days[len(days)-1]
+		last.bytes.add(d.Class, d.Bytes)
+		last.files.add(d.Class, d.Objects)
 	}
-	if len(points) < 2 {
+	if len(days) < 2 {
 		return plot{}
 	}
-	first, last := points[0], points[len(points)-1]
+	p.Charts = []chart{
+		l.chartOf(days, "storage.plot.bytes", formatSize, func(d plotDay) plotValue { return d.bytes }),
+		l.chartOf(days, "storage.plot.files", formatNumber, func(d plotDay) plotValue { return d.files }),
+	}
+	for i := len(days) - 1; i >= max(0, len(days)-tableDays); i-- {
+		d := days[i]
+		p.Table = append(p.Table, plotRow{l.date(d.at), formatNumber(d.files.live), formatSize(d.bytes.live), formatSize(d.bytes.all)})
+	}
+	return p
+}
+
+// chartOf draws one figure of each day; write puts it into words.
+func (l locale) chartOf(days []plotDay, name string, write func(int64) string, of func(plotDay) plotValue) chart {
+	first, last := days[0], days[len(days)-1]
 	var most int64
-	for _, p := range points {
-		most = max(most, p.all)
+	for _, d := range days {
+		most = max(most, of(d).all)
 	}
 	top, step := scale(most)
-	p := plot{Wide: plotWide, High: plotHigh, Left: plotLeft, Right: plotWide - 4, Base: plotHigh - plotLow}
+	c := chart{Label: l.text(name), Wide: plotWide, High: plotHigh, Left: plotLeft, Right: plotWide - 4}
+	const base = plotHigh - plotLow
 	span := last.at.Sub(first.at).Seconds()
 	x := func(t time.Time) float64 {
-		return plotLeft + t.Sub(first.at).Seconds()/span*float64(p.Right-plotLeft)
+		return plotLeft + t.Sub(first.at).Seconds()/span*float64(c.Right-plotLeft)
 	}
-	y := func(bytes int64) float64 {
-		return float64(p.Base) - float64(bytes)/float64(top)*float64(p.Base-plotTop)
+	y := func(n int64) float64 {
+		return base - float64(n)/float64(top)*(base-plotTop)
 	}
 	var live, all strings.Builder
-	for i, point := range points {
+	for i, d := range days {
 		letter := "L"
 		if i == 0 {
 			letter = "M"
 		}
-		fmt.Fprintf(&live, "%s%.1f %.1f", letter, x(point.at), y(point.live))
-		fmt.Fprintf(&all, "%s%.1f %.1f", letter, x(point.at), y(point.all))
+		fmt.Fprintf(&live, "%s%.1f %.1f", letter, x(d.at), y(of(d).live))
+		fmt.Fprintf(&all, "%s%.1f %.1f", letter, x(d.at), y(of(d).all))
 	}
-	ground := fmt.Sprintf("L%d %dL%d %dZ", p.Right, p.Base, plotLeft, p.Base)
-	p.Live, p.All, p.Edge = live.String()+ground, all.String()+ground, live.String()
-	for bytes := int64(0); bytes <= top; bytes += step {
-		p.Ticks = append(p.Ticks, plotTick{int(math.Round(y(bytes))), formatSize(bytes)})
+	ground := fmt.Sprintf("L%d %dL%d %dZ", c.Right, base, plotLeft, base)
+	c.Live, c.All, c.Edge = live.String()+ground, all.String()+ground, live.String()
+	for n := int64(0); n <= top; n += step {
+		c.Ticks = append(c.Ticks, plotTick{int(math.Round(y(n))), write(n)})
 	}
-	p.From, p.To = l.dayMonth(first.at), l.dayMonth(last.at)
-	p.Text = l.text("storage.plot.text", "from", l.date(first.at), "to", l.date(last.at), "was", formatSize(first.live), "is", formatSize(last.live))
-	for i := len(points) - 1; i >= max(0, len(points)-tableDays); i-- {
-		p.Table = append(p.Table, plotRow{l.date(points[i].at), formatSize(points[i].live), formatSize(points[i].all)})
-	}
-	return p
+	c.From, c.To = l.dayMonth(first.at), l.dayMonth(last.at)
+	c.Text = l.text(name+".text", "from", l.date(first.at), "to", l.date(last.at), "was", write(of(first).live), "is", write(of(last).live))
+	return c
 }
 
 // scale returns the top of the axis and the distance of its lines, round numbers both: at most five lines.

@@ -5,6 +5,8 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // pattern recognises a sentence of the verbs that was made from a form of the catalogue ("said.{n} slices are missing:
@@ -61,6 +63,7 @@ func newPattern(sentence, form string) pattern {
 // catalogue has it, else as it was said. What stands before a colon ("CT Jaw: 1 slice is missing: 7.") may be a name, or
 // a count ("3 images: the file ends inside an element").
 func (l locale) said(sentence string) string {
+	sentence = l.birthdays(sentence)
 	if text, ok := l.sayPlain(sentence); ok {
 		return text
 	}
@@ -79,6 +82,19 @@ func (l locale) said(sentence string) string {
 		at += 2 + next
 	}
 	return sentence
+}
+
+// remark is said, as a sentence with its capital and full stop, which remarks of the DICOM reader have not.
+func (l locale) remark(text string) string {
+	text = l.said(text)
+	first, size := utf8.DecodeRuneInString(text)
+	if last, _ := utf8.DecodeLastRuneInString(text); unicode.IsLetter(last) || unicode.IsNumber(last) || last == '"' || last == ')' {
+		text += "."
+	}
+	if size == 0 {
+		return text
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // sayPlain is sayAgain, also for a remark of the DICOM reader that became a whole sentence: it has neither a capital nor a
@@ -116,16 +132,45 @@ func (l locale) sayWith(sentence string, parts bool) (string, bool) {
 		var pairs []any
 		for i, name := range p.match.SubexpNames() {
 			if name != "" {
-				value := found[i]
-				if text, ok := l.sayWith(value, true); ok && parts {
-					value = text
-				}
-				pairs = append(pairs, name, value)
+				pairs = append(pairs, name, l.sayPlace(name, found[i], parts))
 			}
 		}
 		return fill(p.form, pairs), true
 	}
 	return "", false
+}
+
+// sayPlace says again what fills a place, with parts whatever the place is; else a list of patients and an image by itself.
+func (l locale) sayPlace(name, value string, parts bool) string {
+	if name == "patients" {
+		list := strings.Split(value, "; ")
+		for i, patient := range list {
+			list[i] = l.sayPlace("", patient, true)
+		}
+		return strings.Join(list, "; ")
+	}
+	if parts || name == "first" {
+		if text, ok := l.sayWith(value, true); ok {
+			return text
+		}
+	}
+	return value
+}
+
+// Where the sentences of ingest.Warn name days: "(P-77, born 1980-01-31)", "2 dates of birth: 1980-01-31, 1981-02-03".
+var (
+	bornOn       = regexp.MustCompile(`\bborn (\d{4}-\d{2}-\d{2})\b`)
+	datesOfBirth = regexp.MustCompile(`\bdates of birth: [-\d, ]+`)
+	isoDay       = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
+)
+
+// birthdays tells the days of birth in a sentence as the reader writes dates.
+func (l locale) birthdays(sentence string) string {
+	told := func(day string) string { return l.dicomDate(strings.ReplaceAll(day, "-", "")) }
+	sentence = datesOfBirth.ReplaceAllStringFunc(sentence, func(list string) string { return isoDay.ReplaceAllStringFunc(list, told) })
+	return bornOn.ReplaceAllStringFunc(sentence, func(born string) string {
+		return l.text("patient.born", "date", told(strings.TrimPrefix(born, "born ")))
+	})
 }
 
 // longestSaid bounds what is compared with every form, in bytes.

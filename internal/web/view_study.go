@@ -92,6 +92,9 @@ func (l locale) series(s caseload.Series) seriesView {
 		Number: s.Number, Title: s.Description, Modality: s.Modality, Images: formatNumber(int64(s.Images)),
 		Voxel: voxel(s.PixelSpacing, s.Spacing), Complete: s.Complete, Planning: l.planning(s),
 	}
+	if s.Images == 0 { // a report, a plan: nothing to count, nothing to be complete
+		v.Images, v.Complete = "", false
+	}
 	for _, r := range s.Remarks {
 		v.Remarks = append(v.Remarks, l.said(r.Text))
 	}
