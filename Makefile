@@ -14,8 +14,8 @@ RACE     := $(if $(CASELOAD_TEST_RACE),-race -gcflags='modernc.org/sqlite/lib=-r
 TEST     := $(GO) test $(RACE) -vet=all -timeout 40m -p 3 -parallel 6
 # One goroutine each over what is made to cost, up to seventeen times as long under the race detector, which has nothing to see there.
 BOUNDS   := ^(TestHostileObjectsGetTheirVerdictWithinBounds|TestABombWithinTheLimitsIsReadOnlyAsFarAsAsked|TestAWalkThroughWhatIsMadeToCostEndsInBounds|TestAnArchiveInsideIsGivenUpWhenItCostsTooMuch|TestEveryHostileZIPGetsItsVerdict|TestManyPatientsAreBounded|TestMemoryStaysFlatAtOneGigabyte)$$
-# The browser waits for the program and the Go tests wait for each other: two parts at once (docs/decisions/103).
-AT_ONCE  := $(if $(CASELOAD_TEST_RACE),-j1,-j2)
+# The browser waits for the program and the Go tests wait for each other: three parts at once (docs/decisions/103).
+AT_ONCE  := $(if $(CASELOAD_TEST_RACE),-j1,-j3)
 LINT     := bin/golangci-lint
 LINT_AT  := v2.15.0
 MINIO_AT := v0.0.0-20260212201848-7aac2a2c5b7c

@@ -19,9 +19,9 @@ test("bad input gets a clear line, and the rest goes on", { skip, timeout: 300_0
   const tray = page.locator("case-uploader");
   const inTray = (name, state) => page.locator(`.tray-row[data-state="${state}"]`, { hasText: name });
 
-  for (const [what, spoil] of [
-    ["changes", (file) => appendFileSync(file, "!")],
-    ["vanishes", (file) => rmSync(file)],
+  for (const [what, spoil, why] of [
+    ["changes", (file) => appendFileSync(file, "!"), "was changed on your computer while it was sent"],
+    ["vanishes", (file) => rmSync(file), "is no longer on your computer"],
   ]) {
     await t.test(`a file that ${what} while it is sent`, async () => {
       await newCase(page, what);
@@ -31,7 +31,7 @@ test("bad input gets a clear line, and the rest goes on", { skip, timeout: 300_0
       await reached;
       spoil(bad);
       line.release();
-      await inTray(basename(bad), "failed").filter({ hasText: /changed on your computer|no longer be read/ }).waitFor({ timeout: 60_000 });
+      await inTray(basename(bad), "failed").filter({ hasText: why }).waitFor({ timeout: 60_000 });
       await row(page, "good.stl").waitFor({ timeout: 60_000 });
       await tray.filter({ hasText: "1 file was not sent" }).waitFor();
       assert.equal(await row(page, basename(bad)).count(), 0, "a file that changed was taken");

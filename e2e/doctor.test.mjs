@@ -25,7 +25,7 @@ test("a sound deployment is told to be one", { skip, timeout: 120_000 }, async (
   assert.deepEqual(faults, []);
 });
 
-test("what is wrong stands first, with its fix", { skip, timeout: 120_000 }, async (t) => {
+test("what is wrong stands first, with its fix", { skip, timeout: 300_000 }, async (t) => {
   const house = await site(t, { separate: true, origins: "http://elsewhere.example", watched: true });
   const { page } = await open(t, house);
   await firstRun(page);

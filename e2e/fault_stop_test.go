@@ -112,14 +112,20 @@ func TestAStopUnderLoadLosesNoAcknowledgement(t *testing.T) {
 	}
 
 	s.serve([]string{"serve"})
+	// While the scans are read the database may be busy: 503, try again.
 	var held api.Parts
-	if err := admin.call(t.Context(), "GET", "/files/"+directFile.ID+"/parts", nil, &held); err != nil || len(held.Parts) != 1 {
-		t.Errorf("after the start the store holds %v (%v), want the part that was under way", held.Parts, err)
+	await(t, time.Minute, "asked for its parts", func() (bool, error) {
+		err := admin.call(t.Context(), "GET", "/files/"+directFile.ID+"/parts", nil, &held)
+		return err == nil, err
+	})
+	if len(held.Parts) != 1 {
+		t.Errorf("after the start the store holds %v, want the part that was under way", held.Parts)
 	}
-	if err := admin.sendParts(t.Context(), directFile, direct); err != nil {
-		t.Fatal(err)
-	}
-	await(t, time.Minute, "completed", func() (bool, error) { // while the scans are read the database may be busy: 503, try again
+	await(t, time.Minute, "sent", func() (bool, error) {
+		err := admin.sendParts(t.Context(), directFile, direct)
+		return err == nil, err
+	})
+	await(t, time.Minute, "completed", func() (bool, error) {
 		_, err := admin.complete(t.Context(), directFile.ID)
 		return err == nil, err
 	})

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -35,15 +36,10 @@ func TestAStoreThatGoesAwayIsSaidAndSurvived(t *testing.T) {
 	if err := admin.sendParts(ctx, directFile, direct); err != nil {
 		t.Fatal(err)
 	}
-	scan := &strings.Builder{}
-	if err := (phantom.Scan{Seed: 5, Patient: "Away^Store", ID: "A", Slices: 300, Size: 256}).WriteZIP(scan); err != nil {
-		t.Fatal(err)
-	}
-	reading := mustUpload(t, admin, l, caseID, "scan.zip", []byte(scan.String()))
-	remote.Kill(t) // in mid-file: 40 MB were stored a moment ago
-	if f, err := admin.file(ctx, reading.ID); err != nil || f.State == "ready" {
-		t.Fatalf("the scan is %s already (%v): send a larger one", f.State, err)
-	}
+	reading, scans := caughtReading(t, admin, l, caseID, func() { remote.Kill(t) }, func() {
+		remote.Run(t)
+		await(t, 10*time.Second, "ready again", func() (bool, error) { return admin.readiness(t).status == http.StatusOK, nil })
+	})
 
 	const within = 10 * time.Second
 	away := time.Now()
@@ -100,9 +96,38 @@ func TestAStoreThatGoesAwayIsSaidAndSurvived(t *testing.T) {
 	}
 	l.check(t, s, admin, remote.Dir+"/"+remote.Bucket)
 	t.Logf("the store was away for %s; everything was read %s after it was back", back.Sub(away).Round(time.Millisecond), time.Since(back).Round(time.Millisecond))
-	if f, err := admin.file(ctx, reading.ID); err != nil || f.Contents.Images != 300 {
-		t.Errorf("the scan that was being read has %d images (%v), want 300", f.Contents.Images, err)
+	if f, err := admin.file(ctx, reading.ID); err != nil || f.Contents.Images != slicesOf(len(scans)) {
+		t.Errorf("the scan that was being read has %d images (%v), want %d", f.Contents.Images, err, slicesOf(len(scans)))
 	}
+}
+
+// slicesOf is how many images the nth scan of caughtReading has.
+func slicesOf(n int) int { return 300 * n }
+
+// caughtReading uploads a scan and cuts off what its reader needs before it is ready. How far a reader gets until then is
+// the machine's affair: when it was quicker the cut is mended and a larger scan follows. It returns the one that is caught,
+// and all of them.
+func caughtReading(t *testing.T, p person, l *ledger, caseID string, cut, mend func()) (caught api.File, scans []api.File) {
+	t.Helper()
+	for n := 1; n <= 5; n++ {
+		var scan strings.Builder
+		if err := (phantom.Scan{Seed: uint64(n), Patient: "Caught^Reading", ID: "C", Slices: slicesOf(n), Size: 256}).WriteZIP(&scan); err != nil {
+			t.Fatal(err)
+		}
+		sent := mustUpload(t, p, l, caseID, fmt.Sprintf("scan-%d.zip", n), []byte(scan.String()))
+		scans = append(scans, sent)
+		cut()
+		f, err := p.file(t.Context(), sent.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.State != "ready" {
+			return sent, scans
+		}
+		mend()
+	}
+	t.Fatal("five scans were read before anything could be cut off")
+	return caught, scans
 }
 
 func mustPlan(t *testing.T, p person, caseID, name string, content []byte) api.File {

@@ -219,7 +219,7 @@ func isSound(t *testing.T, s *site, authority string) {
 			}
 		}
 	}
-	if tried != 6 {
+	if tried != 7 {
 		t.Errorf("the doctor tried %d things of the way to Caseload: %s", tried, said)
 	}
 }

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { drop, firstRun, folder, kept, keptHandles, newCase, open, row, scan, site, skip, sum } from "./house.mjs";
+import { drop, firstRun, folder, kept, keptHandles, newCase, open, openProfile, row, scan, signIn, site, skip, sum } from "./house.mjs";
+import { sendFromHandle, sumOfHandle } from "./handle.mjs";
 
 const MB = 1_000_000;
 const SIZE = 50; // MB
@@ -70,6 +71,74 @@ test("handles of what was dropped or chosen last until it has arrived", { skip, 
     assert.ok(await page.evaluate(keptHandles, 0), "a handle was left behind");
   });
 });
+
+test("the next day, in a browser that was closed, one click goes on", { skip, timeout: 300_000 }, async (t) => {
+  const house = await site(t, { watched: true, settings });
+  const { line } = house;
+  const profile = folder(t);
+  let { page, context } = await openProfile(t, house, profile);
+  await firstRun(page);
+
+  /** Sends 40 % of something, closes the browser, and opens the case in it again. */
+  async function untilTomorrow(patient, send) {
+    const address = await newCase(page, patient);
+    const before = { passed: line.passed, lost: line.lost };
+    const reached = line.holdAfter(0.4 * SIZE * MB);
+    await send();
+    await reached;
+    await page.waitForFunction(keptHandles, 1);
+    await context.close();
+    line.release();
+    ({ page, context } = await openProfile(t, house, profile));
+    await page.goto(address);
+    if (page.url() !== address) await signIn(page); // a session may end with the browser
+    await page.waitForURL(address);
+    const tray = page.locator("case-uploader", { hasText: "1 upload unfinished" });
+    return { address, before, tray, goOn: tray.getByRole("button", { name: "Go on" }) };
+  }
+
+  await t.test("with a file that pages may read", async () => {
+    const sent = await untilTomorrow("tomorrow", () => page.evaluate(sendFromHandle, SIZE * MB));
+    await sent.goOn.click();
+    await row(page, "handle.raw").waitFor({ timeout: 90_000 });
+    const got = await kept(page, sent.address, "handle.raw");
+    assert.deepEqual([got.rows, got.sha256], [1, await page.evaluate(sumOfHandle)]);
+    const net = line.passed - sent.before.passed - (line.lost - sent.before.lost);
+    assert.ok(net <= 1.05 * SIZE * MB, `${net} bytes arrived in all`);
+    await page.waitForFunction(keptHandles, 0);
+  });
+
+  for (const leave of ["granted", "denied"])
+    await t.test(`with a file that was dropped, when the person's leave is ${leave}`, async () => {
+      const file = scan(folder(t), `${leave}.raw`, SIZE);
+      const sent = await untilTomorrow(leave, () => drop(page, context, file));
+      await page.evaluate(answering, leave); // headless Chromium shows nobody its question (decision 094)
+      await page.setInputFiles("#leave", file);
+      await sent.goOn.click();
+      if (leave === "denied") {
+        await page.locator("case-uploader", { hasText: "Some files could not be opened again. Drop them here to go on." }).waitFor();
+        await page.setInputFiles("[data-input=files]", file);
+      }
+      await row(page, `${leave}.raw`).waitFor({ timeout: 90_000 });
+      assert.deepEqual(await page.evaluate(() => globalThis.asked), [{ name: `${leave}.raw`, mode: "read", before: "prompt" }]);
+      const got = await kept(page, sent.address, `${leave}.raw`);
+      assert.deepEqual([got.rows, got.sha256], [1, sum(file)]);
+      const net = line.passed - sent.before.passed - (line.lost - sent.before.lost);
+      assert.ok(net <= 1.05 * SIZE * MB, `${net} bytes arrived in all`);
+    });
+});
+
+/** In the page: the person answers the browser's question, whether a file may be read again. What is then read lies in #leave. */
+function answering(leave) {
+  const input = Object.assign(document.createElement("input"), { type: "file", id: "leave", hidden: true });
+  document.body.append(input);
+  globalThis.asked = [];
+  FileSystemHandle.prototype.requestPermission = async function ({ mode }) {
+    globalThis.asked.push({ name: this.name, mode, before: await this.queryPermission({ mode }) });
+    if (leave === "granted") this.getFile = async () => input.files[0];
+    return leave;
+  };
+}
 
 /** In the page: the next drop is not the page's; it is what the person chooses in the window for files. */
 function choosing() {

@@ -162,6 +162,13 @@ export async function open(t, { origin, mobile = false, dark = false, language =
   return { page, context, faults };
 }
 
+/** Starts a Chromium of its own on a profile folder, as a person starts the browser; close() ends it, and what it keeps lies in the folder. */
+export async function openProfile(t, { origin }, profile) {
+  const context = await chromium.launchPersistentContext(profile, { executablePath: found, args, baseURL: origin });
+  atEnd(t, () => context.close().catch(() => {})); // it may have been closed before
+  return { page: context.pages()[0] ?? (await context.newPage()), context };
+}
+
 /** Lets a page be told that nobody looks at it (cover(true)): headless Chromium shows every tab. For addInitScript. */
 export const coverable = () => {
   let hidden = false;

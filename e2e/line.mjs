@@ -16,7 +16,7 @@ export async function line(t) {
     lost: 0, // bytes of requests that were broken off or refused: these have to be sent again
     puts: [], // every request with a file's bytes: { path, bytes, status }
   };
-  let held, heldAfter, spoil = 0, before, tried;
+  let held, heldAfter, spoil = 0, deaf = 0, before, tried;
 
   const server = createServer(async (incoming, outgoing) => {
     const body = incoming.method === "PUT";
@@ -44,6 +44,11 @@ export async function line(t) {
         if (heldAfter && state.landed >= heldAfter.bytes) hold();
       }
       leave();
+      if (body && deaf > 0) {
+        deaf--;
+        answer.resume();
+        return outgoing.writeHead(504).end();
+      }
       outgoing.writeHead(answer.statusCode, answer.headers);
       answer.pipe(outgoing);
       answer.on("error", () => outgoing.destroy());
@@ -118,6 +123,8 @@ export async function line(t) {
     noticed: () => new Promise((go) => (tried = go)),
     /** Flips a bit in each of the next n requests with a file's bytes. */
     spoil: (n) => (spoil = n),
+    /** Gives a 504 in place of the answers to the next n requests with a file's bytes, as a proxy does that gave up waiting. */
+    deafen: (n) => (deaf = n),
     /** Does something before each request with a file's bytes is passed on. */
     before: (what) => (before = what),
   });

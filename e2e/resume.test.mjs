@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, statSync, utimesSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { test } from "node:test";
+import { sendFromHandle, sumOfHandle } from "./handle.mjs";
 import { coverable, folder, firstRun, kept, keptHandles, launch, launchMortal, newCase, open, row, scan, signIn, site, skip, sum } from "./house.mjs";
 
 const MB = 1_000_000;
@@ -148,26 +149,4 @@ function change(path, at) {
   const file = openSync(path, "r+");
   writeSync(file, Buffer.from("!"), 0, 1, at);
   closeSync(file);
-}
-
-// In the page. Headless Chromium has nobody to ask for leave: the file lies where pages need none.
-
-async function sendFromHandle(size) {
-  const root = await navigator.storage.getDirectory();
-  const handle = await root.getFileHandle("handle.raw", { create: true });
-  const out = await handle.createWritable();
-  for (let at = 0; at < size; at += 60_000) await out.write(crypto.getRandomValues(new Uint8Array(60_000)));
-  await out.close();
-  const file = await handle.getFile();
-  const source = {
-    name: file.name, path: "", size: file.size, type: "", modified: file.lastModified, handle,
-    slice: (start, end) => file.slice(start, end),
-  };
-  document.querySelector("case-uploader").engine.add(location.pathname.split("/").pop(), [source]);
-}
-
-async function sumOfHandle() {
-  const handle = await (await navigator.storage.getDirectory()).getFileHandle("handle.raw");
-  const digest = await crypto.subtle.digest("SHA-256", await (await handle.getFile()).arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

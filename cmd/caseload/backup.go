@@ -34,7 +34,8 @@ its manifest and its own database.
 With PostgreSQL or an external store this command refuses: docs/operate.md has the way for those.
 
 Exit codes: 0 done, everything fits · 1 refused or failed · 2 wrong command line · 65 the backup was made or read,
-but files in it are missing or damaged (each is named) · 78 wrong settings · 130 interrupted.`,
+but files in it are missing or damaged (each is named) · 69 the folder, the database or the store cannot be used ·
+78 wrong settings · 130 interrupted.`,
 		RunE: runBackup,
 	})
 	f := cmd.Flags()
@@ -56,8 +57,8 @@ since then must be so again. Uploads that were under way are given up by the swe
 backup that an older version made is restored, too: its database is brought up to date afterwards.
 
 Exit codes: 0 done, everything is as it was · 1 refused or failed, the data folder is not usable (remove it) · 2
-wrong command line · 65 restored, but files were missing or damaged in the backup already (each is named) · 78 wrong
-settings · 130 interrupted.`,
+wrong command line · 65 restored, but files were missing or damaged in the backup already (each is named) · 69 a folder
+cannot be used · 78 wrong settings · 130 interrupted.`,
 		RunE: runRestore,
 	})
 	cmd.Flags().Bool("json", false, "one JSON object a line")
@@ -86,7 +87,7 @@ func openDatabaseCopy(ctx context.Context, path string) (backup.Rows, error) {
 func backupLog(cmd *cobra.Command) (*fsckLog, *backup.Service) {
 	out := &fsckLog{out: cmd.OutOrStdout(), progressTo: cmd.ErrOrStderr()}
 	out.asJSON, _ = cmd.Flags().GetBool("json")
-	s := &backup.Service{Open: openDatabaseCopy, Now: time.Now, Program: version()}
+	s := &backup.Service{Open: openDatabaseCopy, Names: objectstore.NamesAfter, Now: time.Now, Program: version()}
 	s.Said = func(t backup.Trouble) {
 		out.clear()
 		out.line(struct {
@@ -148,22 +149,47 @@ func runBackup(cmd *cobra.Command, args []string) error {
 
 // outside refuses a backup folder within the data folder, where it would be lost together with it.
 func outside(folder, data string) error {
-	absolute, err := filepath.Abs(folder)
+	folder, err := followed(folder)
 	if err != nil {
 		return err
 	}
-	if inside, err := filepath.Rel(data, absolute); err == nil && inside != ".." && !strings.HasPrefix(inside, "../") {
+	if data, err = followed(data); err != nil {
+		return err
+	}
+	if inside, err := filepath.Rel(data, folder); err == nil && inside != ".." && !strings.HasPrefix(inside, "../") {
 		return caseload.Errorf(caseload.Invalid, "The backup would lie in the data folder itself.").WithHint("Name a folder on another disk.")
 	}
 	return nil
 }
 
+// followed returns where a path leads when its links are followed; what of it does not exist yet stays as it is said.
+func followed(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	rest := ""
+	for at := path; ; at = filepath.Dir(at) {
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(real, rest), nil
+		}
+		if at == filepath.Dir(at) {
+			return path, nil
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
+	}
+}
+
 func backupDone(out *fsckLog, event, words string, r backup.Report) error {
 	out.clear()
+	copied := ""
+	if event == "done" {
+		copied = fmt.Sprintf(" (%s of them new)", humanBytes(r.Copied))
+	}
 	out.line(struct {
 		Event string `json:"event"`
 		backup.Report
-	}{event, r}, "%s %s: %d objects, %s (%s of them new), %s", r.Folder, words, r.Objects, humanBytes(r.Bytes), humanBytes(r.Copied), troubleText(r.Trouble))
+	}{event, r}, "%s %s: %d objects, %s%s, %s", r.Folder, words, r.Objects, humanBytes(r.Bytes), copied, troubleText(r.Trouble))
 	if r.Trouble > 0 {
 		return errLost
 	}

@@ -23,8 +23,8 @@ what was verified when it came. So a disk that lost a bit is noticed while there
 beside a server and changes nothing; with --mark each damaged file gets a warning on its page and an event in the
 audit log.
 
---subset 3/10 reads the third of ten equal parts; a file is always in the same part, so ten runs, one a night say,
-read everything once. --rate 20MB/s leaves the store some air. --state FILE keeps how far it is, so that the same
+--read-data-subset 3/10, or --read-data --subset 3/10, reads the third of ten equal parts; a file is always in the same
+part, so ten runs, one a night say, read everything once. --rate 20MB/s leaves the store some air. --state FILE keeps how far it is, so that the same
 command goes on there after an interruption or a kill; the file goes when the run is done.
 
 Each damaged file is one line: its kind, the case's number and the file's id, what is wrong, what to do. File
@@ -35,8 +35,9 @@ or the store cannot be reached · 78 wrong settings · 130 interrupted.`,
 		RunE: runCheck,
 	})
 	f := cmd.Flags()
-	f.Bool("read-data", false, "read the bytes; must be given, since it reads all of the store")
-	f.String("subset", "1/1", "only this part, such as 3/10")
+	f.Bool("read-data", false, "read the bytes; this or the next must be given, since it reads all of the store")
+	f.String("read-data-subset", "", "read the bytes of only this part, such as 3/10")
+	f.String("subset", "", "with --read-data: only this part, such as 3/10")
 	f.String("rate", "", "at most so many bytes a second, such as 20MB/s")
 	f.String("state", "", "file that keeps how far it is")
 	f.Bool("mark", false, "put a warning on damaged files, with an event")
@@ -49,12 +50,9 @@ func runCheck(cmd *cobra.Command, _ []string) error {
 	ctx, cancel := untilInterrupted(cmd.Context())
 	defer cancel()
 	text := func(name string) string { v, _ := cmd.Flags().GetString(name); return v }
-	if read, _ := cmd.Flags().GetBool("read-data"); !read {
-		return &usageError{errors.New("check needs --read-data: it reads every byte of the store; `caseload fsck` compares without reading")}
-	}
-	part, err := fsck.ParseSubset(text("subset"))
+	part, err := partToRead(cmd)
 	if err != nil {
-		return &usageError{fmt.Errorf("--subset %w", err)}
+		return &usageError{err}
 	}
 	limit, err := readingRate(text("rate"))
 	if err != nil {
@@ -87,6 +85,29 @@ func runCheck(cmd *cobra.Command, _ []string) error {
 		fsck.Report
 	}{"done", part.String(), r}, "%d files, %s read: %s", r.Files, humanBytes(r.Bytes), checkSummary(r))
 	return errors.Join(kept.remove(), verdict(r))
+}
+
+// partToRead is what the flags ask to be read.
+func partToRead(cmd *cobra.Command) (part fsck.Subset, err error) {
+	read, _ := cmd.Flags().GetBool("read-data")
+	subset, _ := cmd.Flags().GetString("subset")
+	flag := "--subset"
+	if given, _ := cmd.Flags().GetString("read-data-subset"); given != "" {
+		if subset != "" {
+			return part, errors.New("--read-data-subset and --subset say the same; use one of them")
+		}
+		read, subset, flag = true, given, "--read-data-subset"
+	}
+	if !read {
+		return part, errors.New("check needs --read-data: it reads every byte of the store; `caseload fsck` compares without reading")
+	}
+	if subset == "" {
+		subset = "1/1"
+	}
+	if part, err = fsck.ParseSubset(subset); err != nil {
+		return part, fmt.Errorf("%s %w", flag, err)
+	}
+	return part, nil
 }
 
 func checkSummary(r fsck.Report) string {

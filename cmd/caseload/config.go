@@ -195,7 +195,7 @@ var settings = []setting{
 	},
 	{
 		Name: "AWS_S3_ADDRESSING_STYLE", Default: "auto", Kind: choice, Choices: []string{"auto", "path", "virtual"},
-		Help: "path: https://host/bucket/key. virtual: https://bucket.host/key. auto: virtual at AWS, path at AWS_S3_ENDPOINT_URL.",
+		Help: "path: https://host/bucket/key. virtual: https://bucket.host/key. auto: virtual at AWS, path at AWS_S3_ENDPOINT_URL and for a bucket with a dot in its name.",
 		into: func(c *config) any { return &c.S3Addressing },
 	},
 	{
@@ -237,7 +237,7 @@ var settings = []setting{
 	},
 	{
 		Name: "CASELOAD_PART_SIZE", Default: "0", Kind: size, Max: 5 << 30,
-		Help: "Size of the parts of a direct upload, at least 5MiB. 0: 8 MiB, 16 MiB for files above 192 MiB, 32 MiB above 1 GiB.",
+		Help: "Size of the parts of a direct upload, at least 5MiB. 0: 8 MiB, 16 MiB for files above 192 MiB, 32 MiB above 512 MiB.",
 		into: func(c *config) any { return &c.PartSize },
 	},
 	{

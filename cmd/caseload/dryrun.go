@@ -28,6 +28,7 @@ type dryReport struct {
 	Patients []string   `json:"patients"`
 	Studies  []dryStudy `json:"studies"`
 	Warnings []warning  `json:"warnings"`
+	Together []string   `json:"together"` // what is odd of everything together, and of the case
 	LeftOut  int        `json:"left_out"`
 	Failed   []warning  `json:"failed"` // would not be sent
 
@@ -77,7 +78,7 @@ const lookersAtOnce = 4
 // dryRun reads the files as the server would and tells what they are and what would be sent. client nil: no server is
 // asked.
 func dryRun(cmd *cobra.Command, client *api.Client, to api.Case, found *gathered) error {
-	p := dryReport{Case: to.Number, Files: len(found.sources), Bytes: found.bytes, LeftOut: found.junk + len(found.left), Patients: []string{}, Studies: []dryStudy{}, Warnings: []warning{}, Failed: []warning{}}
+	p := dryReport{Case: to.Number, Files: len(found.sources), Bytes: found.bytes, LeftOut: found.junk + len(found.left), Patients: []string{}, Studies: []dryStudy{}, Warnings: []warning{}, Together: []string{}, Failed: []warning{}}
 	for _, f := range found.failed {
 		p.Failed = append(p.Failed, warning{f.path, sentence(f.err)})
 	}
@@ -85,12 +86,18 @@ func dryRun(cmd *cobra.Command, client *api.Client, to api.Case, found *gathered
 	if err != nil {
 		return err
 	}
-	p.describe(ingest.Group(looked))
 	var sources []api.Source
+	var named []caseload.File
 	for i, s := range found.sources {
 		if _, ok := looked[lookedID(i)]; ok {
 			sources = append(sources, s)
+			named = append(named, caseload.File{ID: lookedID(i), Name: shown(s)})
 		}
+	}
+	studies := ingest.Group(looked)
+	p.describe(studies)
+	for _, w := range ingest.Warn(caseload.Case{Patient: to.Patient}, studies, named) {
+		p.Together = append(p.Together, w.Text)
 	}
 	if err := p.compare(cmd.Context(), client, to.ID, sources); err != nil {
 		return err
@@ -241,11 +248,11 @@ func (p *dryReport) print(w io.Writer) {
 		}
 	}
 	fmt.Fprintln(w)
-	if len(p.Patients) > 1 {
-		fmt.Fprintf(w, "!! these are %d patients: %s\n", len(p.Patients), strings.Join(p.Patients, "; "))
+	for _, text := range p.Together {
+		fmt.Fprintf(w, "!! %s\n", legible(text))
 	}
 	for _, s := range p.Studies {
-		fmt.Fprintf(w, "\n%s  %s  %s\n", or(strings.TrimSpace(s.Patient+" "+parenthesis(s.PatientID)), "(no patient)"), or(s.Date, "(no date)"), s.Description)
+		fmt.Fprintf(w, "\n%s  %s  %s\n", or(strings.TrimSpace(s.Patient+" "+parenthesis(s.PatientID)), "(no patient)"), or(dashed(s.Date), "(no date)"), s.Description)
 		for _, x := range s.Series {
 			fmt.Fprintf(w, "  %-3s %s: %s", x.Modality, x.Description, plural(x.Images, "image"))
 			if x.Columns > 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/joho/godotenv"
@@ -52,12 +54,27 @@ func load(flags overrides, r role) (*config, error) {
 	return c, refusal(found)
 }
 
+// readDotenv reads the file ".env"; none is no error. What is wrong with it is said by its line: its text may be a secret.
 func readDotenv() (map[string]string, error) {
-	dotenv, err := godotenv.Read(".env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	raw, err := os.ReadFile(".env")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, &settingsError{[]string{".env cannot be read: " + err.Error()}}
 	}
-	return dotenv, nil
+	raw = bytes.ReplaceAll(bytes.TrimPrefix(raw, []byte("\ufeff")), []byte("\r\n"), []byte("\n")) // as editors of Windows write it
+	dotenv, err := godotenv.UnmarshalBytes(raw)
+	if err == nil {
+		return dotenv, nil
+	}
+	line := "a line of .env"
+	if _, rest, found := strings.Cut(err.Error(), " near "); found {
+		if rest, err := strconv.Unquote(rest); err == nil {
+			line = fmt.Sprintf("line %d of .env", 1+strings.Count(strings.TrimSuffix(string(raw), rest), "\n"))
+		}
+	}
+	return nil, &settingsError{[]string{line + " is not NAME=value; lines that begin with # are comments, and a value with spaces stands in quotation marks"}}
 }
 
 // examine reads the settings and judges them, as every start and `caseload doctor` do (internal/doctor, settings.go). The
@@ -222,12 +239,12 @@ func unknownIn(env environment) (unknown []string) {
 // settingsOf is what internal/doctor looks at. wrong names the settings that problems speaks of.
 func (c *config) settingsOf(wrong, problems []string, env environment, dotenv map[string]string, r role) doctor.Settings {
 	s := doctor.Settings{
-		Wrong: wrong, Elsewhere: otherNames(env, dotenv), Unknown: unknownIn(env), Known: knownNames(), Role: string(r), Addr: c.Addr, AdminAddr: c.AdminAddr, Data: c.Data, Database: "embedded",
+		Wrong: wrong, Elsewhere: otherNames(env, dotenv), Unknown: unknownIn(env), Known: knownNames(), Role: string(r), Addr: c.Addr, AdminAddr: c.AdminAddr, Data: c.Data, Database: "embedded", DatabaseURL: c.DatabaseURL.Reveal(),
 		PublicURL: c.PublicURL, CORSOrigins: c.CORSOrigins, TrustedProxies: c.TrustedProxies,
 		UseS3: c.UseS3, AccessKey: c.S3AccessKey, SecretKey: c.S3SecretKey.Reveal(), SessionToken: c.S3SessionToken.Reveal(),
 		Bucket: c.S3Bucket, Region: c.S3Region, CustomDomain: c.S3CustomDomain, Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint,
-		PathStyle:       c.S3Addressing == "path" || c.S3Addressing == "auto" && c.S3Endpoint != nil,
-		CloudFrontKeyID: c.CloudFrontKeyID, CloudFrontKeyFile: c.CloudFrontKeyFile,
+		PathStyle:       c.S3Addressing == "path" || c.S3Addressing == "auto" && c.autoPath(),
+		CloudFrontKeyID: c.CloudFrontKeyID, CloudFrontKeyFile: c.CloudFrontKeyFile, KMSKey: c.BucketKMSKey,
 		PartSize: c.PartSize, SessionIdle: c.SessionIdle, SessionAbsolute: c.SessionAbsolute,
 	}
 	switch db := c.DatabaseURL.Reveal(); {
@@ -279,11 +296,15 @@ func (c *config) complete() {
 	}
 	if c.S3Addressing == "auto" {
 		c.S3Addressing = "virtual"
-		if c.S3Endpoint != nil {
+		if c.autoPath() {
 			c.S3Addressing = "path"
 		}
 	}
 }
+
+// autoPath tells whether buckets are named in the path when nothing is said of it: compatible stores seldom know them in
+// host names, and no certificate is valid for one with a dot in it.
+func (c *config) autoPath() bool { return c.S3Endpoint != nil || strings.Contains(c.S3Bucket, ".") }
 
 // postgres tells whether the database is an external PostgreSQL.
 func (c *config) postgres() bool { return !strings.HasPrefix(c.DatabaseURL.Reveal(), "sqlite:") }

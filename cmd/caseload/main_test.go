@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("S3TEST_SECRET_KEY", store.SecretKey)
 			return twoPatients(filepath.Join(e.WorkDir, "patients"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "occupy": occupy, "setenv": setEnv, "sql": change, "later": pass},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitfor": waitFor, "occupy": occupy, "touched": touched, "setenv": setEnv, "sql": change, "count": counted, "later": pass},
 	})
 }
 
@@ -61,8 +62,43 @@ func occupy(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(func() { _ = l.Close() })
+	occupied.Store(l.Addr().String(), l)
 	ts.Setenv(args[0], l.Addr().String())
 }
+
+// touched VARIABLE waits for whoever connects to the address that occupy put there, and hangs up on everybody from then on.
+// ! touched VARIABLE is that nobody has: a connection of our own, made now, is the first in the queue.
+func touched(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: [!] touched VARIABLE")
+	}
+	address := ts.Getenv(args[0])
+	known, _ := occupied.Load(address)
+	l, ok := known.(*net.TCPListener)
+	if !ok {
+		ts.Fatalf("%s is not occupied", address)
+	}
+	ours := ""
+	if neg {
+		c, err := net.Dial("tcp", address)
+		ts.Check(err)
+		defer c.Close()
+		ours = c.LocalAddr().String()
+	}
+	ts.Check(l.SetDeadline(time.Now().Add(30 * time.Second)))
+	first, err := l.Accept()
+	ts.Check(err)
+	ts.Check(first.Close())
+	if neg && first.RemoteAddr().String() != ours {
+		ts.Fatalf("%s was touched", address)
+	}
+	if !neg {
+		ts.Check(l.Close())
+	}
+}
+
+// occupied are the listeners of occupy by their address.
+var occupied sync.Map
 
 // setenv VARIABLE FILE puts the first line of the file into the variable.
 func setEnv(ts *testscript.TestScript, neg bool, args []string) {
@@ -78,10 +114,24 @@ func change(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: sql STATEMENT")
 	}
-	db := openData(ts)
+	db := openData(ts, "caseload-data")
 	defer db.Close()
 	_, err := db.Exec(strings.Join(args, " "))
 	ts.Check(err)
+}
+
+// counted: count FOLDER N QUERY asks the SQLite database of a data folder for a number, and wants that one.
+func counted(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: count FOLDER N QUERY")
+	}
+	db := openData(ts, args[0])
+	defer db.Close()
+	var n string
+	ts.Check(db.QueryRow(args[2]).Scan(&n))
+	if n != args[1] {
+		ts.Fatalf("%s: %s, want %s", args[2], n, args[1])
+	}
 }
 
 // later DURATION lets time go by for the database of the data folder.
@@ -91,13 +141,13 @@ func pass(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	d, err := time.ParseDuration(args[0])
 	ts.Check(err)
-	db := openData(ts)
+	db := openData(ts, "caseload-data")
 	defer db.Close()
 	ts.Check(later.Pass(context.Background(), db, d))
 }
 
-func openData(ts *testscript.TestScript) *sql.DB {
-	db, err := sql.Open("sqlite", "file:"+ts.MkAbs("caseload-data/caseload.db")+"?_pragma=busy_timeout(10000)")
+func openData(ts *testscript.TestScript, folder string) *sql.DB {
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(folder+"/caseload.db")+"?_pragma=busy_timeout(10000)")
 	ts.Check(err)
 	return db
 }

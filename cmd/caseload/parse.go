@@ -172,17 +172,18 @@ func parseSize(raw string) (int64, error) {
 	return int64(f * float64(unit)), nil
 }
 
-// formatSize writes a size so that parseSize reads the same number back.
+// formatSize writes a size so that parseSize reads the same number back, in the largest unit of which it is a whole number.
 func formatSize(n int64) string {
+	largest := units[len(units)-1]
 	for _, u := range units {
-		if n >= u.bytes && n%u.bytes == 0 && n > 0 {
-			if u.bytes == 1 {
-				break
-			}
-			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		if n > 0 && n%u.bytes == 0 && u.bytes > largest.bytes {
+			largest = u
 		}
 	}
-	return strconv.FormatInt(n, 10)
+	if largest.bytes == 1 {
+		return strconv.FormatInt(n, 10)
+	}
+	return strconv.FormatInt(n/largest.bytes, 10) + largest.name
 }
 
 // formatDuration writes 15m0s as 15m and 168h0m0s as 168h.

@@ -45,8 +45,11 @@ func quota(cmd *cobra.Command, args []string) error {
 			found = append(found, o)
 		}
 	}
-	if len(found) != 1 {
-		return caseload.Errorf(caseload.NotFound, "%d organizations have that name or id.", len(found)).WithHint("`caseload usage` lists them.")
+	switch {
+	case len(found) == 0:
+		return caseload.Errorf(caseload.NotFound, "No organization has the name or id %s.", plainName(args[0])).WithHint("`caseload usage` lists them.")
+	case len(found) > 1:
+		return caseload.Errorf(caseload.NotFound, "%d organizations have that name.", len(found)).WithHint("Give the id; `caseload usage --json` tells them.")
 	}
 	org := found[0]
 	if len(args) == 2 {

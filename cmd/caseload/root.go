@@ -44,7 +44,7 @@ func markUsage(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return &usageError{err}
+				return &usageError{fmt.Errorf("%w; use: %s", err, cmd.UseLine())}
 			}
 			return nil
 		}

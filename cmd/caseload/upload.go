@@ -35,8 +35,9 @@ each with "event": begin, checking, planned, sending (at most one a second and f
 already), stored, failed, retrying, relaying (the store cannot be reached, bytes go through the server),
 left_out, end (with "outcome": files stored, received and failed, bytes, seconds, drop, receipt).
 
---dry-run reads the files as the server would and shows patients, series, images and gaps, what the case
-has already and what would be sent; without a case it asks no server. Nothing is sent.
+--dry-run reads the files as the server would and shows patients, series, images and gaps, whether they are
+of another patient than the case, what it has already and what would be sent; without a case it asks no
+server. Nothing is sent.
 
 Exit codes: 0 everything is in the case · 1 some files are not · 2 wrong command line · 69 the server
 cannot be reached · 77 the token is not valid or may not write · 78 wrong settings · 130 interrupted.`,

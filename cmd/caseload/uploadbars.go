@@ -139,6 +139,9 @@ func pace(f figures) string {
 	if f.sent >= f.bytes {
 		return "finishing"
 	}
+	if f.left == 0 {
+		return humanBytes(int64(f.rate)) + "/s"
+	}
 	return fmt.Sprintf("%s/s  %s", humanBytes(int64(f.rate)), humanTime(f.left))
 }
 

@@ -49,3 +49,33 @@ func TestTheShownRateIsCalm(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// What the first second brings is no measure of the line, and reading files before it is none at all.
+func TestNoTimeIsToldBeforeItIsFounded(t *testing.T) {
+	begun := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	tally := newTally([]api.Source{{Size: 1e9}}, begun)
+	var rate, left time.Duration // when first told
+	for at := time.Duration(0); at <= 12*time.Second; at += 500 * time.Millisecond {
+		if moving := at - 5*time.Second; moving > 0 {
+			tally.note(api.Notice{Stage: api.StageSending, Index: 0, Sent: int64(25e6 * moving.Seconds())})
+		}
+		f := tally.at(begun.Add(at))
+		if rate == 0 && f.rate > 0 {
+			rate = at
+		}
+		if left == 0 && f.left > 0 {
+			left = at
+			if f.left > time.Minute {
+				t.Errorf("the first that is told is %s", f.left)
+			}
+			if got := pace(f); !strings.Contains(got, "MB/s  ") {
+				t.Errorf("%q", got)
+			}
+		} else if f.left == 0 && f.rate > 0 && strings.Contains(pace(f), "0 s") {
+			t.Errorf("%q", pace(f))
+		}
+	}
+	if rate != 6*time.Second || left != 9*time.Second {
+		t.Errorf("a rate is told after %s, the time left after %s", rate, left)
+	}
+}

@@ -89,8 +89,12 @@ func (l *lines) notice(n api.Notice) {
 	case api.StageSending:
 		if !l.brief && now.Sub(l.said) >= sayEvery {
 			f := l.tally.at(now)
-			say("on the way: %s of %s, %d of %s, %s/s, %s left", humanBytes(f.sent), humanBytes(f.bytes), f.ended, plural(f.files, "file"),
-				humanBytes(int64(f.rate)), humanTime(f.left))
+			left := ""
+			if f.left > 0 {
+				left = ", " + humanTime(f.left) + " left"
+			}
+			say("on the way: %s of %s, %d of %s, %s/s%s", humanBytes(f.sent), humanBytes(f.bytes), f.ended, plural(f.files, "file"),
+				humanBytes(int64(f.rate)), left)
 		}
 	}
 }

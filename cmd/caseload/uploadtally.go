@@ -19,14 +19,14 @@ type tally struct {
 	ended int   // files
 	held  int64 // of total: bytes that were there before, which say nothing about the line
 
-	begun time.Time
-	last  time.Time // when rate was last looked at
-	moved int64     // bytes that had left the computer by then
-	rate  float64   // bytes per second, smoothed
+	last   time.Time     // when rate was last looked at
+	moved  int64         // bytes that had left the computer by then
+	moving time.Duration // looked at since the first byte left
+	rate   float64       // bytes per second, smoothed
 }
 
 func newTally(sources []api.Source, now time.Time) *tally {
-	t := &tally{files: len(sources), sent: make([]int64, len(sources)), begun: now, last: now}
+	t := &tally{files: len(sources), sent: make([]int64, len(sources)), last: now}
 	for _, s := range sources {
 		t.bytes += s.Size
 	}
@@ -58,26 +58,35 @@ func (t *tally) note(n api.Notice) {
 type figures struct {
 	files, ended int
 	bytes, sent  int64
-	rate         float64       // bytes per second
+	rate         float64       // bytes per second; 0: not known yet
 	left         time.Duration // 0: not known yet
 }
 
-// smoothing is how long it takes the shown rate to follow the line.
-const smoothing = 8 * time.Second
+const (
+	smoothing   = 8 * time.Second // until the shown rate follows the line
+	rateTold    = time.Second     // of moving bytes, before a rate is shown: a line gathers speed
+	timeFounded = 4 * time.Second // and before the time is that is left
+)
 
 // at returns the figures of the moment; calls at a steady beat keep the rate calm.
 func (t *tally) at(now time.Time) figures {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	moved := t.total - t.held
-	if step := now.Sub(t.last).Seconds(); step > 0.05 {
+	if step := now.Sub(t.last).Seconds(); t.moving == 0 && moved == t.moved {
+		t.last = now // files are looked at, nothing has left yet
+	} else if step > 0.05 {
+		t.moving += now.Sub(t.last)
 		current := math.Max(0, float64(moved-t.moved)/step)
-		weight := 1 - math.Exp(-step/math.Min(smoothing.Seconds(), now.Sub(t.begun).Seconds()+0.1))
+		weight := 1 - math.Exp(-step/math.Min(smoothing.Seconds(), t.moving.Seconds()+0.1))
 		t.rate += weight * (current - t.rate)
 		t.last, t.moved = now, moved
 	}
-	f := figures{files: t.files, ended: t.ended, bytes: t.bytes, sent: t.total, rate: t.rate}
-	if t.rate > 1 {
+	f := figures{files: t.files, ended: t.ended, bytes: t.bytes, sent: t.total}
+	if t.moving >= rateTold {
+		f.rate = t.rate
+	}
+	if t.moving >= timeFounded && t.rate > 1 {
 		f.left = calm(time.Duration(float64(t.bytes-t.total) / t.rate * float64(time.Second)))
 	}
 	return f

@@ -14,7 +14,7 @@ import (
 var classNames = map[caseload.Class]string{
 	caseload.ClassLive: "live", caseload.ClassOlder: "older versions of files", caseload.ClassInFlight: "in flight",
 	caseload.ClassAbandoned: "abandoned, to be erased", caseload.ClassTrash: "trash, to be erased",
-	caseload.ClassReplaced: "replaced versions, kept by the bucket", caseload.ClassMarker: "delete markers, without bytes", caseload.ClassTrial: "left by tests of the store",
+	caseload.ClassReplaced: "replaced versions, kept by the bucket", caseload.ClassMarker: "delete markers, without bytes", caseload.ClassTrial: "Caseload's own mark, and what tests left",
 	caseload.ClassUnexplained: "unexplained", caseload.ClassMissing: "files without their object",
 }
 
@@ -31,6 +31,11 @@ func showUsage(out io.Writer, u caseload.Usage) error {
 		fmt.Fprintln(table)
 	}
 	showLedger(line, u)
+	line()
+	line("BY THE DATABASE", "FILES", "BYTES")
+	for _, c := range u.Classes {
+		line(classNames[c.Class], c.Objects, caseload.RoundBytes(c.Bytes))
+	}
 	line()
 	line("ORGANIZATION", "FILES", "BYTES", "ARRIVING", "QUOTA", "FREE")
 	for _, o := range u.Organizations {
@@ -64,7 +69,38 @@ func showUsage(out io.Writer, u caseload.Usage) error {
 			line(f.File, plainName(f.Number), f.Route, caseload.RoundBytes(f.Sent), caseload.RoundBytes(f.Size))
 		}
 	}
+	showDays(line, u.Days)
 	return table.Flush()
+}
+
+// daysTold is how many days the list over time names, the newest; --json has all.
+const daysTold = 14
+
+// showDays tells what was kept at the end of each of the last days.
+func showDays(line func(...any), usage []caseload.UsageDay) {
+	type day struct {
+		day                  string
+		files, received, all int64
+	}
+	var days []day
+	for _, d := range usage {
+		if len(days) == 0 || days[len(days)-1].day != d.Day {
+			days = append(days, day{day: d.Day})
+		}
+		last := &days[len(days)-1]
+		last.all += d.Bytes
+		if d.Class == caseload.ClassLive || d.Class == caseload.ClassOlder {
+			last.files, last.received = last.files+d.Objects, last.received+d.Bytes
+		}
+	}
+	if len(days) == 0 {
+		return
+	}
+	line()
+	line("DAY", "FILES", "BYTES", "WITH WHAT COMES OR GOES")
+	for _, d := range days[max(0, len(days)-daysTold):] {
+		line(d.day, d.files, caseload.RoundBytes(d.received), caseload.RoundBytes(d.all))
+	}
 }
 
 func showLedger(line func(...any), u caseload.Usage) {

@@ -85,12 +85,12 @@ func (e watchEvent) text() string {
 	case "watching":
 		return fmt.Sprintf("watching %s for %s", e.Entry, e.Server)
 	case "opened":
-		return fmt.Sprintf("%s: case %s opened", e.Entry, e.Number)
+		return fmt.Sprintf("%s opened", e.place())
 	case "sent":
 		s := summary{Outcome: *e.Outcome, Unread: e.Left, Took: e.Took}
 		s.Failed = 0 // counted in Left, but for those that were removed
 		text := s.String()
-		return fmt.Sprintf("%s: case %s: %s", e.Entry, e.Number, text[:len(text)-1])
+		return fmt.Sprintf("%s: %s", e.place(), text[:len(text)-1])
 	case "failed":
 		name := e.Entry
 		if e.File != "" {
@@ -103,6 +103,14 @@ func (e watchEvent) text() string {
 		return "something is to be sent; waiting for " + e.Until.Format("15:04")
 	}
 	return e.Event
+}
+
+// place names what was sent and its case; once when the one is called like the other.
+func (e watchEvent) place() string {
+	if e.Entry == e.Number {
+		return "case " + e.Number
+	}
+	return fmt.Sprintf("%s: case %s", e.Entry, e.Number)
 }
 
 // line is the event for programs.

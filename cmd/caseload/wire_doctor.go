@@ -36,6 +36,7 @@ type opened struct {
 	log     *slog.Logger
 	objects *objectstore.Store // nil: not opened yet
 	serving bool
+	fresh   bool // SQLite, and its file is not there yet; looking must not make it
 
 	mu     sync.Mutex
 	db     *store.Store
@@ -66,20 +67,20 @@ func (o *opened) examination(judged []doctor.Finding) examination {
 		}
 		return e
 	}
-	fresh := !o.serving && !c.postgres() && !isThere(c.sqlitePath())
+	o.fresh = !o.serving && !c.postgres() && !isThere(c.sqlitePath())
 	add(doctor.FolderChecks(doctor.FolderOptions{Folder: c.Data, SQLite: !c.postgres(), Store: !c.UseS3, Largest: c.MaxFileSize}))
-	add(doctor.DatabaseChecks(doctor.DatabaseOptions{Open: o.records, Postgres: c.postgres(), Fresh: fresh}))
-	if !fresh {
-		add(doctor.RunningChecks(doctor.RunningOptions{Records: o.records, Queue: o.work, Serving: o.serving}))
+	add(doctor.DatabaseChecks(doctor.DatabaseOptions{Open: o.records, Postgres: c.postgres(), Host: c.postgresHost(), Fresh: o.fresh}))
+	if !o.fresh {
+		add(doctor.Unless(o.empty, doctor.RunningChecks(doctor.RunningOptions{Records: o.records, Queue: o.work, Serving: o.serving})))
 	}
-	if !fresh && c.PublicURL != nil {
-		add(o.frontChecks())
+	if !o.fresh && c.PublicURL != nil {
+		add(doctor.Unless(o.empty, o.frontChecks()))
 	}
 	switch {
 	case c.UseS3 && c.S3Bucket != "":
 		add(o.storeChecks())
 	case !c.UseS3 && o.objects != nil: // only the process that runs the embedded store reaches it
-		add(c.bucketChecks(o.objects))
+		add(o.bucketChecks(o.objects))
 	}
 	return e
 }
@@ -88,7 +89,7 @@ func (o *opened) examination(judged []doctor.Finding) examination {
 func (o *opened) storeChecks() []doctor.Check {
 	c := o.config
 	server, public := c.storeAddresses()
-	checks := doctor.NetworkChecks(doctor.NetworkOptions{Address: server, Public: public, Bucket: c.S3Bucket, Proxy: http.ProxyFromEnvironment})
+	checks := doctor.NetworkChecks(doctor.NetworkOptions{Address: server, Public: public, Page: c.PublicURL, Bucket: c.S3Bucket, Proxy: http.ProxyFromEnvironment})
 	objects := o.objects
 	if objects == nil {
 		var err error
@@ -104,7 +105,7 @@ func (o *opened) storeChecks() []doctor.Check {
 	checks = append(checks, doctor.CredentialChecks(doctor.CredentialOptions{
 		Credentials: objects, AWS: doctor.OfAWS(server), Token: c.S3SessionToken != "", Chosen: c.S3AccessKey != "", Expiry: c.URLExpiry,
 	})...)
-	return append(checks, c.bucketChecks(objects)...)
+	return append(checks, o.bucketChecks(objects)...)
 }
 
 // storeAddresses are the addresses of the bucket as this server and as browsers reach it.
@@ -156,6 +157,16 @@ func (o *opened) open(ctx context.Context) (*store.Store, error) {
 	return db, nil
 }
 
+// empty tells whether the database answers and has nothing of ours in it yet.
+func (o *opened) empty(ctx context.Context) bool {
+	db, err := o.open(ctx)
+	if err != nil {
+		return false
+	}
+	empty, err := db.Empty(ctx)
+	return err == nil && empty
+}
+
 // work connects the queue, once; nothing is started.
 func (o *opened) work(ctx context.Context) (doctor.Queue, error) {
 	db, err := o.open(ctx)
@@ -182,6 +193,18 @@ func (o *opened) close() {
 		o.closes[i]()
 	}
 	o.closes = nil
+}
+
+// postgresHost is the host of the database's address; "" when it names none.
+func (c *config) postgresHost() string {
+	u, err := url.Parse(c.DatabaseURL.Reveal())
+	if err != nil || !c.postgres() {
+		return ""
+	}
+	if host := u.Query().Get("host"); host != "" {
+		return host
+	}
+	return u.Hostname()
 }
 
 func (c *config) sqlitePath() string { return strings.TrimPrefix(c.DatabaseURL.Reveal(), "sqlite:") }

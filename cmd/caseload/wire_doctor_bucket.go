@@ -10,7 +10,8 @@ import (
 )
 
 // bucketChecks are those of the bucket at the store that objects leads to.
-func (c *config) bucketChecks(objects *objectstore.Store) []doctor.Check {
+func (o *opened) bucketChecks(objects *objectstore.Store) []doctor.Check {
+	c := o.config
 	account := func(ctx context.Context) string {
 		id, _, _, _ := objects.Principal(ctx) // "" when STS does not say
 		return id
@@ -26,9 +27,13 @@ func (c *config) bucketChecks(objects *objectstore.Store) []doctor.Check {
 			return signed.URL, err
 		}}
 	}
+	var belongs func(ctx context.Context) (marked, ours string, err error)
+	if !o.fresh {
+		belongs = func(ctx context.Context) (marked, ours string, err error) { return o.belongs(ctx, objects) }
+	}
 	return doctor.StoreChecks(doctor.StoreOptions{
-		Downloads: downloads,
-		Store:     objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: aws, Account: account, Bucket: c.examinedBucket(objects), Principal: c.examinedPrincipal,
+		Downloads: downloads, Belongs: belongs, Expiry: c.URLExpiry,
+		Store: objects.Trial(), Setup: objects, Embedded: !c.UseS3, AWS: aws, Account: account, Bucket: c.examinedBucket(objects), Principal: c.examinedPrincipal,
 	})
 }
 
@@ -44,4 +49,18 @@ func (c *config) examinedBucket(objects *objectstore.Store) doctor.Bucket {
 	}
 	b.Name = objects.Bucket()
 	return b
+}
+
+// belongs returns by which database the bucket is marked, and the id of ours.
+func (o *opened) belongs(ctx context.Context, objects *objectstore.Store) (marked, ours string, err error) {
+	db, err := o.open(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	marker, _, err := objects.Marker(ctx)
+	if err != nil || marker == nil {
+		return "", "", err
+	}
+	ours, err = db.DatabaseID(ctx)
+	return marker.Database, ours, err
 }
