@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { drop, firstRun, folder, kept, keptHandles, newCase, open, openProfile, row, scan, signIn, site, skip, sum } from "./house.mjs";
+import { drop, firstRun, folder, handlesKept, kept, newCase, open, openProfile, row, scan, signIn, site, skip, sum, until } from "./house.mjs";
 import { sendFromHandle, sumOfHandle } from "./handle.mjs";
 
 const MB = 1_000_000;
@@ -29,7 +29,7 @@ test("handles of what was dropped or chosen last until it has arrived", { skip, 
     const reached = line.holdAfter(0.4 * SIZE * MB);
     await send(file);
     await reached;
-    await page.waitForFunction(keptHandles, 1);
+    await handlesKept(page, 1);
     return { address, file, name: basename(file), before };
   }
 
@@ -44,7 +44,7 @@ test("handles of what was dropped or chosen last until it has arrived", { skip, 
     assert.deepEqual([got.rows, got.sha256], [1, sum(sent.file)]);
     const net = line.passed - sent.before.passed - (line.lost - sent.before.lost);
     assert.ok(net <= 1.05 * SIZE * MB, `${net} bytes arrived in all`);
-    await page.waitForFunction(keptHandles, 0); // nothing is kept of what has arrived
+    await handlesKept(page, 0); // nothing is kept of what has arrived
   }
 
   await t.test("a file that was dropped", () => reloadAndGoOn("dropped", (file) => drop(page, context, file)));
@@ -59,16 +59,30 @@ test("handles of what was dropped or chosen last until it has arrived", { skip, 
       await page.click("[data-choose=files]");
     }));
 
+  await t.test("a file that is dropped once more after a reload", async () => {
+    const sent = await begin("twice", (file) => drop(page, context, file));
+    const root = await page.evaluate(rootOfFile);
+    await page.reload();
+    await page.locator("case-uploader", { hasText: "1 upload unfinished" }).waitFor();
+    await drop(page, context, sent.file);
+    await until(async () => (await page.evaluate(rootOfFile)) !== root); // it is kept by what was dropped last
+    await handlesKept(page, 1);
+    line.release();
+    await row(page, sent.name).waitFor({ timeout: 90_000 });
+    assert.equal((await kept(page, sent.address, sent.name)).rows, 1);
+    await handlesKept(page, 0);
+  });
+
   await t.test("who cancels or signs out leaves none", async () => {
     await begin("cancelled", (file) => drop(page, context, file));
     await page.getByRole("button", { name: "Cancel all" }).click();
     line.release();
-    await page.waitForFunction(keptHandles, 0);
+    await handlesKept(page, 0);
     await begin("signed out", (file) => drop(page, context, file));
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.waitForURL("**/sign-in");
     line.release();
-    assert.ok(await page.evaluate(keptHandles, 0), "a handle was left behind");
+    await handlesKept(page, 0);
   });
 });
 
@@ -86,7 +100,7 @@ test("the next day, in a browser that was closed, one click goes on", { skip, ti
     const reached = line.holdAfter(0.4 * SIZE * MB);
     await send();
     await reached;
-    await page.waitForFunction(keptHandles, 1);
+    await handlesKept(page, 1);
     await context.close();
     line.release();
     ({ page, context } = await openProfile(t, house, profile));
@@ -105,7 +119,7 @@ test("the next day, in a browser that was closed, one click goes on", { skip, ti
     assert.deepEqual([got.rows, got.sha256], [1, await page.evaluate(sumOfHandle)]);
     const net = line.passed - sent.before.passed - (line.lost - sent.before.lost);
     assert.ok(net <= 1.05 * SIZE * MB, `${net} bytes arrived in all`);
-    await page.waitForFunction(keptHandles, 0);
+    await handlesKept(page, 0);
   });
 
   for (const leave of ["granted", "denied"])
@@ -125,8 +139,19 @@ test("the next day, in a browser that was closed, one click goes on", { skip, ti
       assert.deepEqual([got.rows, got.sha256], [1, sum(file)]);
       const net = line.passed - sent.before.passed - (line.lost - sent.before.lost);
       assert.ok(net <= 1.05 * SIZE * MB, `${net} bytes arrived in all`);
+      await handlesKept(page, 0);
     });
 });
+
+/** In the page: the key of what the one file was dropped with. */
+async function rootOfFile() {
+  const open = indexedDB.open("caseload-handles");
+  const database = await new Promise((resolve) => (open.onsuccess = () => resolve(open.result)));
+  const all = database.transaction("files").objectStore("files").getAll();
+  await new Promise((resolve) => (all.onsuccess = resolve));
+  database.close();
+  return all.result[0].root;
+}
 
 /** In the page: the person answers the browser's question, whether a file may be read again. What is then read lies in #leave. */
 function answering(leave) {

@@ -219,13 +219,33 @@ export async function drop(page, context, path) {
   for (const type of ["dragEnter", "dragOver", "drop"]) await debug.send("Input.dispatchDragEvent", { type, ...drag });
 }
 
+/** Asks again and again, here and not by page.waitForFunction: to that, the promise of an async function is a yes. */
+export async function until(condition, failure = "it did not come to pass") {
+  const end = Date.now() + 30_000;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(failure);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /**
- * In the page: whether so many files have a handle in the browser's storage, and nothing of ours beside them but ids.
- * Nothing else the page stores may hold anything, either.
+ * Waits until so many files have a handle in the browser's storage, as many roots as they were dropped with, and nothing
+ * of ours beside them but ids. Nothing else the page stores may hold anything, either.
  */
-export async function keptHandles(count) {
+export async function handlesKept(page, files, roots = files) {
+  let found;
+  const want = `${files} files, ${roots} roots`;
+  await until(async () => (found = await page.evaluate(keptHandles)) === want).catch((error) => {
+    throw new Error(`handles kept: ${found}, expected: ${want}`, { cause: error });
+  });
+}
+
+/** In the page: what is kept. */
+async function keptHandles() {
   const open = indexedDB.open("caseload-handles");
-  const database = await new Promise((resolve) => (open.onsuccess = () => resolve(open.result)));
+  open.onupgradeneeded = () => open.transaction.abort(); // the page has not made it yet
+  const database = await new Promise((resolve) => ((open.onsuccess = () => resolve(open.result)), (open.onerror = () => resolve())));
+  if (!database) return "0 files, 0 roots";
   const of = async (name) => {
     const all = database.transaction(name).objectStore(name).getAll();
     return await new Promise((resolve) => (all.onsuccess = () => resolve(all.result)));
@@ -235,7 +255,7 @@ export async function keptHandles(count) {
   for (const entry of files) if (Object.keys(entry).sort().join() !== "case,file,root") throw new Error(`kept: ${JSON.stringify(entry)}`);
   for (const entry of roots) if (Object.keys(entry).sort().join() !== "handle,user") throw new Error(`kept: ${JSON.stringify(entry)}`);
   if (localStorage.length + sessionStorage.length > 0) throw new Error(`kept: ${JSON.stringify({ ...localStorage, ...sessionStorage })}`);
-  return files.length === count && (count > 0 || roots.length === 0);
+  return `${files.length} files, ${roots.length} roots`;
 }
 
 /** The row of a file on the page of its case, once it is in the given state. */

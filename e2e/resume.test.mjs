@@ -5,7 +5,7 @@ import { closeSync, openSync, statSync, utimesSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { test } from "node:test";
 import { sendFromHandle, sumOfHandle } from "./handle.mjs";
-import { coverable, folder, firstRun, kept, keptHandles, launch, launchMortal, newCase, open, row, scan, signIn, site, skip, sum } from "./house.mjs";
+import { coverable, firstRun, folder, handlesKept, kept, launch, launchMortal, newCase, open, row, scan, signIn, site, skip, sum } from "./house.mjs";
 
 const MB = 1_000_000;
 const SIZE = 50; // MB
@@ -123,6 +123,22 @@ test("an interrupted upload goes on where it was", { skip, timeout: 400_000 }, a
     assert.ok(since(sent.before).net <= 1.05 * SIZE * MB, `${since(sent.before).net} bytes arrived in all`);
   });
 
+  await t.test("a tab that shows the case offers to go on once the one that was sending is gone", async (t) => {
+    const { page, context } = await open(t, { ...house, browser, state });
+    const sent = await begin(page, "orphaned", 0.3);
+    const second = await context.newPage();
+    const looked = second.waitForResponse((r) => r.url().endsWith("state=unfinished"));
+    await second.goto(sent.address);
+    await looked;
+    assert.ok(await second.locator("case-uploader").isHidden(), "what another tab sends was called unfinished");
+    await page.close(); // without being asked: the tab crashed
+    line.release();
+    await second.locator("case-uploader", { hasText: "1 upload unfinished" }).waitFor();
+    await second.setInputFiles("[data-input=files]", sent.file);
+    assert.equal((await arrived(second, sent)).rows, 1);
+    assert.ok(since(sent.before).net <= 1.05 * SIZE * MB, `${since(sent.before).net} bytes arrived in all`);
+  });
+
   await t.test("where the browser keeps handles, one click goes on after a reload", async (t) => {
     const { page } = await open(t, { ...house, browser, state });
     page.on("dialog", (dialog) => dialog.accept());
@@ -131,7 +147,7 @@ test("an interrupted upload goes on where it was", { skip, timeout: 400_000 }, a
     const before = { passed: line.passed, lost: line.lost };
     await page.evaluate(sendFromHandle, SIZE * MB);
     await reached;
-    await page.waitForFunction(keptHandles, 1);
+    await handlesKept(page, 1);
     await page.reload();
     line.release();
     await page.locator("case-uploader", { hasText: "1 upload unfinished" }).getByRole("button", { name: "Go on" }).click();
@@ -140,7 +156,7 @@ test("an interrupted upload goes on where it was", { skip, timeout: 400_000 }, a
     assert.equal(got.rows, 1);
     assert.equal(got.sha256, await page.evaluate(sumOfHandle));
     assert.ok(since(before).net <= 1.05 * SIZE * MB, `${since(before).net} bytes arrived in all`);
-    await page.waitForFunction(keptHandles, 0); // nothing is kept of what has arrived
+    await handlesKept(page, 0); // nothing is kept of what has arrived
   });
 });
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bundle, documented, frontDoor } from "./frontdoor.mjs";
-import { download, firstRun, folder, newCase, open, row, scan, site, skip, sum } from "./house.mjs";
+import { download, firstRun, folder, newCase, open, row, scan, site, skip, sum, until } from "./house.mjs";
 
 const MiB = 1 << 20;
 const options = { skip, timeout: 180_000 };
@@ -221,11 +221,6 @@ test("cancelling ends the upload; the case still tells of it", options, async (t
   await page.goto(address);
   await row(page, "cancel.bin", "sending").waitFor();
 });
-
-// until asks again and again, here and not by waitForFunction: to that, the promise of an async function is a yes.
-async function until(condition) {
-  for (const end = Date.now() + 20_000; !(await condition()); await new Promise((resolve) => setTimeout(resolve, 20))) assert.ok(Date.now() < end, "it did not come to pass");
-}
 
 for (const major of [6, 5, 4, 3]) {
   test(`version ${major} shows why a case cannot be sent to`, options, async (t) => {

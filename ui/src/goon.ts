@@ -8,14 +8,18 @@ import { pageWords, say } from "./page.js";
 import { live } from "./traywords.js";
 import { lookFor, nothing, reopen, type Look, type Stopped } from "./unfinished.js";
 
+/** Milliseconds until one looks again for what others were sending, or after the server could not be asked. */
+const AGAIN = 10_000;
+
 export class GoOn {
   unopened = false; // a click could not open all files again
 
   #handles: Handles;
-  #kept = new Set<Item>(); // whose handles are stored
+  #kept = new Set<Item>(); // whose handles are stored, by this page or one before
   #case = ""; // of the page
   #looked = ""; // the case and its rows when last looked for
   #found: Look = nothing;
+  #again: number | undefined; // the timer of the next look
   #dismissed = ""; // the look that the person closed
 
   constructor(
@@ -52,18 +56,20 @@ export class GoOn {
       return;
     }
     this.#looked = what;
-    void this.#find().then((found) => {
-      if (this.#looked !== what) return; // another page meanwhile
-      this.#found = found;
-      this.#offer();
-      this.changed();
-    });
+    clearTimeout(this.#again);
+    void this.#find(what);
   };
 
-  async #find(): Promise<Look> {
-    if (!this.#case) return nothing;
+  async #find(what: string): Promise<void> {
     const ours = new Set(this.engine.items.filter(live).map(({ id }) => id));
-    return lookFor(this.#case, this.user, this.#handles, ours).catch(() => nothing);
+    const found = this.#case
+      ? await lookFor(this.#case, this.user, this.#handles, ours).catch(() => undefined)
+      : nothing;
+    if (this.#looked !== what) return; // another page meanwhile
+    if (!found || found.others) this.#again = window.setTimeout(() => void this.#find(what), AGAIN);
+    this.#found = found ?? nothing;
+    this.#offer();
+    this.changed();
   }
 
   get #stopped(): Stopped[] {
@@ -109,12 +115,19 @@ export class GoOn {
 
   /** Stores the handles of what is on its way, and removes those of what has arrived or was given up. */
   keep(): void {
-    const fresh = this.engine.items.filter(
-      (item) => item.source.handle && item.id && live(item) && !this.#kept.has(item),
-    );
-    for (const item of fresh) this.#kept.add(item);
+    const fresh: Item[] = [];
+    for (const item of this.engine.items) {
+      if (!item.id || this.#kept.has(item)) continue;
+      const stored = !live(item) && this.#found.handles.has(item.id); // by a page before, and over already
+      if (!stored && !(live(item) && item.source.handle)) continue;
+      this.#kept.add(item);
+      if (!stored) fresh.push(item);
+    }
     const over = [...this.#kept].filter((item) => !live(item) && item.state !== "failed");
-    for (const item of over) this.#kept.delete(item);
+    for (const item of over) {
+      this.#kept.delete(item);
+      this.#found.handles.delete(item.id);
+    }
     void this.#handles.keep(
       fresh.map((item) => ({ file: item.id, case: item.caseId, handle: item.source.handle as FileSystemHandle })),
     );

@@ -27,7 +27,7 @@ export interface Kept {
 
 export class Handles {
   readonly #user: string;
-  readonly #keys = new Map<FileSystemHandle, number>(); // of roots this page has stored
+  readonly #keys = new Map<FileSystemHandle, number>(); // of roots this page has stored or read
   #opened: Promise<IDBDatabase | undefined> | undefined;
 
   /** user: the id of who is signed in. What another person left in this browser is removed. */
@@ -38,14 +38,18 @@ export class Handles {
   async keep(entries: readonly Kept[]): Promise<void> {
     if (entries.length === 0) return;
     await this.#in("readwrite", async (roots, files) => {
+      const left = new Set<number>();
       for (const { file, case: caseId, handle } of entries) {
         let root = this.#keys.get(handle);
         if (root === undefined) {
           root = (await answer(roots.add({ handle, user: this.#user } satisfies Root))) as number;
           this.#keys.set(handle, root);
         }
+        const before = await answer<Entry | undefined>(files.get(file)); // of what was dropped once more
+        if (before && before.root !== root) left.add(before.root);
         files.put({ file, case: caseId, root } satisfies Entry);
       }
+      await this.#removeUnused(roots, files, left);
     });
   }
 
@@ -57,8 +61,10 @@ export class Handles {
       const handles = new Map<number, FileSystemHandle>();
       for (const { root } of entries) {
         if (handles.has(root)) continue;
-        const kept = await answer<Root | undefined>(roots.get(root));
-        if (kept) handles.set(root, kept.handle);
+        const handle = this.#ofThisPage(root) ?? (await answer<Root | undefined>(roots.get(root)))?.handle;
+        if (!handle) continue;
+        handles.set(root, handle);
+        this.#keys.set(handle, root); // whoever goes on by it is kept by it still
       }
       for (const { file, root } of entries) {
         const handle = handles.get(root);
@@ -79,12 +85,23 @@ export class Handles {
         touched.add(entry.root);
         files.delete(id);
       }
-      for (const root of touched) {
-        if ((await answer(files.index("root").count(root))) > 0) continue;
-        roots.delete(root);
-        for (const [handle, key] of this.#keys) if (key === root) this.#keys.delete(handle);
-      }
+      await this.#removeUnused(roots, files, touched);
     });
+  }
+
+  /** Removes those of the roots that no file is kept by any more. */
+  async #removeUnused(roots: IDBObjectStore, files: IDBObjectStore, keys: Iterable<number>): Promise<void> {
+    for (const root of keys) {
+      if ((await answer(files.index("root").count(root))) > 0) continue;
+      roots.delete(root);
+      const handle = this.#ofThisPage(root);
+      if (handle) this.#keys.delete(handle);
+    }
+  }
+
+  #ofThisPage(root: number): FileSystemHandle | undefined {
+    for (const [handle, key] of this.#keys) if (key === root) return handle;
+    return undefined;
   }
 
   /** Removes everything: the person signs out. */

@@ -19,31 +19,31 @@ export interface Stopped {
 
 export interface Look {
   files: Stopped[];
+  others: boolean; // somebody else seems to be sending more of them, which may come to a stop yet
   handles: Map<string, FileSystemHandle>; // of those that can go on with a click
 }
 
-export const nothing: Look = { files: [], handles: new Map() };
+export const nothing: Look = { files: [], others: false, handles: new Map() };
 
 /**
  * What came to a stop in a case. Left out is what another tab of this browser sends (it holds a lock) and what another
- * person seems to be sending. Entries of handles that the server no longer waits for are removed.
+ * person seems to be sending. Entries of handles that the server no longer waits for are removed. Rejects when the server
+ * could not be asked.
  */
 export async function lookFor(caseId: string, user: string, handles: Handles, ours: Set<string>): Promise<Look> {
   const answer = await fetch(`/api/v1/cases/${caseId}/files?state=unfinished`, { credentials: "same-origin" });
-  if (!answer.ok) return nothing;
+  if (!answer.ok) throw new Error(`answered ${answer.status}`);
   const { files } = (await answer.json()) as { files: Stopped[] };
   const now = Date.parse(answer.headers.get("Date") ?? "") || Date.now();
   const locked = await lockedIds();
   const kept = await handles.of(caseId);
   const known = new Set(files.map(({ id }) => id));
   await handles.forget([...kept.keys()].filter((id) => !known.has(id) && !ours.has(id) && !locked.has(id)));
-  const stopped = files.filter(
-    (file) =>
-      !ours.has(file.id) &&
-      !locked.has(file.id) &&
-      (file.created_by === user || now - Date.parse(file.changed_at) > SILENCE),
+  const notOurs = files.filter(({ id }) => !ours.has(id));
+  const stopped = notOurs.filter(
+    (file) => !locked.has(file.id) && (file.created_by === user || now - Date.parse(file.changed_at) > SILENCE),
   );
-  return { files: stopped, handles: kept };
+  return { files: stopped, others: stopped.length < notOurs.length, handles: kept };
 }
 
 /** Ids of the files that tabs of this browser are sending. */
