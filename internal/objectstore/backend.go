@@ -21,7 +21,8 @@ import (
 // backend is versitygw's file backend with five of its habits mended. Writes do not notice that the server is about to
 // stop: their context would end with the first step of the shutdown and fail every upload under way. Completions of one
 // key wait for each other: the second would be told "done" before the object is there. Objects are put together while their
-// parts arrive. A part that ends after its upload was aborted is not left behind. And faults go to our log, with their kind in
+// parts arrive. No part gets its place while its upload is completed or aborted, nor afterwards: it would make the upload's
+// folder anew, or never end (flight.go). And faults go to our log, with their kind in
 // the answer, not to stderr.
 type backend struct {
 	*posix.Posix
@@ -31,12 +32,6 @@ type backend struct {
 	mu        sync.Mutex
 	completes map[string]*turn   // by key
 	flights   map[string]*flight // by upload id
-}
-
-// flight is who is at work on the parts of one upload: parts that are being stored, and aborts.
-type flight struct {
-	aboard  int
-	aborted bool // for whoever is aboard, and whoever comes while somebody is
 }
 
 type turn struct {
@@ -85,13 +80,12 @@ func (b *backend) putPart(ctx context.Context, in *s3.UploadPartInput) (*s3.Uplo
 		in.ChecksumXXHASH64, in.ChecksumXXHASH3, in.ChecksumXXHASH128) {
 		in.Body = summed(in.Body, in.ChecksumCRC64NVME)
 	}
-	aborted, leave := b.board(aws.ToString(in.UploadId), false)
+	f, leave := b.board(aws.ToString(in.UploadId))
 	defer leave()
+	body := &landing{Reader: in.Body, flight: f}
+	in.Body = body
+	defer body.landed()
 	out, err := b.Posix.UploadPart(ctx, in)
-	if err == nil && aborted() { // versitygw has made the upload's folder anew for it
-		_ = b.Posix.AbortMultipartUpload(context.WithoutCancel(ctx), &s3.AbortMultipartUploadInput{Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId})
-		err = s3err.GetNoSuchUploadErr(aws.ToString(in.UploadId))
-	}
 	if err == nil {
 		b.drafts.arrive(aws.ToString(in.Key), aws.ToString(in.UploadId), aws.ToInt32(in.PartNumber))
 	}
@@ -103,6 +97,10 @@ func (b *backend) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 	defer b.takeTurn(aws.ToString(in.Key))()
 	work, fail := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer fail(nil)
+	f, leave := b.board(aws.ToString(in.UploadId))
+	defer leave()
+	f.Lock()
+	defer f.Unlock()
 	assemble, release := b.drafts.assembly(in, fail)
 	defer func() { go release() }() // nobody waits for what the parts took to be free
 	// A cancelled context ends a completion after its copying and before anything of it can be seen (lockObjectPublish).
@@ -110,41 +108,19 @@ func (b *backend) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 	if cause := context.Cause(work); cause != nil {
 		err = cause
 	}
+	f.over = f.over || err == nil
 	return out, version, b.answered(ctx, "CompleteMultipartUpload", err)
 }
 
 func (b *backend) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {
-	_, leave := b.board(aws.ToString(in.UploadId), true)
+	f, leave := b.board(aws.ToString(in.UploadId))
 	defer leave()
+	f.Lock()
+	defer f.Unlock()
 	b.drafts.drop(aws.ToString(in.UploadId))
-	return b.answered(ctx, "AbortMultipartUpload", b.Posix.AbortMultipartUpload(ctx, in))
-}
-
-// board notes that somebody works on the parts of the upload until he leaves. aborted tells whether it was aborted meanwhile,
-// or was just being aborted when he came.
-func (b *backend) board(uploadID string, aborts bool) (aborted func() bool, leave func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f := b.flights[uploadID]
-	if f == nil {
-		f = &flight{}
-		b.flights[uploadID] = f
-	}
-	f.aboard++
-	f.aborted = f.aborted || aborts
-	aborted = func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return f.aborted
-	}
-	leave = func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if f.aboard--; f.aboard == 0 {
-			delete(b.flights, uploadID)
-		}
-	}
-	return aborted, leave
+	err := b.Posix.AbortMultipartUpload(ctx, in)
+	f.over = f.over || err == nil
+	return b.answered(ctx, "AbortMultipartUpload", err)
 }
 
 // takeTurn waits for the other completions of the key and returns what ends the turn.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -232,39 +233,103 @@ func TestCallsInTheProcessEndWithTheirContext(t *testing.T) {
 	}
 }
 
-// A part that is still being stored when its upload is aborted leaves nothing behind: nobody would ever look for it.
-func TestAPartThatEndsAfterTheAbortLeavesNothing(t *testing.T) {
-	e := startInside(t)
-	key, data := caseload.NewObjectKey(), bytes.Repeat([]byte("caseload "), 10_000)
-	id, err := e.store.CreateMultipart(t.Context(), key)
-	if err != nil {
-		t.Fatal(err)
+// A part that is still being stored when its upload is aborted or completed leaves nothing behind: nobody would ever look
+// for it.
+func TestAPartThatEndsAfterItsUploadLeavesNothing(t *testing.T) {
+	for _, end := range []string{"aborted", "completed"} {
+		t.Run(end, func(t *testing.T) {
+			e := startInside(t)
+			key, data := caseload.NewObjectKey(), bytes.Repeat([]byte("caseload "), 10_000)
+			id, err := e.store.CreateMultipart(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := caseload.Part{Number: 1, Size: int64(len(data)), CRC64NVME: caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, data))}
+			ends := func() error { return e.store.AbortMultipart(t.Context(), key, id) }
+			if end == "completed" {
+				if err := e.store.PutPart(t.Context(), key, id, part, bytes.NewReader(data)); err != nil {
+					t.Fatal(err)
+				}
+				held, err := e.store.ListParts(t.Context(), key, id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ends = func() error { return e.store.CompleteMultipart(t.Context(), key, id, held, part.Size, part.CRC64NVME) }
+			}
+			body := &endingBody{bytes.NewReader(data), func() {
+				if err := ends(); err != nil {
+					t.Error(err)
+				}
+			}}
+			if err := e.store.PutPart(t.Context(), key, id, part, body); caseload.KindOf(err) != caseload.NotFound {
+				t.Errorf("the part: %v, want NotFound", err)
+			}
+			left, err := filepath.Glob(filepath.Join(e.objects, embeddedBucket, posix.MetaTmpMultipartDir, "*", "*"))
+			if err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v %v", left, err)
+			}
+			if len(e.gateway.files.flights) > 0 {
+				t.Error("a part is still thought to be stored")
+			}
+			if end == "completed" {
+				if object, err := e.store.Head(t.Context(), key, ""); err != nil || object.Size != part.Size {
+					t.Errorf("the object: %+v %v", object, err)
+				}
+			}
+		})
 	}
-	body := &abortingBody{bytes.NewReader(data), func() {
-		if err := e.store.AbortMultipart(t.Context(), key, id); err != nil {
-			t.Error(err)
-		}
-	}}
+}
+
+// The same wherever in the completion a part that is sent once more ends.
+func TestPartsSentWhileTheirUploadIsCompletedLeaveNothing(t *testing.T) {
+	e := startInside(t)
+	data := []byte("caseload")
 	part := caseload.Part{Number: 1, Size: int64(len(data)), CRC64NVME: caseload.FormatCRC64NVME(caseload.UpdateCRC64NVME(0, data))}
-	if err := e.store.PutPart(t.Context(), key, id, part, body); caseload.KindOf(err) != caseload.NotFound {
-		t.Errorf("the part: %v, want NotFound", err)
+	for range 100 {
+		key := caseload.NewObjectKey()
+		id, err := e.store.CreateMultipart(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		send := func() error { return e.store.PutPart(t.Context(), key, id, part, bytes.NewReader(data)) }
+		if err := send(); err != nil {
+			t.Fatal(err)
+		}
+		held, err := e.store.ListParts(t.Context(), key, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var senders sync.WaitGroup
+		for range 3 {
+			senders.Go(func() {
+				for send() == nil {
+				}
+			})
+		}
+		if err := e.store.CompleteMultipart(t.Context(), key, id, held, part.Size, part.CRC64NVME); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { senders.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(time.Minute):
+			t.Fatal("a part never ends: versitygw looks for a place for it in a folder that is gone")
+		}
 	}
 	left, err := filepath.Glob(filepath.Join(e.objects, embeddedBucket, posix.MetaTmpMultipartDir, "*", "*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
-	if len(e.gateway.files.flights) > 0 {
-		t.Error("a part is still thought to be stored")
-	}
 }
 
-// abortingBody does something when its last byte has been read.
-type abortingBody struct {
+// endingBody does something when its last byte has been read.
+type endingBody struct {
 	*bytes.Reader
 	then func()
 }
 
-func (b *abortingBody) Read(p []byte) (int, error) {
+func (b *endingBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if b.Len() == 0 && b.then != nil {
 		b.then()
