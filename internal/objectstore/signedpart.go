@@ -53,9 +53,9 @@ const (
 // accepts returns the part that the request sends when its signature is ours and good at that moment.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func (s *signedParts) accepts(r *http.Request, now time.Time) (signedPart, bool) {
-	key, found := strings.CutPrefix(r.URL.EscapedPath(), "/"+embeddedBucket+"/")
+	key, found := strings.CutPrefix(r.URL.Path, "/"+embeddedBucket+"/")
 	query := r.URL.Query()
-	if r.Method != http.MethodPut || !found || !query.Has(uploadID) || r.ContentLength <= 0 || r.ContentLength > largestPart ||
+	if r.Method != http.MethodPut || !found || r.URL.RawPath != "" || !query.Has(uploadID) || r.ContentLength <= 0 || r.ContentLength > largestPart ||
 		r.Header.Get("Content-Md5") != "" || !ownOrigin(r) {
 		return signedPart{}, false
 	}

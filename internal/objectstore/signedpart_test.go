@@ -3,6 +3,7 @@ package objectstore
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -116,7 +117,10 @@ func TestASignedPartIsTakenOnlyAsItWasSigned(t *testing.T) {
 	}
 	other := caseload.FormatCRC64NVME(1)
 	changes := map[string]func(*http.Request){
-		"another key":    func(r *http.Request) { r.URL.Path = "/" + embeddedBucket + "/" + string(caseload.NewObjectKey()) },
+		"another key": func(r *http.Request) { r.URL.Path = "/" + embeddedBucket + "/" + string(caseload.NewObjectKey()) },
+		"a key in other signs": func(r *http.Request) {
+			r.URL.RawPath = "/" + embeddedBucket + strings.Replace(r.URL.Path[1+len(embeddedBucket):], string(u.key), "%"+hex.EncodeToString([]byte(u.key[:1]))+string(u.key[1:]), 1)
+		},
 		"another method": func(r *http.Request) { r.Method = http.MethodGet },
 		"another host":   func(r *http.Request) { r.Host = "caseload.example" },
 		"another length": func(r *http.Request) {
