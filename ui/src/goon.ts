@@ -19,6 +19,7 @@ export class GoOn {
   #case = ""; // of the page
   #looked = ""; // the case and its rows when last looked for
   #found: Look = nothing;
+  #leaves = false; // the person signs out
   #again: number | undefined; // the timer of the next look
   #dismissed = ""; // the look that the person closed
 
@@ -115,6 +116,7 @@ export class GoOn {
 
   /** Stores the handles of what is on its way, and removes those of what has arrived or was given up. */
   keep(): void {
+    if (this.#leaves) return;
     const fresh: Item[] = [];
     for (const item of this.engine.items) {
       if (!item.id || this.#kept.has(item)) continue;
@@ -134,8 +136,9 @@ export class GoOn {
     void this.#handles.forget(over.map(({ id }) => id));
   }
 
-  /** Removes every handle: the person signs out. */
+  /** Removes every handle, and keeps no more: the person signs out. */
   forgetAll(): Promise<void> {
+    this.#leaves = true;
     return this.#handles.clear();
   }
 }
