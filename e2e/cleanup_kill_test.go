@@ -170,7 +170,7 @@ func (d *doomed) killCommand(t *testing.T) int {
 	d.pass(t, claimsLapse)
 	cmd := d.site.command("cleanup", "--yes", "--json")
 	cmd.Stderr = d.site
-	if err := cmd.Start(); err != nil {
+	if err := begin(cmd); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})

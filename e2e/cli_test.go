@@ -17,7 +17,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -92,7 +91,6 @@ func (p person) cli(t testing.TB, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "CASELOAD_URL=" + p.base, "CASELOAD_TOKEN=" + p.token}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
 
@@ -102,7 +100,10 @@ func (p person) runCLI(t testing.TB, dir string, args ...string) (code int, stdo
 	cmd := p.cli(t, dir, args...)
 	var out, wrong bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &wrong
-	err := cmd.Run()
+	err := begin(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -194,7 +195,7 @@ func TestUploadGoesOnAfterAKill(t *testing.T) {
 			}
 			return false
 		})
-		if err := cmd.Start(); err != nil {
+		if err := begin(cmd); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -254,7 +255,7 @@ func TestUploadStopsInOrder(t *testing.T) {
 		}
 		return false
 	})
-	if err := cmd.Start(); err != nil {
+	if err := begin(cmd); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -295,7 +296,7 @@ func TestWatchGoesOnOverKills(t *testing.T) {
 		}
 		return false
 	})
-	if err := first.Start(); err != nil {
+	if err := begin(first); err != nil {
 		t.Fatal(err)
 	}
 	select {

@@ -138,7 +138,6 @@ func TestAsInTheContainer(t *testing.T) {
 			`mount --make-rprivate /; mount --bind "$0" "$0"; mount --bind "$0/data" "$0/data"; mount -t proc proc "$0/proc"; mount -t tmpfs tmpfs "$0/tmp"; mount -o remount,bind,ro "$0"
 			cd "$0/data"; exec chroot --userspec=10001:10001 --groups= "$0" `+args, root)
 		cmd.Env = settings
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		return cmd
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -153,7 +152,7 @@ func TestAsInTheContainer(t *testing.T) {
 	}
 	defer log.Close()
 	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
+	if err := begin(server); err != nil {
 		t.Fatal(err)
 	}
 	await(t, 30*time.Second, "the container's health", func() (bool, error) {

@@ -37,7 +37,7 @@ func TestTheCommandLineWaitsForRoom(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := cmd.Start(); err != nil {
+			if err := begin(cmd); err != nil {
 				t.Fatal(err)
 			}
 			lost := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })

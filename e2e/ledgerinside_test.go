@@ -116,17 +116,20 @@ func TestTheLedgerGoesOnInside(t *testing.T) {
 			for stop := range 4 {
 				held := g.open(1)
 				cmd := s.command("usage", "--refresh")
-				cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 				var said bytes.Buffer
 				cmd.Stderr = &said
-				if err := cmd.Start(); err != nil {
+				if err := begin(cmd); err != nil {
 					t.Fatal(err)
 				}
 				ended := make(chan error, 1)
 				go func() { ended <- cmd.Wait() }()
 				select {
 				case <-held:
+				case err := <-ended:
+					t.Fatalf("the ledger ended before it was stopped: %v\n%s", err, said.String())
 				case <-time.After(30 * time.Second):
+					_ = cmd.Process.Signal(syscall.SIGQUIT) // it says where it stands
+					<-ended
 					t.Fatalf("the ledger was not stopped: %s", said.String())
 				}
 				if stop%2 == 0 {

@@ -29,6 +29,27 @@ var program string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
+// starts are carried out on one thread, which lives as long as the tests: the death signal of a process is tied to the
+// thread that forks it, and Go ends a thread with the goroutine that was locked to it, whatever else it has forked before.
+var starts = make(chan func())
+
+func init() {
+	go func() {
+		runtime.LockOSThread()
+		for start := range starts {
+			start()
+		}
+	}()
+}
+
+// begin starts a command that does not outlive the tests.
+func begin(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	begun := make(chan error)
+	starts <- func() { begun <- cmd.Start() }
+	return <-begun
+}
+
 func run(m *testing.M) int {
 	if program = os.Getenv("CASELOAD_TEST_BINARY"); program == "" {
 		dir, err := os.MkdirTemp("", "caseload-e2e-")
@@ -129,16 +150,12 @@ func (s *site) start(args []string, extra ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no process outlives the tests
 	begun := time.Now()
-	started, ready := make(chan error), make(chan string, 1)
+	if err := begin(p.cmd); err != nil {
+		return nil, err
+	}
+	ready := make(chan string, 1)
 	go func() {
-		runtime.LockOSThread() // the death signal is tied to the thread that forks
-		err := p.cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
 		lines := bufio.NewReader(out)
 		line, _ := lines.ReadString('\n')
 		ready <- line
@@ -146,9 +163,6 @@ func (s *site) start(args []string, extra ...string) (*process, error) {
 		p.err = p.cmd.Wait()
 		close(p.ended)
 	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
 	s.t.Cleanup(p.kill)
 	select {
 	case line := <-ready:

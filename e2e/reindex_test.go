@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -63,8 +62,7 @@ func TestReindexGoesOnAfterKills(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-				if err := cmd.Start(); err != nil {
+				if err := begin(cmd); err != nil {
 					t.Fatal(err)
 				}
 				lines := bufio.NewScanner(out)
