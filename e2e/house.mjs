@@ -155,6 +155,7 @@ export async function open(t, { origin, mobile = false, dark = false, language =
     viewport: mobile ? { width: 390, height: 844 } : { width: 1440, height: 900 },
   });
   atEnd(t, () => context.close().catch(() => {})); // or the browser was killed
+  refusePromises(context);
   const page = await context.newPage();
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
@@ -166,7 +167,21 @@ export async function open(t, { origin, mobile = false, dark = false, language =
 export async function openProfile(t, { origin }, profile) {
   const context = await chromium.launchPersistentContext(profile, { executablePath: found, args, baseURL: origin });
   atEnd(t, () => context.close().catch(() => {})); // it may have been closed before
+  refusePromises(context);
   return { page: context.pages()[0] ?? (await context.newPage()), context };
+}
+
+/** To page.waitForFunction the promise of an async function is a yes: whoever waits so waits for nothing. until() awaits it. */
+function refusePromises(context) {
+  const refuse = (page) => {
+    const wait = page.waitForFunction.bind(page);
+    page.waitForFunction = (condition, ...rest) => {
+      if (condition.constructor.name === "AsyncFunction") throw new Error("waitForFunction does not await: ask by until()");
+      return wait(condition, ...rest);
+    };
+  };
+  context.pages().forEach(refuse);
+  context.on("page", refuse);
 }
 
 /** Lets a page be told that nobody looks at it (cover(true)): headless Chromium shows every tab. For addInitScript. */
@@ -219,7 +234,7 @@ export async function drop(page, context, path) {
   for (const type of ["dragEnter", "dragOver", "drop"]) await debug.send("Input.dispatchDragEvent", { type, ...drag });
 }
 
-/** Asks again and again, here and not by page.waitForFunction: to that, the promise of an async function is a yes. */
+/** Asks again and again until the answer, which may be a promise, is a yes. */
 export async function until(condition, failure = "it did not come to pass") {
   const end = Date.now() + 30_000;
   while (!(await condition())) {
