@@ -28,10 +28,11 @@ export const nothing: Look = { files: [], others: false, handles: new Map() };
 /**
  * What came to a stop in a case. Left out is what another tab of this browser sends (it holds a lock) and what another
  * person seems to be sending. Entries of handles that the server no longer waits for are removed. Rejects when the server
- * could not be asked.
+ * could not be asked, or not now.
  */
 export async function lookFor(caseId: string, user: string, handles: Handles, ours: Set<string>): Promise<Look> {
   const answer = await fetch(`/api/v1/cases/${caseId}/files?state=unfinished`, { credentials: "same-origin" });
+  if (answer.status === 403 || answer.status === 404) return nothing;
   if (!answer.ok) throw new Error(`answered ${answer.status}`);
   const { files } = (await answer.json()) as { files: Stopped[] };
   const now = Date.parse(answer.headers.get("Date") ?? "") || Date.now();
