@@ -62,7 +62,7 @@ export class GoOn {
   };
 
   async #find(what: string): Promise<void> {
-    const ours = new Set(this.engine.items.filter(live).map(({ id }) => id));
+    const ours = () => new Set(this.engine.items.filter(live).map(({ id }) => id));
     const found = this.#case
       ? await lookFor(this.#case, this.user, this.#handles, ours).catch(() => undefined)
       : nothing;

@@ -30,7 +30,7 @@ export const nothing: Look = { files: [], others: false, handles: new Map() };
  * person seems to be sending. Entries of handles that the server no longer waits for are removed. Rejects when the server
  * could not be asked, or not now.
  */
-export async function lookFor(caseId: string, user: string, handles: Handles, ours: Set<string>): Promise<Look> {
+export async function lookFor(caseId: string, user: string, handles: Handles, ours: () => Set<string>): Promise<Look> {
   const answer = await fetch(`/api/v1/cases/${caseId}/files?state=unfinished`, { credentials: "same-origin" });
   if (answer.status === 403 || answer.status === 404) return nothing;
   if (!answer.ok) throw new Error(`answered ${answer.status}`);
@@ -39,8 +39,9 @@ export async function lookFor(caseId: string, user: string, handles: Handles, ou
   const locked = await lockedIds();
   const kept = await handles.of(caseId);
   const known = new Set(files.map(({ id }) => id));
-  await handles.forget([...kept.keys()].filter((id) => !known.has(id) && !ours.has(id) && !locked.has(id)));
-  const notOurs = files.filter(({ id }) => !ours.has(id));
+  const mine = ours(); // now: some may have been added since the server was asked
+  await handles.forget([...kept.keys()].filter((id) => !known.has(id) && !mine.has(id) && !locked.has(id)));
+  const notOurs = files.filter(({ id }) => !mine.has(id));
   const stopped = notOurs.filter(
     (file) => !locked.has(file.id) && (file.created_by === user || now - Date.parse(file.changed_at) > SILENCE),
   );
