@@ -204,7 +204,7 @@ interface CorpusFile {
 }
 
 const root = fileURLToPath(new URL("../../../", import.meta.url)); // of the repository, from the compiled test
-const manifest = process.env.CASELOAD_CORPUS ?? join(root, "../../shared/data/dicom/manifest.json");
+const manifest = process.env.CASELOAD_CORPUS ?? join(root, "../shared/data/dicom/manifest.json");
 const mustRun = (process.env.CASELOAD_TEST_MUST_RUN ?? "").split(",").map((name) => name.trim());
 
 function corpus(t: { skip(why: string): void }): { folder: string; files: CorpusFile[] } | undefined {
