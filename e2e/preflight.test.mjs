@@ -137,6 +137,7 @@ test("what is dropped is read before it is sent", { skip, timeout: 300_000 }, as
     await panel(page).getByRole("button", { name: "Details" }).click();
     await panel(page).getByText("already received", { exact: true }).first().waitFor();
     await panel(page).getByRole("button", { name: "Close" }).click();
+    assert.equal(await panel(page).locator(".pre").count(), 0);
     assert.deepEqual([await rows(page), bodies], [5, []], "bytes of what is there were sent");
     await choose(page, [...first, ...scout]);
     await row(page, "2-3.dcm").waitFor();

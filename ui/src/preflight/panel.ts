@@ -62,7 +62,10 @@ export class CasePreflight extends HTMLElement {
     for (const drop of drops) {
       let card = this.#cards.get(drop.key);
       if (!card) {
-        card = new Card(pageWords(), drop, () => this.#model?.dismiss(drop));
+        card = new Card(pageWords(), drop, () => {
+          this.#model?.dismiss(drop);
+          this.#draw(); // what a person does is seen at once
+        });
         this.#cards.set(drop.key, card);
         this.append(card.element);
       }
